@@ -1,0 +1,35 @@
+// normaliser.h - an operator's Jsonnet function, applied to payload after payload.
+//
+// libjsonnet parses its standard library anew for every evaluation (15 ms), so this is ONE
+// evaluation that does not return: it pulls payloads through a native callback and pushes
+// results through another (design §3). Imports are refused. One thread.
+#ifndef JSONNET_NORMALISER_H
+#define JSONNET_NORMALISER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "relay/base/error.h"
+
+struct normaliser_io {
+    // Waits for the next payload and returns it (borrowed until the following call of next or
+    // the end of normaliser_run), or NULL to end the evaluation.
+    json_t *(*next)(void *context);
+    // Takes what the normaliser made of the payload that next() gave last: a canonical mail, an
+    // array of them, or null. result is the callee's to json_decref().
+    void (*emit)(void *context, json_t *result);
+    void *context;
+};
+
+// Evaluates the normaliser's text (file names it in errors) until next() returns NULL: true.
+// False with ERR_INPUT: the text does not compile or is no function; or it threw on the payload
+// that next() gave last (ret_in_payload true) - call again to go on with the next payload. The
+// message holds file, line and Jsonnet's own words, but no value of a payload.
+bool normaliser_run(const char *text, const char *file, const struct normaliser_io *io,
+                    bool *ret_in_payload, struct error *err);
+
+// Evaluates a configuration file: imports allowed below dir. Returns JSON text; caller frees.
+char *normaliser_evaluate_config(const char *text, const char *file, const char *dir,
+                                 struct error *err);
+
+#endif

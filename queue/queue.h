@@ -1,0 +1,299 @@
+// queue.h - the durable queue: messages and their states, on disk before anybody is told.
+//
+// SQLite underneath (WAL, synchronous=FULL). ONE writer thread alone writes and checkpoints; a
+// group is whatever has queued up while the last commit ran. Knows bytes and states, not mail:
+// a body is sealed here and never looked into. Never logs.
+//
+// Writes are asynchronous: any thread submits one, the writer thread calls `done` after the
+// commit (or after it has failed). A done function must not block and must not call a
+// function that waits (queue_flush, queue_close). Everything a write names is copied before
+// the submitting function returns.
+//
+// Reads go through a struct queue_reader: a read-only connection of one thread.
+//
+// Times are milliseconds of the queue's own clock, queue_now_ms(): the wall clock when the
+// folder was made, carried on by CLOCK_BOOTTIME, so it never jumps (design §6, Deadline).
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/error.h"
+
+#define QUEUE_ID_SIZE 37    // UUIDv7 as text, with its NUL
+#define QUEUE_DIGEST_SIZE 32
+#define QUEUE_TEXT_SIZE 65  // template, route, key name, locale, reason, smarthost: with NUL
+#define QUEUE_RECIPIENT_SIZE 321
+#define QUEUE_REPLY_SIZE 201
+
+struct queue;
+struct queue_reader;
+
+enum message_state {
+    MESSAGE_RECEIVED, // stored, not composed yet
+    MESSAGE_QUEUED,
+    MESSAGE_SENDING, // carries a lease
+    MESSAGE_SENT,
+    MESSAGE_FAILED,
+    MESSAGE_EXPIRED,
+    MESSAGE_SUPERSEDED,
+    MESSAGE_CANCELLED,
+    MESSAGE_UNKNOWN,
+    MESSAGE_HELD,
+    MESSAGE_PARKED,
+};
+#define MESSAGE_STATE_COUNT 11
+
+enum lane { LANE_CODE, LANE_NOTICE, LANE_BULK };
+#define LANE_COUNT 3
+
+const char *message_state_name(enum message_state state); // "received" ...
+bool message_state_parse(const char *name, enum message_state *ret_state);
+const char *lane_name(enum lane lane);                    // "code", "notice", "bulk"
+bool lane_parse(const char *name, enum lane *ret_lane);
+
+// ---- opening -------------------------------------------------------------------------------
+
+struct queue_options {
+    const char *dir;     // made (0700) where missing; refused if group or others can enter it
+    const char *key_hex; // 64 hexadecimal digits, or NULL: dir/queue.key, made at first start
+    // Called once by the writer thread when a write or sync has failed in a way that must not
+    // be retried: nothing is accepted any more and the process should execute itself anew.
+    void (*on_broken)(void *context, const struct error *err);
+    void *context;
+};
+
+// Takes the folder's lock (queue.lock; ERR_TEMPORARY when another process has it), checkpoints
+// and truncates the WAL, makes or migrates the schema, starts the writer thread. A schema newer
+// than this program's: ERR_INPUT, untouched. NULL on failure.
+struct queue *queue_open(const struct queue_options *options, struct error *err);
+// Commits what was submitted, stops the writer, checkpoints. NULL is a no-op.
+void queue_close(struct queue *queue);
+
+// True where the machine has been started anew since the queue was last open: dot marks are
+// gone then, so a lease found may have been sent. Settled at queue_open().
+bool queue_rebooted(const struct queue *queue);
+
+int64_t queue_now_ms(const struct queue *queue); // any thread
+// For people: what the wall clock shows at queue time t, and the other clocks' conversions.
+int64_t queue_wall_ms(const struct queue *queue, int64_t t_ms);
+int64_t queue_boot_ms(const struct queue *queue, int64_t t_ms); // CLOCK_BOOTTIME at time t
+
+// False while the last commit has failed (disk full, read-only, broken): not ready.
+bool queue_writable(const struct queue *queue);
+
+// A new UUIDv7. Ids of one process ascend in the order they were made. Any thread.
+void queue_new_id(struct queue *queue, char ret_id[QUEUE_ID_SIZE]);
+
+// BLAKE2b of data keyed with the installation's dedupe key (which outlives a rekey). purpose
+// keeps digests of different uses apart: "content", "supersede", "recipient". Any thread.
+void queue_digest(const struct queue *queue, const char *purpose, const void *data, size_t size,
+                  uint8_t ret_digest[QUEUE_DIGEST_SIZE]);
+
+// ---- writing -------------------------------------------------------------------------------
+
+enum queue_result {
+    QUEUE_DONE,
+    QUEUE_DUPLICATE, // queue_accept(): known already; id names the first one
+    QUEUE_GONE,      // the row is not there, or not in a state that this write starts from
+    QUEUE_REFUSED,   // could not be committed (disk full, read-only, broken, closing)
+};
+
+// id is good during the call only.
+typedef void queue_done_fn(void *context, enum queue_result result, const char *id);
+
+struct queue_accept {
+    const char *id; // from queue_new_id()
+    const char *route;
+    const char *key_name; // which API key; NULL: none
+    const void *payload;
+    size_t payload_size;
+    int64_t received_ms; // queue time
+};
+
+// Stores a payload as `received`, unless its hash (route and bytes, keyed) is known within the
+// window of design §6, Dedupe; look-up and insertion are one transaction. A write that cannot
+// be committed is QUEUE_REFUSED at once, never tried again.
+void queue_accept(struct queue *queue, const struct queue_accept *accept, queue_done_fn *done,
+                  void *context);
+
+// What the composer found out about one mail. Strings are copied; NULL: unknown.
+struct queue_envelope {
+    const char *channel;  // "email", "sms", "http"
+    const char *template; // the template's name
+    enum lane lane;
+    const char *locale;
+    const char *recipient;
+    const char *identity_id;
+    bool coded;          // carries a code or link: decides the dedupe window
+    int64_t deadline_ms; // queue time
+    const uint8_t *content_digest;   // QUEUE_DIGEST_SIZE bytes, of route + index + content
+    const uint8_t *supersede_digest; // QUEUE_DIGEST_SIZE bytes, or NULL
+    bool supersede_by_browser;       // else by flow
+};
+
+struct queue_mail {
+    struct queue_envelope envelope;
+    const void *body; // canonical mail; replaces the raw payload
+    size_t body_size;
+    enum message_state state; // QUEUED, PARKED, SUPERSEDED, EXPIRED, CANCELLED
+    const char *reason;       // NULL where none
+    int64_t not_before_ms;    // QUEUED: 0 = now
+};
+
+// Turns a `received` (or released `parked`) row into its composed mails, in one commit: the
+// first keeps id, the others get new ones (array index 1, 2, ...). count 0 ends it as
+// `cancelled`, reason nothing_to_send.
+void queue_compose(struct queue *queue, const char *id, const struct queue_mail *mails,
+                   size_t count, queue_done_fn *done, void *context);
+
+// `queued` -> `sending` under a lease. owner names the core's run; end is queue time.
+void queue_claim(struct queue *queue, const char *id, const char *owner, int64_t lease_end_ms,
+                 queue_done_fn *done, void *context);
+
+struct queue_attempt {
+    int64_t started_ms;
+    const char *smarthost;
+    const char *outcome; // "sent", "temporary", "permanent", "session", "unknown", "expired", "cut"
+    int reply_code;      // 0: none
+    const char *enhanced_code; // "4.7.1" or NULL
+    const char *reply_text;    // NULL or the first characters of the reply, secrets masked
+};
+
+// How a message goes on after it was worked on: from `received`, `queued` or `sending` to state.
+struct queue_settlement {
+    enum message_state state; // final, or QUEUED to wait again, or PARKED
+    const char *reason;
+    const struct queue_envelope *envelope; // for a row still `received`; NULL: keep what is there
+    const void *body;                      // with state QUEUED from `received`: the canonical mail
+    size_t body_size;
+    const struct queue_attempt *attempt; // NULL: no SMTP took place
+    bool charge;                         // count the attempt
+    bool charge_unknown;                 // count an unknown outcome
+    int64_t not_before_ms;               // QUEUED
+    bool ride; // may wait for another write's commit, at most 20 ms
+};
+
+// The body is dropped with sent, superseded, cancelled and expired. A settlement that cannot
+// be committed for want of space is kept and tried again until it can; done comes then.
+void queue_settle(struct queue *queue, const char *id, const struct queue_settlement *settlement,
+                  queue_done_fn *done, void *context);
+
+// Puts every lease of another owner back to `queued`, and after a reboot counts an unknown
+// outcome on each lease and each `received` row; over max_unknown they end as `unknown`.
+// Called once, after the dot marks of an earlier run were settled. Waits for the commit.
+bool queue_recover(struct queue *queue, const char *owner, int max_unknown,
+                   size_t *ret_released, struct error *err);
+
+// Deletes up to limit final rows (not parked or held) last updated before queue time before_ms,
+// drops bodies of parked ones past keeping, and ends waiting ones past their deadline as
+// `expired`. Waits for the commit.
+bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *ret_swept,
+                 struct error *err);
+
+// Waits until all that was submitted before is committed or refused. False: some was refused.
+bool queue_flush(struct queue *queue, struct error *err);
+
+// ---- reading -------------------------------------------------------------------------------
+
+// Everything but the body. Texts are empty and times 0 where unknown.
+struct queue_message {
+    char id[QUEUE_ID_SIZE];
+    int array_index;
+    enum message_state state;
+    char reason[QUEUE_TEXT_SIZE];
+    char route[QUEUE_TEXT_SIZE];
+    char key_name[QUEUE_TEXT_SIZE];
+    char channel[QUEUE_TEXT_SIZE];
+    bool has_lane;
+    enum lane lane;
+    char template[QUEUE_TEXT_SIZE];
+    char locale[QUEUE_TEXT_SIZE];
+    char recipient[QUEUE_RECIPIENT_SIZE];
+    char identity_id[QUEUE_TEXT_SIZE];
+    bool coded;
+    bool has_supersede;
+    uint8_t supersede_digest[QUEUE_DIGEST_SIZE];
+    bool supersede_by_browser;
+    char smarthost[QUEUE_TEXT_SIZE]; // of the last attempt
+    int attempts;
+    int unknown_outcomes;
+    int64_t created_ms, updated_ms, not_before_ms, deadline_ms;
+    char last_reply[QUEUE_REPLY_SIZE];
+    bool composed; // the body is a canonical mail, not the raw payload
+};
+
+// For the daemon: shares the keys and the clock of queue, which must outlive the reader.
+struct queue_reader *queue_reader_create(struct queue *queue, struct error *err);
+// For commands: opens dir read-only, beside a running daemon or without one. Bodies cannot be
+// read through it. ERR_INPUT where there is no queue.
+struct queue_reader *queue_reader_open(const char *dir, struct error *err);
+void queue_reader_destroy(struct queue_reader *reader); // NULL is a no-op
+
+// queue_now_ms() and queue_wall_ms() as the folder itself knows them; for either kind of reader.
+int64_t queue_reader_now_ms(struct queue_reader *reader);
+int64_t queue_reader_wall_ms(struct queue_reader *reader, int64_t t_ms);
+
+// The newest `received` ids, or the due `queued` ids of one lane: newest first in LANE_CODE,
+// oldest first in the others. At most limit.
+bool queue_received(struct queue_reader *reader, size_t limit, char (*ret_ids)[QUEUE_ID_SIZE],
+                    size_t *ret_count, struct error *err);
+bool queue_due(struct queue_reader *reader, enum lane lane, int64_t now_ms, size_t limit,
+               char (*ret_ids)[QUEUE_ID_SIZE], size_t *ret_count, struct error *err);
+// When the next `queued` row falls due or past its deadline, whichever is first; INT64_MAX: none.
+bool queue_next_due(struct queue_reader *reader, int64_t now_ms, int64_t *ret_due_ms,
+                    struct error *err);
+
+// One message. found is false where there is none. ret_body NULL: without its body; else the
+// body, NUL-terminated, which the caller wipes and frees (NULL where it was dropped).
+// ERR_CORRUPT: the sealed body does not fit its row, or its key is not ours.
+bool queue_load(struct queue_reader *reader, const char *id, struct queue_message *ret_message,
+                bool *ret_found, char **ret_body, size_t *ret_body_size, struct error *err);
+
+// Is there another message with this content digest (design §6, Dedupe: another payload, in
+// the window, not one that ended as duplicate)? Gives its id.
+bool queue_find_content(struct queue_reader *reader, const uint8_t *content_digest,
+                        const char *own_id, int64_t now_ms, char ret_id[QUEUE_ID_SIZE],
+                        bool *ret_found, struct error *err);
+// Is there a newer one (by receive time) with this supersede digest? Rows that ended as
+// `duplicate` are never newer; nor, by browser, parked, held, failed or cancelled ones.
+bool queue_find_newer(struct queue_reader *reader, const uint8_t *supersede_digest,
+                      bool by_browser, const char *own_id, int64_t own_created_ms,
+                      char ret_id[QUEUE_ID_SIZE], bool *ret_found, struct error *err);
+
+struct queue_filter {
+    bool has_state;
+    enum message_state state;
+    bool has_lane;
+    enum lane lane;
+    const char *recipient; // exact, case folded; NULL: any
+    const char *template;
+    const char *before_id; // page: older than this id
+    int64_t since_ms, before_ms; // created; 0: no bound
+    size_t limit;
+};
+// Newest first. each returns false to stop.
+typedef bool queue_each_fn(void *context, const struct queue_message *message);
+bool queue_list(struct queue_reader *reader, const struct queue_filter *filter,
+                queue_each_fn *each, void *context, struct error *err);
+
+struct queue_attempt_row {
+    int64_t started_ms, ended_ms;
+    char smarthost[QUEUE_TEXT_SIZE], outcome[QUEUE_TEXT_SIZE], enhanced_code[QUEUE_TEXT_SIZE];
+    int reply_code;
+    char reply_text[QUEUE_REPLY_SIZE];
+};
+typedef bool queue_each_attempt_fn(void *context, const struct queue_attempt_row *attempt);
+bool queue_attempts(struct queue_reader *reader, const char *id, queue_each_attempt_fn *each,
+                    void *context, struct error *err); // oldest first
+
+struct queue_stats {
+    int64_t count[MESSAGE_STATE_COUNT];
+    int64_t waiting[LANE_COUNT]; // queued and sending
+    int64_t oldest_waiting_ms[LANE_COUNT]; // created; 0: none
+};
+bool queue_stats(struct queue_reader *reader, struct queue_stats *ret_stats, struct error *err);
+
+#endif

@@ -1,0 +1,27 @@
+// clock.h - the clocks of the machine, in milliseconds.
+//
+// Deadlines run on CLOCK_BOOTTIME, which counts while the machine sleeps and never steps.
+// The wall clock is for people (Date:, logs) and for a queue that lived through a reboot.
+#ifndef RELAY_BASE_CLOCK_H
+#define RELAY_BASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/error.h"
+
+#define CLOCK_BOOT_ID_SIZE 37
+#define CLOCK_RFC3339_SIZE 32
+
+int64_t clock_boot_ms(void);
+int64_t clock_boot_us(void); // for measuring
+int64_t clock_wall_ms(void);
+
+// The kernel's name for this boot, from /proc/sys/kernel/random/boot_id.
+bool clock_boot_id(char ret_id[CLOCK_BOOT_ID_SIZE], struct error *err);
+
+// "2026-11-21T01:22:03.004Z" for milliseconds since the epoch.
+void clock_rfc3339(int64_t wall_ms, char ret_text[CLOCK_RFC3339_SIZE]);
+
+#endif

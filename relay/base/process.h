@@ -1,0 +1,38 @@
+// process.h - starting a child with one socket, and being a well-behaved child.
+//
+// A child gets: /dev/null as standard input, our standard output and error, its end of a
+// socketpair as PROCESS_SOCKET_FD, what the caller passes from PROCESS_SOCKET_FD + 1 on, an
+// empty environment, and nothing else. It dies with the thread that started it
+// (PR_SET_PDEATHSIG fires when the *thread* ends), so children are started by the main thread.
+#ifndef RELAY_BASE_PROCESS_H
+#define RELAY_BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "relay/base/error.h"
+
+#define PROCESS_SOCKET_FD 3
+#define PROCESS_PASSED_MAX 4
+
+// Starts path with the arguments args (NULL-terminated, without argv[0]; NULL: none). pass
+// names pass_count descriptors, at most PROCESS_PASSED_MAX, that become 4, 5, ... in the child.
+// On success *ret_fd is our end, close-on-exec and non-blocking; the caller closes it and reaps
+// *ret_pid.
+bool process_spawn(const char *path, const char *const *args, const int *pass, size_t pass_count,
+                   pid_t *ret_pid, int *ret_fd, struct error *err);
+
+// To be called first in a child: ignores SIGPIPE, SIGINT and SIGTERM (a signal to the whole
+// group is the core's business), asks the kernel to be killed when the core dies, forbids
+// core dumps, ptrace and new privileges. parent is the core's pid, given as argv[1]: where the
+// core has died before the request took effect, this fails.
+bool process_child_setup(pid_t parent, struct error *err);
+
+// Forbids core dumps and ptrace for this process: its memory holds codes and keys.
+bool process_forbid_dumps(struct error *err);
+
+// Where the folder of the running program is; the caller frees it.
+char *process_program_dir(struct error *err);
+
+#endif

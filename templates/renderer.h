@@ -1,0 +1,54 @@
+// renderer.h - a template's name and variables in, a localized mail's texts out.
+//
+// Loads everything at renderer_load(): Mustache files compiled, catalogs checked against each
+// other. After that no file is touched and nothing but memory is used. One thread.
+#ifndef TEMPLATES_RENDERER_H
+#define TEMPLATES_RENDERER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/error.h"
+
+#define RENDERER_LOCALE_SIZE 65
+
+struct renderer;
+
+// Loads dir (*.mustache, locales/*.json, brand.json). Every fault found is appended to faults
+// (a JSON array) as {"where": "file:line" or "file: key", "what": "..."}; NULL is returned if
+// there was any. default_locale must be one of the catalogs; timezone is an IANA name.
+struct renderer *renderer_load(const char *dir, const char *default_locale, const char *timezone,
+                               json_t *faults);
+void renderer_destroy(struct renderer *renderer); // NULL is a no-op
+
+// True where dir has texts of its own for this type of mail ("login_code_valid").
+bool renderer_knows(const struct renderer *renderer, const char *template);
+
+struct render_request {
+    const char *template;
+    const json_t *data;            // what templates see: code, url, name ...; borrowed
+    const json_t *locales;         // array of wishes, best first, or NULL
+    const char *accept_language;   // or NULL
+    const char *ui_locales;        // from the request's URL, space separated, or NULL
+    const char *timezone;          // IANA, ICU or .NET name, or NULL
+    int minutes_left;              // 0: not known, and the text states none
+    int64_t expires_wall_ms;       // 0: not known
+    int64_t now_wall_ms;
+    const char *subject, *text, *html; // Kratos' own rendering, each may be NULL
+};
+
+struct rendered {
+    char locale[RENDERER_LOCALE_SIZE]; // BCP 47: what was chosen
+    char *subject;                     // one line
+    char *text;                        // LF line ends
+    char *html;
+};
+
+// A template that dir has no texts for, or whose code or link is missing, uses Kratos' own
+// subject, text and html in our frame. ERR_INPUT, message "no_content": there is neither.
+bool renderer_render(struct renderer *renderer, const struct render_request *request,
+                     struct rendered *ret_rendered, struct error *err);
+void rendered_finish(struct rendered *rendered);
+
+#endif
