@@ -1,0 +1,28 @@
+// endpoint.h - "host:port" as people write it: "0.0.0.0:8080", "[::]:8080", ":8080".
+#ifndef RELAY_ENDPOINT_H
+#define RELAY_ENDPOINT_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "relay/base/error.h"
+
+#define ENDPOINT_HOST_SIZE 256
+#define ENDPOINT_TEXT_SIZE (ENDPOINT_HOST_SIZE + 8)
+
+struct endpoint {
+    char host[ENDPOINT_HOST_SIZE]; // without brackets; empty: any address
+    uint16_t port;                 // 0: whichever is free
+};
+
+// Takes the text apart; looks nothing up. ERR_INPUT.
+bool endpoint_parse(const char *text, struct endpoint *ret_endpoint, struct error *err);
+
+// Opens a listening TCP socket there (SO_REUSEADDR, close-on-exec, non-blocking). The caller
+// closes it. -1 on failure: ERR_INPUT the host is not known, ERR_IO the address cannot be had.
+int endpoint_listen(const struct endpoint *endpoint, int backlog, struct error *err);
+
+// Where a socket is really bound: "127.0.0.1:34571", "[::1]:8080".
+bool endpoint_bound(int fd, char ret_text[ENDPOINT_TEXT_SIZE], struct error *err);
+
+#endif

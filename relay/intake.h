@@ -1,0 +1,23 @@
+// intake.h - from an HTTP payload to the queue, and back to the answer.
+//
+// Looks at a payload's first and last byte and no further: what a stranger wrote is the
+// composer's to read. Hands it to the dispatcher and the queue at the same time, and answers
+// when the commit has ended.
+#ifndef RELAY_INTAKE_H
+#define RELAY_INTAKE_H
+
+#include "relay/http_server.h"
+
+struct dispatcher;
+struct queue;
+
+// Both borrowed; they must outlive the HTTP server that calls intake.
+struct intake {
+    struct queue *queue;
+    struct dispatcher *dispatcher;
+};
+
+// The server's handlers; intake must stay where it is as long as the server lives.
+struct http_handlers intake_handlers(struct intake *intake);
+
+#endif

@@ -1,0 +1,11 @@
+// serve.h - the daemon.
+#ifndef RELAY_SERVE_H
+#define RELAY_SERVE_H
+
+struct config;
+
+// Runs until SIGTERM or SIGINT. Returns the process' exit status: 0 stopped as asked, 1 it could
+// not start or go on, 75 another daemon has the queue.
+int serve_main(const struct config *config);
+
+#endif
