@@ -5,6 +5,7 @@
 #ifndef RELAY_COMPOSER_SESSION_H
 #define RELAY_COMPOSER_SESSION_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,13 +19,14 @@ struct composer_session;
 struct composer_session *composer_session_create(const char *path, struct error *err);
 void composer_session_destroy(struct composer_session *session); // kills it; NULL is a no-op
 
-// Sends one frame (header is JSON text; blob may be NULL) and waits for the one that answers it,
-// which is good until the next call. ERR_TEMPORARY: no answer in timeout_ms; ERR_IO: it died.
-bool composer_session_ask(struct composer_session *session, const char *header, const void *blob,
-                          size_t blob_size, int timeout_ms, struct frame *ret_frame,
-                          struct error *err);
+// Sends one frame (blob may be NULL) and waits for the one that answers it. The caller
+// json_decref()s *ret_header; *ret_frame is good until the next call. ERR_TEMPORARY: no answer in
+// timeout_ms; ERR_IO: it died; ERR_CORRUPT: what it said is no answer. Of no more use then.
+bool composer_session_ask(struct composer_session *session, const json_t *header, const void *blob,
+                          size_t blob_size, int timeout_ms, json_t **ret_header,
+                          struct frame *ret_frame, struct error *err);
 
-// The header of `init` (docs/protocol.md) as JSON text. The caller frees it. NULL: no memory.
-char *composer_init_header(const struct config *config);
+// The header of `init` (docs/protocol.md). The caller json_decref()s it. NULL: no memory.
+json_t *composer_init_header(const struct config *config);
 
 #endif

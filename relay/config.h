@@ -18,7 +18,7 @@
 
 struct config_lifetime {
     char *type; // "login_code_valid"
-    int64_t lifetime_ms;
+    int64_t ms;
 };
 
 // Texts are never NULL unless said so.

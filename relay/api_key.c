@@ -1,0 +1,221 @@
+#include "relay/api_key.h"
+
+#include <ctype.h>
+#include <sodium.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEYS_MAX = 64, DIGEST_SIZE = crypto_hash_sha256_BYTES };
+
+struct api_key {
+    char name[API_KEY_NAME_SIZE];
+    enum api_role role;
+    bool is_short;
+    uint8_t digest[DIGEST_SIZE];
+};
+
+struct api_keys {
+    size_t count;
+    struct api_key keys[KEYS_MAX];
+};
+
+// One entry taken apart; the pieces lie in the list's text.
+struct entry {
+    const char *name; // NULL: none
+    size_t name_size;
+    enum api_role role;
+    bool is_digest;
+    const char *key; // or the digest's digits
+    size_t key_size;
+};
+
+static bool piece_is(const char *text, size_t size, const char *word)
+{
+    return size == strlen(word) && memcmp(text, word, size) == 0;
+}
+
+// Gives the piece before the next colon and moves *text behind it; false where there is none.
+static bool take_piece(const char **text, const char *end, const char **ret_piece, size_t *ret_size)
+{
+    const char *colon = memchr(*text, ':', (size_t)(end - *text));
+    if (!colon)
+        return false;
+    *ret_piece = *text;
+    *ret_size = (size_t)(colon - *text);
+    *text = colon + 1;
+    return true;
+}
+
+static bool entry_split(const char *text, const char *end, bool roles, struct entry *ret_entry,
+                        struct error *err)
+{
+    *ret_entry = (struct entry){.role = API_ROLE_SEND};
+    const char *piece;
+    size_t size;
+    take_piece(&text, end, &ret_entry->name, &ret_entry->name_size);
+    if (roles) {
+        if (!take_piece(&text, end, &piece, &size) ||
+            (!piece_is(piece, size, "read") && !piece_is(piece, size, "operate")))
+            return error_set(err, ERR_INPUT, "is not NAME:read:KEY or NAME:operate:KEY");
+        ret_entry->role = piece_is(piece, size, "read") ? API_ROLE_READ : API_ROLE_OPERATE;
+    }
+    const char *rest = text;
+    if (ret_entry->name && take_piece(&rest, end, &piece, &size) &&
+        piece_is(piece, size, "sha256")) {
+        ret_entry->is_digest = true;
+        text = rest;
+    }
+    ret_entry->key = text;
+    ret_entry->key_size = (size_t)(end - text);
+    return true;
+}
+
+static bool name_is_valid(const char *name, size_t size)
+{
+    if (size == 0 || size >= API_KEY_NAME_SIZE)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (!isalnum((unsigned char)name[i]) && !strchr("-_.", name[i]))
+            return false;
+    return true;
+}
+
+static bool key_is_valid(const char *key, size_t size)
+{
+    if (size == 0)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (key[i] <= ' ' || key[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static const struct api_key *find_name(const struct api_keys *keys, const char *name)
+{
+    for (size_t i = 0; i < keys->count; i++)
+        if (strcmp(keys->keys[i].name, name) == 0)
+            return &keys->keys[i];
+    return NULL;
+}
+
+static void make_name(const struct api_keys *keys, char *name)
+{
+    snprintf(name, API_KEY_NAME_SIZE, "default");
+    for (size_t number = 2; find_name(keys, name); number++)
+        snprintf(name, API_KEY_NAME_SIZE, "default-%zu", number);
+}
+
+static bool add(struct api_keys *keys, const struct entry *entry, struct error *err)
+{
+    if (keys->count == KEYS_MAX)
+        return error_set(err, ERR_INPUT, "is one more than %d keys", KEYS_MAX);
+    struct api_key *key = &keys->keys[keys->count];
+    *key = (struct api_key){.role = entry->role};
+    if (entry->name) {
+        if (!name_is_valid(entry->name, entry->name_size))
+            return error_set(err, ERR_INPUT, "has a name that is not of letters, digits, '-_.'");
+        memcpy(key->name, entry->name, entry->name_size);
+        if (find_name(keys, key->name))
+            return error_set(err, ERR_INPUT, "has the name %s a second time", key->name);
+    } else {
+        make_name(keys, key->name);
+    }
+    if (entry->is_digest) {
+        size_t size;
+        if (sodium_hex2bin(key->digest, DIGEST_SIZE, entry->key, entry->key_size, NULL, &size,
+                           NULL) != 0 ||
+            size != DIGEST_SIZE || entry->key_size != 2 * DIGEST_SIZE)
+            return error_set(err, ERR_INPUT,
+                             "(%s) has no %d hexadecimal digits after sha256:", key->name,
+                             2 * DIGEST_SIZE);
+    } else {
+        if (!key_is_valid(entry->key, entry->key_size))
+            return error_set(err, ERR_INPUT, "(%s) is empty or holds white space", key->name);
+        key->is_short = entry->key_size < API_KEY_SHORT;
+        crypto_hash_sha256(key->digest, (const unsigned char *)entry->key, entry->key_size);
+    }
+    keys->count++;
+    return true;
+}
+
+// The next entry of a list, without the white space around it.
+static bool next_entry(const char **text, const char **ret_start, const char **ret_end)
+{
+    if (!*text)
+        return false;
+    const char *comma = strchrnul(*text, ',');
+    const char *start = *text, *end = comma;
+    while (start < end && isspace((unsigned char)*start))
+        start++;
+    while (end > start && isspace((unsigned char)end[-1]))
+        end--;
+    *ret_start = start;
+    *ret_end = end;
+    *text = *comma ? comma + 1 : NULL;
+    return true;
+}
+
+struct api_keys *api_keys_parse(const char *text, bool roles, struct error *err)
+{
+    struct api_keys *keys = sodium_init() < 0 ? NULL : calloc(1, sizeof(*keys));
+    if (!keys) {
+        error_set(err, ERR_TEMPORARY, "no memory");
+        return NULL;
+    }
+    const char *start, *end;
+    for (size_t place = 1; next_entry(&text, &start, &end); place++) {
+        struct entry entry;
+        if (!entry_split(start, end, roles, &entry, err) || !add(keys, &entry, err)) {
+            error_prefix(err, "key %zu", place);
+            api_keys_destroy(keys);
+            return NULL;
+        }
+    }
+    return keys;
+}
+
+void api_keys_destroy(struct api_keys *keys)
+{
+    if (keys)
+        sodium_memzero(keys, sizeof(*keys));
+    free(keys);
+}
+
+const char *api_keys_find(const struct api_keys *keys, const char *offered, size_t offered_size,
+                          enum api_role *ret_role)
+{
+    uint8_t digest[DIGEST_SIZE];
+    crypto_hash_sha256(digest, (const unsigned char *)offered, offered_size);
+    const struct api_key *found = NULL;
+    for (size_t i = 0; i < keys->count; i++)
+        if (sodium_memcmp(digest, keys->keys[i].digest, DIGEST_SIZE) == 0)
+            found = &keys->keys[i];
+    if (!found)
+        return NULL;
+    if (ret_role)
+        *ret_role = found->role;
+    return found->name;
+}
+
+const char *api_keys_next_short(const struct api_keys *keys, size_t *place)
+{
+    while (*place < keys->count) {
+        const struct api_key *key = &keys->keys[(*place)++];
+        if (key->is_short)
+            return key->name;
+    }
+    return NULL;
+}
+
+char *api_keys_first_clear(const char *text)
+{
+    const char *start, *end;
+    while (next_entry(&text, &start, &end)) {
+        struct entry entry;
+        if (entry_split(start, end, false, &entry, NULL) && !entry.is_digest)
+            return strndup(entry.key, entry.key_size);
+    }
+    return NULL;
+}
