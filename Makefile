@@ -8,19 +8,22 @@ PACKAGES_RUN = libmicrohttpd12 libcurl4 libjsonnet0 libesmtp6 libjansson4 libsql
     libsodium23 libgmime-3.0-0 libicu72 libssl3 ca-certificates
 PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3-pytest-xdist \
     python3-aiosmtpd strace procps postfix openssl
-PACKAGES_BENCH = python3 postfix procps
-PACKAGES_LINT = clang-format clang-tidy cppcheck shellcheck
+PACKAGES_DEMO = python3 python3-aiosmtpd
+PACKAGES_BENCH = python3 procps
+PACKAGES_LINT = clang-format clang-tidy cppcheck shellcheck python3
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC = gcc
+PYTHON = /usr/bin/python3
+BUILD_ROOT ?= build
 
 # SANITIZE=1 builds with ASan and UBSan into a folder of its own.
 ifeq ($(SANITIZE),1)
-BUILD ?= build/sanitize
+BUILD ?= $(BUILD_ROOT)/sanitize
 INSTRUMENT = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 else
-BUILD ?= build/release
+BUILD ?= $(BUILD_ROOT)/release
 INSTRUMENT = -O2 -D_FORTIFY_SOURCE=3 -fzero-call-used-regs=used-gpr -ftrivial-auto-var-init=zero
 endif
 ifeq ($(WERROR),1)
@@ -119,8 +122,119 @@ $(foreach test,$(TEST_SOURCES:tests/unit/%.c=%),$(eval $(call unit_test,$(test))
 .PHONY: unit
 unit: $(UNIT_TESTS) # build the unit tests
 
+# ---- bench programs: they use the frames of relay/base and nothing else of ours ------------------
+BENCH_PROGRAMS = $(BUILD)/bench/load $(BUILD)/bench/compose $(BUILD)/bench/disk
+bench_LIBS = relay/base
+bench_PKG = jansson
+
+$(BUILD)/bench/load: $(call objects,bench/load.c bench/clients.c bench/sink.c bench/ledger.c)
+$(BUILD)/bench/compose: $(BUILD)/obj/bench/compose.o
+$(BUILD)/bench/disk: $(BUILD)/obj/bench/disk.o
+$(BENCH_PROGRAMS): $(BUILD)/obj/bench/samples.o $(call archives,$(bench_LIBS))
+	@mkdir -p $(@D)
+	$(call link,bench)
+
+.PHONY: bench-programs
+bench-programs: $(BENCH_PROGRAMS)
+
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# ---- what is missing from Debian is installed; what is there is left alone ------------------------
+define install_missing
+@missing=$$(for package in $(1); do \
+        dpkg-query -W -f '$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || \
+        echo $$package; \
+    done); \
+test -z "$$missing" && exit 0; \
+echo "installing: "$$missing; \
+if test "$$(id -u)" = 0; then as_root=; \
+elif command -v sudo >/dev/null; then as_root=sudo; \
+else echo "these packages are missing, and there is neither root nor sudo to install them:" \
+    $$missing >&2; exit 1; fi; \
+$$as_root apt-get update -qq && \
+$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+endef
+
+PACKAGES_deps-build = $(PACKAGES_BUILD)
+PACKAGES_deps-check = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_CHECK)
+PACKAGES_deps-demo  = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_DEMO)
+PACKAGES_deps-bench = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_BENCH)
+PACKAGES_deps-lint  = $(PACKAGES_BUILD) $(PACKAGES_LINT)
+DEPS = deps-build deps-check deps-demo deps-bench deps-lint
+
+.PHONY: deps $(DEPS)
+deps: deps-check ## install what building and checking needs and Debian has (deps-build: building alone)
+$(DEPS):
+	$(call install_missing,$(PACKAGES_$@))
+
+.PHONY: packages-build packages-run
+packages-build: # print the packages that building needs
+	@echo $(PACKAGES_BUILD)
+packages-run: # print the packages that an installed relay needs
+	@echo $(PACKAGES_RUN)
+
+# ---- to be called by people ----------------------------------------------------------------------
+# A make of its own, so that nothing is looked for with pkg-config before it is installed.
+build = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: check
+check: deps-check ## install what is missing, build with ASan and UBSan, run every test
+	$(build) SANITIZE=1 BUILD=$(BUILD_ROOT)/sanitize all unit
+	$(build) BUILD=$(BUILD_ROOT)/release all
+	$(PYTHON) tests/run --build $(BUILD_ROOT)/sanitize --release $(BUILD_ROOT)/release
+
+.PHONY: demo
+demo: deps-demo ## install what is missing, build, and mail four real payloads to a local server
+	$(build) all
+	$(PYTHON) tests/e2e/demo.py --build $(BUILD)
+
+.PHONY: demo-container
+demo-container: ## the same from a clone in a bare Debian container, with the README's line
+	tests/e2e/fresh_container.sh
+
+.PHONY: bench
+bench: deps-bench ## measure, beside this machine's own limits
+	$(build) all bench-programs
+	$(PYTHON) bench/bench.py --build $(BUILD)
+
+.PHONY: docker
+docker: ## build the container image courier-relay
+	docker build -t courier-relay .
+
+SHARE = $(DESTDIR)$(PREFIX)/share/courier-relay
+.PHONY: install
+install: all ## install below PREFIX (/usr/local); DESTDIR is for packagers
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/bin/courier-relay
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/libexec/courier-relay \
+	    $(BUILD)/libexec/courier-relay/composer $(BUILD)/libexec/courier-relay/deliverer
+	install -D -m 644 -t $(SHARE)/templates templates/*.mustache templates/brand.json
+	install -D -m 644 -t $(SHARE)/templates/locales templates/locales/*.json
+	install -D -m 644 -t $(SHARE)/jsonnet jsonnet/*.jsonnet
+	install -D -m 644 -t $(SHARE)/jsonnet/samples jsonnet/samples/*.json
+
+C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],$(FOLDERS) bench tests/unit \
+    $(addprefix tests/unit/,$(FOLDERS)))))
+SHELL_FILES = .ci/run $(wildcard tests/*/*.sh deploy/*.sh)
+
+.PHONY: lint
+lint: deps-lint ## clang-tidy, cppcheck, shellcheck, and the house rules
+	$(PYTHON) tests/support/lint.py
+	shellcheck $(SHELL_FILES)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
+	    --suppressions-list=tests/support/cppcheck.txt -I. -D_GNU_SOURCE $(FOLDERS) bench
+	clang-tidy --quiet --warnings-as-errors='*' $(filter %.c,$(C_FILES)) -- $(CPPFLAGS) -std=gnu17 \
+	    $(call system_includes,$(sort $(relay_PKG) $(composer_PKG) $(deliverer_PKG) cmocka))
+
+.PHONY: format format-check
+format: ## lay the C files out by .clang-format
+	clang-format -i $(C_FILES)
+format-check: ## fail where a C file is not laid out so
+	clang-format --dry-run --Werror $(C_FILES)
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf build
+	rm -rf $(BUILD_ROOT)
+
+.PHONY: help
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) | sort

@@ -1,0 +1,33 @@
+"""Fixtures that every integration test may use."""
+import contextlib
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+import relay as relay_module  # noqa: E402
+import sink as sink_module  # noqa: E402
+
+
+@pytest.fixture
+def sink():
+    with sink_module.Sink() as made:
+        yield made
+
+
+@pytest.fixture
+def start_relay(tmp_path):
+    """Starts relays that end with the test: start_relay(sink, lifetime="1m", ...)."""
+    with contextlib.ExitStack() as stack:
+        def start(target, folder="relay", **settings):
+            if target is not None:
+                settings.setdefault("smtp_uri", relay_module.smtp_uri(target))
+            return stack.enter_context(relay_module.Relay(tmp_path / folder, **settings))
+        yield start
+
+
+@pytest.fixture
+def relay(sink, start_relay):
+    return start_relay(sink)

@@ -1,0 +1,191 @@
+"""An SMTP server that keeps what it is given, and can refuse, break off, or be away.
+
+Built on Debian's aiosmtpd. For faults below SMTP's own replies (garbage, hanging, TLS) there is
+smtp_server.py.
+"""
+import asyncio
+import collections
+import email
+import email.policy
+import pathlib
+import re
+import socket
+import threading
+import time
+
+from aiosmtpd.smtp import SMTP
+
+WAIT_S = 30
+
+
+class Mail:
+    """One message as it was received."""
+
+    def __init__(self, sender, recipient, data, session):
+        self.sender = sender
+        self.recipient = recipient
+        self.data = data
+        self.session = session  # one object a connection
+        self.boot_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self.wall_s = time.time()
+
+    @property
+    def parsed(self):
+        return email.message_from_bytes(self.data, policy=email.policy.default)
+
+    def text(self, kind="plain"):
+        """The decoded text or html part."""
+        return self.parsed.get_body((kind,)).get_content()
+
+    @property
+    def message_id(self):
+        return self.parsed["Message-ID"]
+
+    @property
+    def language(self):
+        return self.parsed["Content-Language"]
+
+    @property
+    def subject(self):
+        return self.parsed["Subject"]
+
+
+class _Server(SMTP):
+    """SMTP as ever, but the greeting can be a refusal."""
+
+    def __init__(self, sink):
+        super().__init__(sink, hostname="sink.test", enable_SMTPUTF8=True, decode_data=False)
+        self._sink = sink
+
+    async def push(self, status):
+        if self._sink.greeting and self.session is not None and not self.session.host_name \
+                and str(status).startswith("220 "):
+            status = self._sink.greeting
+        await super().push(status)
+
+
+class Sink:
+    """Listens on a free port of 127.0.0.1 from the start, unless listening=False: then the port
+    is taken but refuses connections until up().
+
+    mail_reply, rcpt_reply and data_reply are called with the envelope (and the recipient) and
+    return None to accept, a reply to give instead, or Sink.DROP to cut the connection there.
+    greeting, where set, is what is said in place of 220.
+    """
+
+    DROP = object()
+
+    def __init__(self, folder=None, listening=True):
+        self.folder = pathlib.Path(folder) if folder else None
+        self.mails = []     # whatever reached its final dot, also where the reply was a refusal
+        self.accepted = []  # those that were answered 250
+        self.refused = collections.Counter()  # replies given in place of 250, by stage
+        self.greeting = None
+        self.mail_reply = self.rcpt_reply = self.data_reply = lambda *_: None
+        self._news = threading.Condition()
+        self._server = None
+        self._transports = set()
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._socket = self._bind(0)
+        self.port = self._socket.getsockname()[1]
+        if listening:
+            self.up()
+
+    def _bind(self, port):
+        bound = socket.socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
+        return bound
+
+    def _run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_S)
+
+    def up(self):
+        """Begins to listen."""
+        async def listen():
+            return await self._loop.create_server(lambda: _Server(self), sock=self._socket,
+                                                  backlog=511)
+        self._server = self._run(listen())
+        return self
+
+    def down(self):
+        """Cuts every connection and refuses new ones; keeps the port."""
+        async def close():
+            self._server.close()
+            for transport in list(self._transports):
+                transport.abort()
+        self._run(close())
+        self._server = None
+        self._socket = self._bind(self.port)
+
+    def close(self):
+        if self._server:
+            self.down()
+        self._socket.close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # ---- aiosmtpd's handler -------------------------------------------------------------------
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):
+        session.host_name = hostname
+        self._transports.add(server.transport)
+        return responses
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        return self._reply("mail", self.mail_reply(envelope, address), server) or \
+            self._take(envelope, "mail_from", address)
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        return self._reply("rcpt", self.rcpt_reply(envelope, address), server) or \
+            self._take(envelope, "rcpt_tos", [*envelope.rcpt_tos, address])
+
+    async def handle_DATA(self, server, session, envelope):
+        mail = Mail(envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content, session)
+        reply = self._reply("dot", self.data_reply(envelope, mail), server)
+        with self._news:
+            self.mails.append(mail)
+            if reply is None:
+                self.accepted.append(mail)
+                if self.folder:
+                    name = f"{len(self.accepted):04}-{re.sub('[^a-zA-Z0-9@.-]', '_', mail.recipient)}"
+                    (self.folder / f"{name}.eml").write_bytes(mail.data)
+            self._news.notify_all()
+        return reply or "250 2.0.0 Ok: queued as SINK"
+
+    @staticmethod
+    def _take(envelope, name, value):
+        setattr(envelope, name, value)
+        return "250 2.1.0 Ok"
+
+    def _reply(self, stage, reply, server):
+        if reply is None:
+            return None
+        with self._news:
+            self.refused[stage] += 1
+            self._news.notify_all()
+        if reply is Sink.DROP:
+            server.transport.abort()
+            return "451 never sent"
+        return reply
+
+    # ---- what tests wait for --------------------------------------------------------------------
+
+    def wait_for(self, count, timeout=WAIT_S, recipient=None):
+        """Waits until count mails were accepted (for that recipient) and returns them."""
+        def found():
+            return [mail for mail in self.accepted if recipient in (None, mail.recipient)]
+        with self._news:
+            self._news.wait_for(lambda: len(found()) >= count, timeout)
+            assert len(found()) >= count, f"{len(found())} of {count} mails within {timeout} s"
+            return found()
+
+    def wait_refused(self, stage, count=1, timeout=WAIT_S):
+        with self._news:
+            assert self._news.wait_for(lambda: self.refused[stage] >= count, timeout), self.refused
