@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/base/cleanup.h"
 #include "relay/number.h"
 
 enum { SMARTHOSTS_MAX = 16, PORT_MAX = 65535, HOST_MAX = 253 };
@@ -349,20 +350,13 @@ fail:
     return false;
 }
 
-static void free_secret(char *secret)
-{
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
-
 void smarthosts_free(struct smarthost *smarthosts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         free(smarthosts[i].host);
         free(smarthosts[i].server_name);
         free(smarthosts[i].user);
-        free_secret(smarthosts[i].password);
+        wipe_free(smarthosts[i].password);
         free(smarthosts[i].dir);
     }
     free(smarthosts);

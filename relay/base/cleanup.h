@@ -3,6 +3,7 @@
 #define RELAY_BASE_CLEANUP_H
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static inline void cleanup_free(void *pointer)
@@ -16,7 +17,21 @@ static inline void cleanup_close(const int *fd)
         close(*fd);
 }
 
+// For texts that hold a secret. NULL is a no-op.
+static inline void wipe_free(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
+static inline void cleanup_wipe(char **secret)
+{
+    wipe_free(*secret);
+}
+
 #define AUTO_FREE __attribute__((cleanup(cleanup_free)))
 #define AUTO_CLOSE __attribute__((cleanup(cleanup_close)))
+#define AUTO_WIPE __attribute__((cleanup(cleanup_wipe)))
 
 #endif

@@ -1,0 +1,167 @@
+#include "relay/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/cleanup.h"
+#include "relay/base/process.h"
+#include "relay/config_parts.h"
+#include "relay/paths.h"
+
+// Checks the text found for one setting, or its default, and puts it into config.
+static void settle(const struct setting *setting, const struct setting_value *found,
+                   const struct paths *paths, enum config_purpose purpose, struct config *config,
+                   struct config_report *report)
+{
+    char variable[SETTING_VARIABLE_SIZE];
+    setting_variable(setting, variable);
+    AUTO_FREE char *standard = NULL;
+    const char *text = found->text;
+    const char *where = found->where ? found->where : variable;
+    if (!text && setting->find_standard) {
+        text = standard = setting->find_standard(paths);
+        if (!text)
+            report->failed = true;
+    } else if (!text) {
+        text = setting->standard;
+    }
+    if (!text) {
+        if (setting->needed && purpose == CONFIG_FOR_RELAY)
+            config_report_add(report, true, variable, "is needed (%s)", setting->help);
+        return;
+    }
+    struct error err = {0};
+    if (!setting->set(setting, config, text, &err))
+        config_report_add(report, true, where, "%s", err.message);
+}
+
+// What works, but should be known at every start.
+static void warn(const struct config *config, struct config_report *report)
+{
+    const struct api_keys *lists[] = {config->api_keys, config->admin_keys};
+    static const char *const names[] = {"RELAY_API_KEY", "RELAY_ADMIN_KEY"};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        size_t place = 0;
+        const char *name;
+        while (lists[i] && (name = api_keys_next_short(lists[i], &place)))
+            config_report_add(report, false, names[i], "the key %s has fewer than %d characters",
+                              name, API_KEY_SHORT);
+    }
+    for (size_t i = 0; i < config->smarthost_count; i++) {
+        const struct smarthost *smarthost = &config->smarthosts[i];
+        if (smarthost->user && smarthost->tls == SMARTHOST_TLS_NONE)
+            config_report_add(report, false, "RELAY_SMTP_URI",
+                              "the password goes to %s in the clear", smarthost->name);
+        if (!smarthost->verify && smarthost->tls != SMARTHOST_TLS_NONE)
+            config_report_add(report, false, "RELAY_SMTP_URI",
+                              "the certificate of %s is not checked", smarthost->name);
+    }
+}
+
+static bool has_fault(const struct config_report *report)
+{
+    for (size_t i = 0; i < report->count; i++)
+        if (report->findings[i].fault)
+            return true;
+    return report->failed;
+}
+
+static bool find_paths(struct config *config, struct paths *ret_paths, struct error *err)
+{
+    AUTO_FREE char *program_dir = process_program_dir(err);
+    if (!program_dir || !paths_find(program_dir, ret_paths, err))
+        return false;
+    config->composer_path = strdup(ret_paths->composer);
+    config->deliverer_path = strdup(ret_paths->deliverer);
+    config->samples_dir = strdup(ret_paths->samples_dir);
+    return (config->composer_path && config->deliverer_path && config->samples_dir) ||
+           error_set(err, ERR_TEMPORARY, "no memory");
+}
+
+static void load(const char *file, enum config_purpose purpose, struct config *config,
+                 struct config_report *report)
+{
+    struct error err = {0};
+    struct paths paths;
+    if (!find_paths(config, &paths, &err)) {
+        config_report_add(report, true, "courier-relay", "%s", err.message);
+        return;
+    }
+    struct setting_values environment = {0}, from_file = {0};
+    AUTO_FREE char *named = NULL;
+    config_read_environment(&environment, &named, &config->wiped, report);
+    if (file || named)
+        config_read_file(file ? file : named, paths.composer, &from_file, report);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        bool in_environment = environment.of[i].text != NULL;
+        settle(&config_settings[i], in_environment ? &environment.of[i] : &from_file.of[i], &paths,
+               purpose, config, report);
+    }
+    setting_values_finish(&environment);
+    setting_values_finish(&from_file);
+    paths_finish(&paths);
+}
+
+struct config *config_load(const char *file, enum config_purpose purpose,
+                           struct config_report *ret_report)
+{
+    *ret_report = (struct config_report){0};
+    struct config *config = calloc(1, sizeof(*config));
+    if (!config) {
+        ret_report->failed = true;
+        return NULL;
+    }
+    load(file, purpose, config, ret_report);
+    if (has_fault(ret_report)) {
+        config_destroy(config);
+        return NULL;
+    }
+    warn(config, ret_report);
+    return config;
+}
+
+void config_destroy(struct config *config)
+{
+    if (!config)
+        return;
+    api_keys_destroy(config->api_keys);
+    api_keys_destroy(config->admin_keys);
+    wipe_free(config->clear_api_key);
+    free(config->queue_dir);
+    wipe_free(config->queue_key);
+    smarthosts_free(config->smarthosts, config->smarthost_count);
+    free(config->smtp_helo);
+    free(config->mail_from);
+    free(config->reply_to);
+    for (size_t i = 0; i < config->lifetime_count; i++)
+        free(config->lifetimes[i].type);
+    free(config->lifetimes);
+    free(config->templates_dir);
+    free(config->normaliser);
+    free(config->locale);
+    free(config->timezone);
+    free(config->composer_path);
+    free(config->deliverer_path);
+    free(config->samples_dir);
+    for (char **wiped = config->wiped; wiped && *wiped; wiped++)
+        wipe_free(*wiped);
+    free(config->wiped);
+    free(config);
+}
+
+void config_print_settings(void)
+{
+    printf("%-28s %-42s %s\n", "VARIABLE", "DEFAULT", "IS");
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *setting = &config_settings[i];
+        char variable[SETTING_VARIABLE_SIZE];
+        setting_variable(setting, variable);
+        const char *standard = setting->shown      ? setting->shown
+                               : setting->standard ? setting->standard
+                               : setting->needed   ? "none, needed"
+                                                   : "none";
+        printf("%-28s %-42s %s%s\n", variable, standard, setting->help,
+               setting->secret ? " (or …_FILE)" : "");
+    }
+}

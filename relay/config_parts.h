@@ -1,0 +1,73 @@
+// config_parts.h - what the files of config share; nobody else's business.
+#ifndef RELAY_CONFIG_PARTS_H
+#define RELAY_CONFIG_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/config.h"
+#include "relay/paths.h"
+
+#define SETTING_COUNT 22
+#define SETTING_VARIABLE_SIZE 64
+
+// One row of the table that drives the file, the environment, `check` and the manual.
+struct setting {
+    const char *name;
+    const char *standard; // the default as text; NULL: none, or found by find_standard
+    const char *shown;    // how the default is shown where it is not simply `standard`
+    const char *help;
+    bool needed;
+    bool secret; // may stand in a file of its own, and is wiped
+    // Turns text into members of config. ERR_INPUT says what is wrong with it.
+    bool (*set)(const struct setting *setting, struct config *config, const char *text,
+                struct error *err);
+    char *(*find_standard)(const struct paths *paths); // or NULL; gives NULL: there is none
+    size_t offset;                                     // the member, for the setters that share
+    int64_t least, most;                               // numbers and milliseconds
+    char pair; // between key and value where the file holds an object; 0: it may not
+};
+
+extern const struct setting config_settings[SETTING_COUNT];
+
+// "RELAY_MAIL_FROM" for mail_from.
+void setting_variable(const struct setting *setting, char ret_variable[SETTING_VARIABLE_SIZE]);
+
+// The place in the table of a name as the file has it ("api_key", "api_key_file"), or -1.
+int setting_find(const char *name, bool *ret_is_file);
+// The known name most like this one, or NULL where none is; static.
+const char *setting_nearest(const char *name);
+
+// What was found for a setting before it is checked.
+struct setting_value {
+    char *text;  // secret or not, wiped with the rest
+    char *where; // "RELAY_LISTEN", "relay.jsonnet: listen"
+};
+struct setting_values {
+    struct setting_value of[SETTING_COUNT];
+};
+void setting_values_finish(struct setting_values *values);
+
+// Takes over text (NULL is ignored). Reports a second value for the same setting: values are of
+// one source, the environment or the file.
+void setting_values_put(struct setting_values *values, int place, char *text, const char *where,
+                        struct config_report *report);
+
+void config_report_add(struct config_report *report, bool fault, const char *where,
+                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+// Reads a secret's file, without the line end behind it. The caller wipes and frees it; NULL:
+// there was a fault.
+char *config_read_secret(const char *path, const char *where, struct config_report *report);
+
+// The environment: values, the configuration file's name if it is there (caller frees), and
+// the secrets wiped, "NAME=value", NULL-terminated.
+void config_read_environment(struct setting_values *values, char **ret_file, char ***ret_wiped,
+                             struct config_report *report);
+
+// The Jsonnet file, evaluated by the composer at composer_path.
+void config_read_file(const char *path, const char *composer_path, struct setting_values *values,
+                      struct config_report *report);
+
+#endif
