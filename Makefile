@@ -119,6 +119,9 @@ $(BUILD)/obj/tests/unit/$(1).o: PKG = $($(call test_side,$(1))_PKG) cmocka
 endef
 $(foreach test,$(TEST_SOURCES:tests/unit/%.c=%),$(eval $(call unit_test,$(test))))
 
+# Where tests find the repository's data, whatever their working directory is.
+$(BUILD)/obj/tests/%.o: CPPFLAGS += -DREPOSITORY_ROOT='"$(CURDIR)"'
+
 .PHONY: unit
 unit: $(UNIT_TESTS) # build the unit tests
 

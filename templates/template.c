@@ -1,0 +1,110 @@
+// Sets of templates: adding, linking, finding. The work is in template_compile.c and
+// template_render.c.
+#include "templates/template.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "templates/fault.h"
+#include "templates/program.h"
+
+#define SOURCE_SIZE_MAX (256 * 1024)
+#define POOL_SIZE_MAX (2 * SOURCE_SIZE_MAX)
+
+struct template_set *template_set_create(const struct template_rules *rules)
+{
+    struct template_set *set = calloc(1, sizeof(*set));
+    if (set)
+        set->rules = *rules;
+    return set;
+}
+
+static void template_destroy(struct template *template)
+{
+    if (!template)
+        return;
+    free(template->name);
+    free(template->file);
+    free(template->instructions);
+    buffer_finish(&template->pool);
+    free(template);
+}
+
+void template_set_destroy(struct template_set *set)
+{
+    if (!set)
+        return;
+    for (size_t i = 0; i < set->count; i++)
+        template_destroy(set->templates[i]);
+    free(set->templates);
+    free(set);
+}
+
+static struct template *template_create(const char *name, const char *file, enum template_mode mode)
+{
+    struct template *template = calloc(1, sizeof(*template));
+    if (!template)
+        return NULL;
+    buffer_init(&template->pool, POOL_SIZE_MAX);
+    template->mode = mode;
+    template->name = strdup(name);
+    template->file = strdup(file);
+    if (!template->name || !template->file) {
+        template_destroy(template);
+        return NULL;
+    }
+    return template;
+}
+
+bool template_set_add(struct template_set *set, const char *name, const char *file,
+                      const char *source, size_t source_size, json_t *faults)
+{
+    if (source_size > SOURCE_SIZE_MAX)
+        return fault_at(faults, file, 0, "is larger than %d bytes", SOURCE_SIZE_MAX);
+    if (template_set_find(set, name))
+        return fault_at(faults, file, 0, "there is another template named %s", name);
+
+    struct template **templates = reallocarray(set->templates, set->count + 1, sizeof(*templates));
+    if (!templates)
+        return fault_at(faults, file, 0, "out of memory");
+    set->templates = templates;
+    struct template *template = template_create(name, file, set->rules.mode);
+    if (!template)
+        return fault_at(faults, file, 0, "out of memory");
+    set->templates[set->count++] = template;
+    return program_compile(template, &set->rules, source, source_size, faults);
+}
+
+static bool link_partials(struct template_set *set, struct template *template, json_t *faults)
+{
+    bool linked = true;
+    for (uint32_t i = 0; i < template->count && !template->pool.failed; i++) {
+        struct instruction *instruction = &template->instructions[i];
+        if (instruction->opcode != OP_PARTIAL)
+            continue;
+        // The compiler has left the partial's name behind the indentation in the pool.
+        const char *name = template->pool.data + instruction->offset + instruction->size;
+        instruction->partial = template_set_find(set, name);
+        if (!instruction->partial)
+            linked = fault_at(faults, template->file, instruction->line,
+                              "there is no partial named %s", name);
+    }
+    return linked;
+}
+
+bool template_set_link(struct template_set *set, json_t *faults)
+{
+    bool linked = true;
+    for (size_t i = 0; i < set->count; i++)
+        linked &= link_partials(set, set->templates[i], faults);
+    return linked;
+}
+
+const struct template *template_set_find(const struct template_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (strcmp(set->templates[i]->name, name) == 0)
+            return set->templates[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,62 @@
+// template.h - Mustache templates, compiled once and rendered often.
+//
+// The language of https://mustache.github.io/mustache.5.html and its specification: values,
+// sections, inverted sections, partials, comments, set delimiters, standalone lines. Values
+// are JSON. A rendered value is never scanned for tags again.
+//
+// Where the specification leaves room: false, null, 0, "", an empty list and what is not there
+// count as false; an object or list as a value renders as nothing; a partial's indentation is
+// not put before its empty lines.
+//
+// A set belongs to one thread while it is filled; after template_set_link() any thread may
+// render from it.
+#ifndef TEMPLATES_TEMPLATE_H
+#define TEMPLATES_TEMPLATE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "relay/base/buffer.h"
+#include "relay/base/error.h"
+
+struct template;
+struct template_set;
+
+enum template_mode {
+    TEMPLATE_TEXT, // values are written as they are
+    TEMPLATE_HTML, // values are escaped, for content and for quoted attributes
+};
+
+struct template_rules {
+    enum template_mode mode;
+    // TEMPLATE_HTML: the only values that {{{name}}} and {{&name}} may name, ended by NULL; or
+    // NULL: none. Borrowed while the set is filled.
+    const char *const *raw_names;
+    // An object whose keys are all names that a tag may begin with ("link" for {{link.url}}),
+    // so that a misspelt one is found at load; or NULL: any. Borrowed while the set is filled.
+    const json_t *known_names;
+};
+
+struct template_set *template_set_create(const struct template_rules *rules); // NULL: no memory
+void template_set_destroy(struct template_set *set);                          // NULL is a no-op
+
+// Compiles source and adds it as name; file is what faults call it. False when there was a
+// fault: each is appended to faults with its line, and the set is only good to be filled
+// further and destroyed.
+bool template_set_add(struct template_set *set, const char *name, const char *file,
+                      const char *source, size_t source_size, json_t *faults);
+
+// Connects partials with the templates they name. One that the set does not have is a fault,
+// and renders as nothing.
+bool template_set_link(struct template_set *set, json_t *faults);
+
+// NULL where there is none of that name. Lives as long as the set.
+const struct template *template_set_find(const struct template_set *set, const char *name);
+
+// Appends to out, whose limit bounds the result. ERR_INPUT: past that limit, or partials,
+// sections or steps past the engine's own limits (a partial that calls itself without end).
+bool template_render(const struct template *template, const json_t *view, struct buffer *out,
+                     struct error *err);
+
+#endif
