@@ -164,7 +164,9 @@ struct queue_attempt {
 
 // How a message goes on after it was worked on: from `received`, `queued` or `sending` to state.
 struct queue_settlement {
-    enum message_state state; // final, or QUEUED to wait again, or PARKED
+    // Final, or QUEUED to wait again, or PARKED; or RECEIVED: a row that is still `received` stays
+    // so, and only counts what is to be counted.
+    enum message_state state;
     const char *reason;
     const struct queue_envelope *envelope; // for a row still `received`; NULL: keep what is there
     const void *body;                      // with state QUEUED from `received`: the canonical mail
@@ -245,6 +247,12 @@ bool queue_due(struct queue_reader *reader, enum lane lane, int64_t now_ms, size
 // When the next `queued` row falls due or past its deadline, whichever is first; INT64_MAX: none.
 bool queue_next_due(struct queue_reader *reader, int64_t now_ms, int64_t *ret_due_ms,
                     struct error *err);
+
+// Ids of `queued` rows whose deadline has passed at now_ms, at most limit; and the first deadline
+// of a `queued` row after now_ms (INT64_MAX: none).
+bool queue_overdue(struct queue_reader *reader, int64_t now_ms, size_t limit,
+                   char (*ret_ids)[QUEUE_ID_SIZE], size_t *ret_count, int64_t *ret_next_ms,
+                   struct error *err);
 
 // One message. found is false where there is none. ret_body NULL: without its body; else the
 // body, NUL-terminated, which the caller wipes and frees (NULL where it was dropped).
