@@ -1,0 +1,142 @@
+"""The command line beside a running daemon, and without one."""
+import json
+import re
+import subprocess
+
+import payloads
+import pytest
+import relay as harness
+import sink as sink_module
+
+FIELDS = ("id state reason route channel lane template locale recipient identity_id smarthost "
+          "attempts created_at updated_at not_before deadline last_reply").split()
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def test_check_passes_with_what_is_shipped(relay):
+    relay.folder.mkdir()
+    done = relay.command("check")
+    assert "login_code_valid" in done.stdout
+
+
+@pytest.mark.parametrize("settings, named", [
+    ({"mail_from": "nobody"}, "mail_from"),
+    ({"mail_from": None}, "mail_from"),
+    ({"smtp_uri": "gopher://example.com"}, "smtp_uri"),
+    ({"lifetime": "login_code_valid=soon"}, "lifetime"),
+    ({"listen": "nowhere"}, "listen"),
+    ({"templates_dir": "/nonexistent"}, "/nonexistent"),
+    ({"mail_form": "a@b.example"}, "mail_from"),  # names the nearest known one
+])
+def test_check_names_what_is_wrong(tmp_path, sink, settings, named):
+    relay = harness.Relay(tmp_path, **{"smtp_uri": harness.smtp_uri(sink), **settings})
+    done = relay.command("check", status=1)
+    assert named in (done.stdout + done.stderr).lower()
+    served = relay.command("serve", status=None)
+    assert served.returncode not in (0, 75)
+
+
+def test_check_names_file_and_line_of_a_broken_template(tmp_path, sink):
+    folder = tmp_path / "templates"
+    subprocess.run(["cp", "-r", harness.ROOT / "templates", folder], check=True)
+    frame = folder / "frame.text.mustache"
+    frame.write_text(frame.read_text() + "\n{{#code}} never closed\n")
+    relay = harness.Relay(tmp_path / "relay", smtp_uri=harness.smtp_uri(sink),
+                          templates_dir=folder)
+    relay.folder.mkdir()
+    done = relay.command("check", status=1)
+    assert re.search(r"frame\.text\.mustache:\d+", done.stdout + done.stderr)
+
+
+def test_check_names_file_and_line_of_a_broken_normaliser(tmp_path, sink):
+    path = tmp_path / "broken.jsonnet"
+    path.write_text("function(payload) {\n  to: payload.recipient,\n  oops\n}\n")
+    relay = harness.Relay(tmp_path / "relay", smtp_uri=harness.smtp_uri(sink), normaliser=path)
+    relay.folder.mkdir()
+    done = relay.command("check", status=1)
+    assert re.search(r"broken\.jsonnet:[34]", done.stdout + done.stderr)
+
+
+def test_queue_list_show_and_stats(start_relay):
+    with sink_module.Sink(listening=False) as sink, start_relay(sink) as relay:
+        made = [payloads.login_code(language=language) for language in ("hu", "de")]
+        ids = [relay.accept(payload) for payload in made]
+        relay.wait_for("smarthost_down")
+        for one in ids:
+            relay.state(one)
+        rows = relay.queue_list()
+        assert [row["id"] for row in rows] == ids[::-1], "newest first"
+        for row in rows:
+            assert list(row) == FIELDS
+            assert TIME.fullmatch(row["created_at"]) and TIME.fullmatch(row["deadline"])
+        assert {row["locale"] for row in rows} == {"hu", "de"}
+        recipient = made[0]["recipient"]
+        assert [row["id"] for row in relay.queue_list("--recipient", recipient)] == ids[:1]
+        assert relay.queue_list("--state", "sent") == []
+        assert len(relay.queue_list("--limit", "1")) == 1
+        table = relay.command("queue", "list").stdout
+        assert all(one in table for one in ids)
+
+        shown = relay.command("queue", "show", ids[0]).stdout
+        assert recipient in shown
+        stats = json.loads(relay.command("queue", "stats", "--json").stdout)
+        assert "queued" in json.dumps(stats)
+        relay.stop()
+        assert [row["id"] for row in relay.queue_list()] == ids[::-1], "without the daemon"
+        assert relay.command("queue", "show", "no-such-id", status=1).stdout == ""
+
+
+def test_send_posts_a_file_to_the_running_relay(relay, sink, tmp_path):
+    made = payloads.login_code()
+    path = tmp_path / "payload.json"
+    path.write_bytes(payloads.as_bytes(made))
+    with relay:
+        relay.command("send", "--url", f"http://127.0.0.1:{relay.port}/kratos/webhook", str(path))
+        assert sink.wait_for(1)[0].recipient == made["recipient"]
+
+
+def test_usage_errors(relay):
+    relay.folder.mkdir()
+    for arguments in ([], ["nonsense"], ["queue"], ["queue", "list", "--nonsense"],
+                      ["queue", "list", "--state", "nonsense"], ["send"]):
+        assert relay.command(*arguments, status=2).stdout == "", arguments
+    for arguments in (["--help"], ["--version"], ["queue", "--help"], ["serve", "--help"]):
+        assert relay.command(*arguments).stdout, arguments
+
+
+def test_a_configuration_file_in_jsonnet(tmp_path, sink):
+    made = payloads.login_code()
+    (tmp_path / "key").write_text("from-a-file-0123456789\n")
+    (tmp_path / "relay.jsonnet").write_text(f"""
+        local host = '127.0.0.1';
+        {{ listen: host + ':0', admin_listen: 'off', mail_from: 'File <f@file.example>',
+           api_key_file: '{tmp_path}/key',
+           smtp_uri: 'smtp://' + host + ':{sink.port}/?disable_starttls=true' }}
+    """)
+    relay = harness.Relay(tmp_path / "relay", api_key=None, mail_from=None, listen=None,
+                          admin_listen=None)
+    relay.start("--config", str(tmp_path / "relay.jsonnet"))
+    assert relay.post(made, key="from-a-file-0123456789").status == 200
+    assert sink.wait_for(1)[0].sender == "f@file.example"
+    assert relay.stop() == 0
+
+
+def test_an_installed_relay_finds_its_own(tmp_path, sink):
+    """Nothing set but key, smarthost and sender (and ports that are free)."""
+    subprocess.run(
+        ["make", "--no-print-directory", "install", f"BUILD={harness.RELEASE_BUILD}",
+         "PREFIX=/usr", f"DESTDIR={tmp_path}/root"],
+        cwd=harness.ROOT, check=True, stdout=subprocess.DEVNULL)
+    prefix = tmp_path / "root/usr"
+    for path in ("bin/courier-relay", "libexec/courier-relay/composer",
+                 "libexec/courier-relay/deliverer", "share/courier-relay/templates/locales/hu.json",
+                 "share/courier-relay/jsonnet/kratos_courier.jsonnet"):
+        assert (prefix / path).exists(), path
+    made = payloads.login_code(language="hu")
+    relay = harness.Relay(tmp_path / "run", build=prefix, queue_dir=None,
+                          smtp_uri=harness.smtp_uri(sink))
+    with relay:
+        relay.accept(made)
+        assert sink.wait_for(1)[0].language == "hu"
+    assert (relay.folder / "var/queue.db").exists()
+    relay.command("check")

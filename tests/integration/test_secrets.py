@@ -1,0 +1,90 @@
+"""Codes, links, keys and passwords are in the mail, and in no other place that can be read."""
+import pathlib
+import stat
+
+import payloads
+import pytest
+import relay as harness
+import sink as sink_module
+
+CODE, TOKEN = "83640917", "canarytokenq7x2v9"
+KEY, PASSWORD, BROWSER = "canary-key-5fb1c7d2e4a6", "canary-password-93bd", "CanaryBrowser/7.7"
+SECRETS = (CODE, TOKEN, KEY, PASSWORD, BROWSER)
+
+
+def scan(where, data):
+    text = data if isinstance(data, bytes) else data.encode()
+    for secret in SECRETS:
+        assert secret.encode() not in text, f"{secret} in {where}"
+
+
+def scan_processes(relay):
+    for pid in (relay.process.pid, *relay.children()):
+        for name in ("cmdline", "environ"):
+            try:
+                scan(f"{pid}/{name}", pathlib.Path(f"/proc/{pid}/{name}").read_bytes())
+            except PermissionError:
+                pass  # without root: then nobody else's is readable either
+
+
+def scan_commands(relay, ids):
+    for arguments in (["queue", "list"], ["queue", "list", "--json"], ["queue", "stats"],
+                      *(["queue", "show", one] for one in ids),
+                      *(["queue", "show", "--json", one] for one in ids), ["check"]):
+        done = relay.command(*arguments, status=None)
+        scan(arguments, done.stdout + done.stderr)
+
+
+def scan_files(relay):
+    for path in relay.queue_dir.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+        if path.is_file():
+            scan(path, path.read_bytes())
+    assert stat.S_IMODE(relay.queue_dir.stat().st_mode) == 0o700
+
+
+def messages():
+    headers = {"User-Agent": [BROWSER], "Cookie": [f"session={TOKEN}"]}
+    return [payloads.login_code(code=CODE, headers=headers),
+            payloads.recovery_link("0f3c0011", token=TOKEN, headers=headers)]
+
+
+@pytest.mark.parametrize("smarthost", ["takes all", "refuses, quoting", "is down"])
+def test_nothing_shows(start_relay, smarthost):
+    sink = sink_module.Sink(listening=smarthost != "is down")
+    if smarthost == "refuses, quoting":
+        sink.data_reply = lambda envelope, mail: f"554 5.7.1 spam: {CODE} is your code"
+    with sink, start_relay(sink, api_key=KEY, log_level="debug") as relay:
+        ids = []
+        for made in messages():
+            answer = relay.post(made, key=KEY)
+            assert answer.status == 200
+            scan("the answer", str(answer.headers))
+            ids.append(answer.headers["X-Message-Id"])
+        relay.post(messages()[0], key=KEY)
+        relay.post(messages()[0], key=KEY + "x")
+        relay.post(b'{"broken": "%s"' % CODE.encode(), key=KEY)
+        ids.append(relay.post(b'{"broken": "%s",}' % CODE.encode(), key=KEY).headers["X-Message-Id"])
+        for one in ids:
+            relay.state(one)
+        scan_processes(relay)
+        scan_commands(relay, ids)
+        scan_files(relay)
+    scan("the log", "\n".join(relay.lines))
+    scan("standard error", relay.stderr())
+    scan_files(relay)
+
+
+def test_the_smarthosts_password_shows_nowhere(start_relay, sink):
+    """The sink offers no AUTH, so nothing may be sent, and the reason must not quote it."""
+    uri = f"smtp://user:{PASSWORD}@127.0.0.1:{sink.port}/?disable_starttls=true"
+    with start_relay(None, smtp_uri=uri, log_level="debug") as relay:
+        message_id = relay.accept(payloads.login_code())
+        relay.wait_for("smarthost_down")
+        assert relay.state(message_id)["state"] == "queued"
+        scan_processes(relay)
+        scan_commands(relay, [message_id])
+        scan_files(relay)
+    scan("the log", "\n".join(relay.lines))
+    scan("standard error", relay.stderr())
+    assert not sink.mails
