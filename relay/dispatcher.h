@@ -1,19 +1,48 @@
 // dispatcher.h - from stored payload to settled message: composes, waits, delivers, retries.
 //
-// Runs in the thread that calls dispatcher_run(); all its state belongs to that thread. Other
-// threads reach it only through the two functions marked so.
+// All its state belongs to the thread of its event loop; other threads reach it only through
+// dispatcher_offer() and dispatcher_committed(), which leave a note and wake it.
+//
+// Inside: dispatcher.c the inbox and the beat, admission.c what is decided about a composed
+// mail, delivery.c slots and outcomes, backlog.c what comes from the queue; dispatch.h is their
+// shared, private header.
 #ifndef RELAY_DISPATCHER_H
 #define RELAY_DISPATCHER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "queue/queue.h"
+#include "relay/base/dots.h"
 #include "relay/base/error.h"
+#include "relay/event_loop.h"
 
 struct config;
 struct dispatcher;
+
+// All are borrowed and must outlive the dispatcher. owner names this run in leases. Waits until
+// the first composer has loaded templates and normaliser; what is wrong with them is in *err
+// and, all of it, in ret_faults (an array of {where, what}; the caller json_decref()s it).
+// After an earlier run, the queue must have been recovered before this.
+struct dispatcher *dispatcher_create(struct event_loop *loop, const struct config *config,
+                                     struct queue *queue, struct dots *dots, const char *owner,
+                                     json_t **ret_faults, struct error *err);
+// Kills the children. What is in memory is on disk as well, so nothing is lost by it; but the
+// queue must have been flushed, since its writer still tells of commits. NULL is a no-op.
+void dispatcher_destroy(struct dispatcher *dispatcher);
+
+// Does what is due. To be called after each event_loop_wait(), which may wait until
+// dispatcher_next_ms() (CLOCK_BOOTTIME; INT64_MAX: nothing is timed).
+void dispatcher_tick(struct dispatcher *dispatcher);
+int64_t dispatcher_next_ms(const struct dispatcher *dispatcher);
+
+// Starts no more deliveries; payloads are still stored. dispatcher_cut() shuts down those under
+// way before their dot; dispatcher_is_drained(): none is left.
+void dispatcher_drain(struct dispatcher *dispatcher);
+void dispatcher_cut(struct dispatcher *dispatcher);
+bool dispatcher_is_drained(const struct dispatcher *dispatcher);
 
 // Any thread. Offers a payload whose queue_accept() is about to be submitted, so that it is
 // composed while it is committed. Copies the payload. When the hand-over is full the offer is
@@ -23,7 +52,6 @@ void dispatcher_offer(struct dispatcher *dispatcher, const char *id, const char 
 
 // Any thread (the queue's writer). The commit of id has ended: QUEUE_DONE lets the message go
 // out, anything else drops what was offered.
-void dispatcher_committed(struct dispatcher *dispatcher, const char *id,
-                          enum queue_result result);
+void dispatcher_committed(struct dispatcher *dispatcher, const char *id, enum queue_result result);
 
 #endif

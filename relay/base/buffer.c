@@ -39,8 +39,7 @@ static bool grow(struct buffer *buffer, size_t capacity)
 
 void *buffer_reserve(struct buffer *buffer, size_t size)
 {
-    if (buffer->failed || size > buffer->limit_bytes ||
-        buffer->size > buffer->limit_bytes - size) {
+    if (buffer->failed || size > buffer->limit_bytes || buffer->size > buffer->limit_bytes - size) {
         buffer->failed = true;
         return NULL;
     }

@@ -93,8 +93,7 @@ struct dots *dots_open(const char *dir, int wait_ms, struct error *err)
     }
     char boot_id[CLOCK_BOOT_ID_SIZE];
     struct dots *dots = NULL;
-    if (lock_exclusively(fd, wait_ms, err) && prepare_file(fd, err) &&
-        clock_boot_id(boot_id, err))
+    if (lock_exclusively(fd, wait_ms, err) && prepare_file(fd, err) && clock_boot_id(boot_id, err))
         dots = map_file(fd, err);
     if (!dots) {
         close(fd);
@@ -150,8 +149,7 @@ void dots_close(struct dots *dots)
 void dots_get(const struct dots *dots, size_t index, struct dot *ret_dot)
 {
     struct file_mark *mark = &dots->file->marks[index];
-    ret_dot->state =
-        (enum dot_state)atomic_load_explicit(&mark->state, memory_order_acquire);
+    ret_dot->state = (enum dot_state)atomic_load_explicit(&mark->state, memory_order_acquire);
     ret_dot->reply_code = mark->reply_code;
     memcpy(ret_dot->id, mark->id, DOTS_ID_SIZE);
     ret_dot->id[DOTS_ID_SIZE - 1] = '\0';

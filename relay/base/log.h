@@ -20,12 +20,21 @@ struct log_field {
     int64_t integer;
 };
 
-#define LOG_STRING(name_, value_)                                                                 \
-    (struct log_field) { .name = (name_), .kind = FIELD_STRING, .string = (value_) }
-#define LOG_INTEGER(name_, value_)                                                                \
-    (struct log_field) { .name = (name_), .kind = FIELD_INTEGER, .integer = (value_) }
-#define LOG_BOOLEAN(name_, value_)                                                                \
-    (struct log_field) { .name = (name_), .kind = FIELD_BOOLEAN, .integer = (value_) }
+#define LOG_STRING(name_, value_)                                                                  \
+    (struct log_field)                                                                             \
+    {                                                                                              \
+        .name = (name_), .kind = FIELD_STRING, .string = (value_)                                  \
+    }
+#define LOG_INTEGER(name_, value_)                                                                 \
+    (struct log_field)                                                                             \
+    {                                                                                              \
+        .name = (name_), .kind = FIELD_INTEGER, .integer = (value_)                                \
+    }
+#define LOG_BOOLEAN(name_, value_)                                                                 \
+    (struct log_field)                                                                             \
+    {                                                                                              \
+        .name = (name_), .kind = FIELD_BOOLEAN, .integer = (value_)                                \
+    }
 
 void log_setup(enum log_format format, enum log_level least);
 
@@ -33,7 +42,7 @@ void log_setup(enum log_format format, enum log_level least);
 void log_event(enum log_level level, const char *event, const struct log_field *fields);
 
 // LOG(LOG_INFO, "ready", LOG_STRING("state", "ok"), LOG_INTEGER("n", 3));
-#define LOG(level, event, ...)                                                                    \
-    log_event(level, event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {.name = 0}})
+#define LOG(level, event, ...)                                                                     \
+    log_event(level, event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.name = 0}})
 
 #endif

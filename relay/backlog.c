@@ -1,0 +1,237 @@
+// backlog.c - what comes from the queue: rows that were left, that waited, that died waiting.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/dispatch.h"
+
+enum {
+    FETCH_MAX = 64,
+    LEASE_SPARE_MS = 60 * 1000, // a lease outlives the longest transaction by this
+    RETENTION_DAYS = 30,
+    SWEEP_EVERY_MS = 60 * 60 * 1000,
+    SWEEP_AGAIN_MS = 100, // while there is more: in batches, so that accepting does not wait
+    SWEEP_BATCH = 500,
+    OVERDUE_EVERY_MS = 60 * 1000,
+};
+
+typedef char queue_id[QUEUE_ID_SIZE];
+
+static void log_queue_error(const char *id, const struct error *err)
+{
+    LOG(LOG_ERROR, "queue_error", LOG_STRING("id", id), LOG_STRING("error", err->message));
+}
+
+static void copy_row(struct job *job, const struct queue_message *row)
+{
+    job->received_ms = row->created_ms;
+    job->attempts = row->attempts;
+    job->unknown_outcomes = row->unknown_outcomes;
+    job->row_composed = row->composed;
+    if (!row->composed)
+        return;
+    snprintf(job->channel, sizeof(job->channel), "%s", row->channel);
+    snprintf(job->template, sizeof(job->template), "%s", row->template);
+    snprintf(job->locale, sizeof(job->locale), "%s", row->locale);
+    snprintf(job->recipient, sizeof(job->recipient), "%s", row->recipient);
+    job->envelope.lane = row->lane;
+    job->envelope.deadline_ms = row->deadline_ms;
+    if (row->has_supersede) {
+        memcpy(job->supersede_digest, row->supersede_digest, QUEUE_DIGEST_SIZE);
+        job->envelope.supersede_digest = job->supersede_digest;
+        job->envelope.supersede_by_browser = row->supersede_by_browser;
+    }
+}
+
+// Loads a row into memory. NULL where it is gone, in memory already, or cannot be read now; a
+// damaged one is parked.
+static struct job *load(struct dispatcher *dispatcher, const char *id)
+{
+    if (job_table_find(&dispatcher->jobs, id))
+        return NULL;
+    struct queue_message row;
+    bool found = false;
+    char *body = NULL;
+    size_t body_size = 0;
+    struct error err = {0};
+    bool ok = queue_load(dispatcher->reader, id, &row, &found, &body, &body_size, &err);
+    if (ok && !found)
+        return NULL;
+    if (!ok) {
+        log_queue_error(id, &err);
+        if (err.code != ERR_CORRUPT)
+            return NULL;
+    }
+    struct job *job = job_create(id, ok ? row.route : NULL, body, body_size);
+    if (body)
+        explicit_bzero(body, body_size);
+    free(body);
+    if (!job)
+        return NULL;
+    atomic_fetch_add(&dispatcher->load_count, 1);
+    atomic_fetch_add(&dispatcher->load_bytes, body_size);
+    if (ok)
+        copy_row(job, &row);
+    dispatcher_adopt(dispatcher, job);
+    if (ok && body_size > 0)
+        return job;
+    settlement_end(dispatcher, job, MESSAGE_PARKED, "damaged");
+    return NULL;
+}
+
+// The lease is committed while the mail is rendered anew: the minutes in it must be those left.
+static void claim(struct dispatcher *dispatcher, struct job *job)
+{
+    job->is_claiming = true;
+    int64_t lease_end_ms = queue_now_ms(dispatcher->queue) +
+                           dispatcher->config->transaction_timeout_ms + LEASE_SPARE_MS;
+    queue_claim(dispatcher->queue, job->id, dispatcher->owner, lease_end_ms, settlement_notify,
+                job);
+    admission_compose(dispatcher, job, job->row_composed ? COMPOSE_RENDER : COMPOSE_PAYLOAD);
+}
+
+void backlog_claimed(struct dispatcher *dispatcher, struct job *job, enum queue_result result)
+{
+    job->is_claiming = false;
+    if (result != QUEUE_DONE) {
+        dispatcher_release(dispatcher, job); // somebody was quicker, or the queue is closing
+        return;
+    }
+    job->stored = true;
+    if (job->state == JOB_WAITING)
+        admission_decide(dispatcher, job);
+}
+
+// How many due rows to bring in now: as many as there are slots for which nothing in memory
+// waits; and always one, lest a stream of new mail keeps the waiting ones out for ever.
+static size_t count_wanted(const struct dispatcher *dispatcher, int64_t now_ms)
+{
+    if (deliverers_down(dispatcher->deliverers, now_ms))
+        return 0;
+    size_t slots = deliverers_free_slots(dispatcher->deliverers, now_ms), taken = 0, claimed = 0;
+    for (const struct job *job = dispatcher->jobs.all; job; job = job->list_next) {
+        taken += job->state <= JOB_READY;
+        claimed += job->state <= JOB_READY && job->row_composed;
+    }
+    size_t wanted = slots > taken ? slots - taken : 0;
+    if (wanted == 0 && claimed == 0 && taken > 0)
+        wanted = 1;
+    return wanted < FETCH_MAX ? wanted : FETCH_MAX;
+}
+
+static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
+{
+    size_t wanted = now_ms >= dispatcher->due_at_ms ? count_wanted(dispatcher, now_ms) : 0;
+    if (wanted == 0)
+        return;
+    // Rows that are in memory may still look due on disk, so as many more are asked for.
+    size_t limit = wanted + dispatcher->jobs.count;
+    queue_id *ids = calloc(limit, sizeof(*ids));
+    if (!ids)
+        return;
+    bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0;
+    struct error err = {0};
+    size_t claimed = 0;
+    int64_t queue_ms = queue_now_ms(dispatcher->queue);
+    for (int i = 0; i < LANE_COUNT && claimed < wanted; i++) {
+        enum lane lane = (enum lane)(reversed ? LANE_COUNT - 1 - i : i);
+        size_t count = 0;
+        if (!queue_due(dispatcher->reader, lane, queue_ms, limit, ids, &count, &err)) {
+            log_queue_error(NULL, &err);
+            break;
+        }
+        for (size_t j = 0; j < count && claimed < wanted; j++) {
+            struct job *job = load(dispatcher, ids[j]);
+            if (!job)
+                continue;
+            claim(dispatcher, job);
+            claimed++;
+        }
+    }
+    free(ids);
+    if (claimed == wanted)
+        return; // there may be more
+    int64_t next_ms = INT64_MAX;
+    if (!queue_next_due(dispatcher->reader, queue_ms, &next_ms, &err))
+        log_queue_error(NULL, &err);
+    dispatcher->due_at_ms =
+        next_ms == INT64_MAX ? INT64_MAX : dispatcher_boot_ms(dispatcher, next_ms);
+}
+
+static void fetch_received(struct dispatcher *dispatcher)
+{
+    if (!dispatcher->received_waiting || dispatcher->jobs.count >= JOBS_REFILL)
+        return;
+    size_t limit = dispatcher->jobs.count + FETCH_MAX, count = 0, loaded = 0;
+    queue_id *ids = calloc(limit, sizeof(*ids));
+    struct error err = {0};
+    if (!ids || !queue_received(dispatcher->reader, limit, ids, &count, &err)) {
+        log_queue_error(NULL, &err);
+        free(ids);
+        return;
+    }
+    for (size_t i = 0; i < count && loaded < FETCH_MAX; i++) {
+        struct job *job = load(dispatcher, ids[i]);
+        if (!job)
+            continue;
+        job->stored = true;
+        admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
+        loaded++;
+    }
+    // All that the queue has is in memory. What is committed from now on says so itself.
+    if (count < limit)
+        dispatcher->received_waiting = false;
+    free(ids);
+}
+
+void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms)
+{
+    if (!queue_writable(dispatcher->queue))
+        return;
+    fetch_due(dispatcher, now_ms);
+    fetch_received(dispatcher);
+}
+
+void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms)
+{
+    if (now_ms < dispatcher->overdue_at_ms || !queue_writable(dispatcher->queue))
+        return;
+    queue_id ids[FETCH_MAX];
+    size_t count = 0, ended = 0;
+    int64_t next_ms = INT64_MAX;
+    struct error err = {0};
+    if (!queue_overdue(dispatcher->reader, queue_now_ms(dispatcher->queue), FETCH_MAX, ids, &count,
+                       &next_ms, &err)) {
+        log_queue_error(NULL, &err);
+        dispatcher->overdue_at_ms = now_ms + OVERDUE_EVERY_MS;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = load(dispatcher, ids[i]);
+        if (!job)
+            continue;
+        settlement_end(dispatcher, job, MESSAGE_EXPIRED, "deadline");
+        ended++;
+    }
+    // A full batch: the rest comes with the next beat, when these have been committed.
+    if (count == FETCH_MAX && ended > 0)
+        dispatcher->overdue_at_ms = now_ms + 1;
+    else
+        dispatcher->overdue_at_ms =
+            next_ms == INT64_MAX ? INT64_MAX : dispatcher_boot_ms(dispatcher, next_ms);
+}
+
+void backlog_sweep(struct dispatcher *dispatcher, int64_t now_ms)
+{
+    if (now_ms < dispatcher->sweep_at_ms || !queue_writable(dispatcher->queue))
+        return;
+    int64_t before_ms =
+        queue_now_ms(dispatcher->queue) - (int64_t)RETENTION_DAYS * 24 * 60 * 60 * 1000;
+    size_t swept = 0;
+    struct error err = {0};
+    if (!queue_sweep(dispatcher->queue, before_ms, SWEEP_BATCH, &swept, &err))
+        log_queue_error(NULL, &err);
+    dispatcher->sweep_at_ms = now_ms + (swept == SWEEP_BATCH ? SWEEP_AGAIN_MS : SWEEP_EVERY_MS);
+}

@@ -1,0 +1,233 @@
+// delivery.c - from ready to a delivery slot, and what each outcome means for the message.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/dispatch.h"
+#include "relay/retry.h"
+
+// Higher lanes first; in lane `code` the newest first, since a fresh code is still waited for, in
+// the others the oldest. reversed: this turn is a lower lane's.
+static bool goes_before(const struct job *a, const struct job *b, bool reversed)
+{
+    if (a->envelope.lane != b->envelope.lane)
+        return (a->envelope.lane < b->envelope.lane) != reversed;
+    if (a->envelope.lane == LANE_CODE)
+        return a->received_ms > b->received_ms;
+    return a->received_ms < b->received_ms;
+}
+
+static struct job *pick_ready(struct dispatcher *dispatcher)
+{
+    bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0;
+    struct job *best = NULL;
+    for (struct job *job = dispatcher->jobs.all; job; job = job->list_next)
+        if (job->state == JOB_READY && (!best || goes_before(job, best, reversed)))
+            best = job;
+    return best;
+}
+
+void delivery_put_back(struct dispatcher *dispatcher, struct job *job)
+{
+    struct queue_settlement settlement = {.state = MESSAGE_QUEUED,
+                                          .not_before_ms = queue_now_ms(dispatcher->queue)};
+    settlement_submit(dispatcher, job, &settlement);
+}
+
+// May it still go? What has waited may be dead by now.
+static bool is_alive(struct dispatcher *dispatcher, struct job *job)
+{
+    if (queue_now_ms(dispatcher->queue) >= job->envelope.deadline_ms)
+        settlement_end(dispatcher, job, MESSAGE_EXPIRED, "deadline");
+    else if (admission_has_newer(dispatcher, job))
+        settlement_end(dispatcher, job, MESSAGE_SUPERSEDED, "newer");
+    else
+        return true;
+    return false;
+}
+
+// False: nothing can be started now.
+static bool start(struct dispatcher *dispatcher, struct job *job, int64_t now_ms)
+{
+    struct delivery *delivery = &job->delivery;
+    if (delivery->mark < 0)
+        delivery->mark = dots_assign(dispatcher->dots, job->id);
+    if (delivery->mark < 0)
+        return false;
+    delivery->id = job->id;
+    delivery->sender = job->sender;
+    delivery->recipient = job->recipient;
+    delivery->message = job->mime;
+    delivery->deadline_boot_ms = dispatcher_boot_ms(dispatcher, job->envelope.deadline_ms);
+    if (!deliverers_start(dispatcher->deliverers, delivery, now_ms))
+        return false;
+    job->state = JOB_DELIVERING;
+    return true;
+}
+
+// Where no smarthost takes anything, or the slots are busy for long, what is in memory waits in
+// the queue, where operators see it and memory is not held.
+static void put_back_waiting(struct dispatcher *dispatcher, int64_t now_ms)
+{
+    bool is_down = deliverers_down(dispatcher->deliverers, now_ms);
+    for (struct job *job = dispatcher->jobs.all, *next; job; job = next) {
+        next = job->list_next;
+        if (job->state == JOB_READY && (is_down || now_ms >= job->ready_since_ms + READY_LIMIT_MS))
+            delivery_put_back(dispatcher, job);
+    }
+}
+
+void delivery_pump(struct dispatcher *dispatcher)
+{
+    // While outcomes cannot be committed, no SMTP begins (design §6, Two commits a message).
+    if (dispatcher->draining || !queue_writable(dispatcher->queue))
+        return;
+    int64_t now_ms = clock_boot_ms();
+    while (deliverers_free_slots(dispatcher->deliverers, now_ms) > 0) {
+        struct job *job = pick_ready(dispatcher);
+        if (!job)
+            return;
+        if (is_alive(dispatcher, job) && !start(dispatcher, job, now_ms))
+            break;
+    }
+    put_back_waiting(dispatcher, now_ms);
+}
+
+// ---- outcomes ---------------------------------------------------------------------------------
+
+static void log_attempt(const struct job *job, const struct delivery_result *result)
+{
+    LOG(result->alarm ? LOG_ERROR : LOG_INFO, "attempt", LOG_STRING("id", job->id),
+        LOG_STRING("smarthost", result->smarthost),
+        LOG_STRING("outcome", delivery_outcome_name(result->outcome)),
+        LOG_STRING("stage", result->stage), LOG_INTEGER("reply_code", result->reply_code),
+        LOG_STRING("enhanced_code", result->enhanced_code), LOG_STRING("reply", result->reply_text),
+        LOG_STRING("address", result->address), LOG_STRING("tls", result->tls),
+        LOG_STRING("alarm", result->alarm),
+        LOG_INTEGER("took_ms", clock_boot_ms() - job->delivery.started_boot_ms));
+}
+
+// Not the message's fault: the next smarthost is tried at once, from memory; where none is left
+// the message waits in the queue, uncharged.
+static void smarthost_failed(struct dispatcher *dispatcher, struct job *job,
+                             struct queue_settlement *settlement)
+{
+    if (!dispatcher->draining && !deliverers_down(dispatcher->deliverers, clock_boot_ms())) {
+        job->state = JOB_READY;
+        job->ready_since_ms = clock_boot_ms();
+        return;
+    }
+    settlement->state = MESSAGE_QUEUED;
+    settlement->not_before_ms = queue_now_ms(dispatcher->queue);
+    settlement_submit(dispatcher, job, settlement);
+}
+
+static void try_again(struct dispatcher *dispatcher, struct job *job,
+                      struct queue_settlement *settlement)
+{
+    // An older code that comes back is dead where a newer one of its flow has come meanwhile.
+    if (admission_has_newer(dispatcher, job)) {
+        settlement->state = MESSAGE_SUPERSEDED;
+        settlement->reason = "newer";
+        settlement_log(dispatcher, job, "superseded", "newer");
+    } else {
+        settlement->state = MESSAGE_QUEUED;
+        settlement->not_before_ms =
+            retry_at_ms(job->envelope.lane, job->attempts, arc4random(),
+                        queue_now_ms(dispatcher->queue), job->envelope.deadline_ms);
+    }
+    settlement_submit(dispatcher, job, settlement);
+}
+
+static void finish(struct dispatcher *dispatcher, struct job *job,
+                   struct queue_settlement *settlement, enum message_state state,
+                   const char *reason)
+{
+    settlement->state = state;
+    settlement->reason = reason;
+    settlement->ride = true;
+    settlement_log(dispatcher, job, message_state_name(state), reason);
+    settlement_submit(dispatcher, job, settlement);
+}
+
+static void unknown_outcome(struct dispatcher *dispatcher, struct job *job,
+                            struct queue_settlement *settlement)
+{
+    settlement->charge_unknown = true;
+    job->unknown_outcomes++;
+    if (job->unknown_outcomes > UNKNOWN_OUTCOMES_MAX)
+        finish(dispatcher, job, settlement, MESSAGE_UNKNOWN, "unknown_outcomes");
+    else
+        try_again(dispatcher, job, settlement);
+}
+
+// Stopped before its dot. A `received` row is still what it was, so nothing is written.
+static void was_cut(struct dispatcher *dispatcher, struct job *job,
+                    struct queue_settlement *settlement)
+{
+    if (job->row_composed || !dispatcher->draining) {
+        settlement->state = MESSAGE_QUEUED;
+        settlement->not_before_ms = queue_now_ms(dispatcher->queue);
+        settlement_submit(dispatcher, job, settlement);
+        return;
+    }
+    dots_clear(dispatcher->dots, (size_t)job->delivery.mark);
+    dispatcher_release(dispatcher, job);
+}
+
+void delivery_done(void *context, struct delivery *delivery, const struct delivery_result *result)
+{
+    struct dispatcher *dispatcher = context;
+    struct job *job = (struct job *)(void *)((char *)delivery - offsetof(struct job, delivery));
+    log_attempt(job, result);
+
+    int64_t took_ms = clock_boot_ms() - delivery->started_boot_ms;
+    const struct queue_attempt attempt = {
+        .started_ms = queue_now_ms(dispatcher->queue) - took_ms,
+        .smarthost = result->smarthost,
+        .outcome = delivery_outcome_name(result->outcome),
+        .reply_code = result->reply_code,
+        .enhanced_code = result->enhanced_code,
+        .reply_text = result->reply_text,
+    };
+    struct queue_settlement settlement = {.attempt = &attempt};
+    if (result->outcome != DELIVERY_SESSION && result->outcome != DELIVERY_CUT) {
+        settlement.charge = true;
+        job->attempts++;
+    }
+    switch (result->outcome) {
+    case DELIVERY_SENT:
+        finish(dispatcher, job, &settlement, MESSAGE_SENT, NULL);
+        break;
+    case DELIVERY_TEMPORARY:
+        try_again(dispatcher, job, &settlement);
+        break;
+    case DELIVERY_PERMANENT:
+        finish(dispatcher, job, &settlement, MESSAGE_FAILED, "rejected");
+        break;
+    case DELIVERY_SESSION:
+        smarthost_failed(dispatcher, job, &settlement);
+        break;
+    case DELIVERY_UNKNOWN:
+        unknown_outcome(dispatcher, job, &settlement);
+        break;
+    case DELIVERY_EXPIRED:
+        finish(dispatcher, job, &settlement, MESSAGE_EXPIRED, "deadline");
+        break;
+    case DELIVERY_CUT:
+        was_cut(dispatcher, job, &settlement);
+        break;
+    }
+    delivery_pump(dispatcher);
+}
+
+void delivery_circuit(void *context, const char *smarthost, bool up, const char *detail)
+{
+    (void)context;
+    if (up)
+        LOG(LOG_INFO, "smarthost_up", LOG_STRING("smarthost", smarthost));
+    else
+        LOG(LOG_ERROR, "smarthost_down", LOG_STRING("smarthost", smarthost),
+            LOG_STRING("error", detail));
+}

@@ -1,0 +1,86 @@
+// dispatch.h - private to the dispatcher's own files: its state and how they call each other.
+//
+//   dispatcher.c --offered--> composers --composed--> admission.c --ready--> delivery.c
+//        ^                                                 |                     |
+//        +---- backlog.c <---- due rows of the queue <-----+------ settled <-----+
+#ifndef RELAY_DISPATCH_H
+#define RELAY_DISPATCH_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "relay/config.h"
+#include "relay/dispatcher.h"
+#include "relay/job.h"
+
+enum {
+    JOBS_MAX = 256,                   // messages in memory
+    JOBS_REFILL = 192,                // the queue is asked for more below this
+    JOBS_BYTES_MAX = 8 * 1024 * 1024, // their payloads, as offered
+    UNKNOWN_OUTCOMES_MAX = 2,         // three copies at most (design §1.4)
+    READY_LIMIT_MS = 2000,            // then it waits in the queue, not in memory
+    LANE_TURN = 8,                    // each so many picks a lower lane goes first
+};
+
+struct dispatcher {
+    struct event_loop *loop;
+    const struct config *config;
+    struct queue *queue;
+    struct queue_reader *reader;
+    struct dots *dots;
+    const char *owner;
+    struct composers *composers;
+    struct deliverers *deliverers;
+    bool draining;
+
+    struct job_table jobs;
+    unsigned pick_turn;    // counts picks, for LANE_TURN
+    bool received_waiting; // the queue may hold `received` rows that are not in memory
+    int64_t due_at_ms;     // CLOCK_BOOTTIME: when a queued row may be due
+    int64_t overdue_at_ms; // CLOCK_BOOTTIME: when a queued row may be past its deadline
+    int64_t sweep_at_ms;   // CLOCK_BOOTTIME
+
+    atomic_size_t load_count, load_bytes; // of jobs, for dispatcher_offer()
+    struct event_source wake;             // an eventfd
+    pthread_mutex_t inbox_lock;           // guards the inbox alone; held for a few stores
+    struct notice *inbox, **inbox_end;
+};
+
+// dispatcher.c
+void dispatcher_adopt(struct dispatcher *dispatcher, struct job *job);   // into memory
+void dispatcher_release(struct dispatcher *dispatcher, struct job *job); // out of it, destroyed
+int64_t dispatcher_boot_ms(const struct dispatcher *dispatcher, int64_t queue_ms);
+
+// admission.c
+void admission_compose(struct dispatcher *dispatcher, struct job *job, enum compose_task task);
+void admission_composed(void *context, struct compose_request *request, enum compose_end end,
+                        const json_t *header, const struct frame *frame);
+void admission_decide(struct dispatcher *dispatcher, struct job *job); // stored and composed
+bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job);
+
+// delivery.c
+void delivery_pump(struct dispatcher *dispatcher); // ready jobs -> free slots
+void delivery_done(void *context, struct delivery *delivery, const struct delivery_result *result);
+void delivery_circuit(void *context, const char *smarthost, bool up, const char *detail);
+// Lets a job wait in the queue instead of in memory; nothing is charged.
+void delivery_put_back(struct dispatcher *dispatcher, struct job *job);
+
+// settlement.c
+// Commits how it goes on; the job is released when that is done. attempt may be NULL.
+void settlement_submit(struct dispatcher *dispatcher, struct job *job,
+                       struct queue_settlement *settlement);
+// The same for an end without SMTP, with its log line.
+void settlement_end(struct dispatcher *dispatcher, struct job *job, enum message_state state,
+                    const char *reason);
+void settlement_written(struct dispatcher *dispatcher, struct job *job, enum queue_result result);
+void settlement_notify(void *context, enum queue_result result, const char *id); // queue_done_fn
+void settlement_log(struct dispatcher *dispatcher, const struct job *job, const char *event,
+                    const char *reason);
+
+// backlog.c
+void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms);
+void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms);
+void backlog_sweep(struct dispatcher *dispatcher, int64_t now_ms);
+void backlog_claimed(struct dispatcher *dispatcher, struct job *job, enum queue_result result);
+
+#endif

@@ -1,0 +1,279 @@
+#include "relay/dispatcher.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/dispatch.h"
+
+enum { FIRST_SWEEP_MS = 60 * 1000 };
+
+int64_t dispatcher_boot_ms(const struct dispatcher *dispatcher, int64_t queue_ms)
+{
+    return queue_boot_ms(dispatcher->queue, queue_ms);
+}
+
+void dispatcher_adopt(struct dispatcher *dispatcher, struct job *job)
+{
+    job->dispatcher = dispatcher;
+    job_table_add(&dispatcher->jobs, job);
+}
+
+void dispatcher_release(struct dispatcher *dispatcher, struct job *job)
+{
+    if (job->state == JOB_COMPOSING)
+        composers_forget(dispatcher->composers, &job->request);
+    job_table_remove(&dispatcher->jobs, job);
+    atomic_fetch_sub(&dispatcher->load_count, 1);
+    atomic_fetch_sub(&dispatcher->load_bytes, job->body_size);
+    job_destroy(job);
+}
+
+// ---- the inbox: what other threads leave ------------------------------------------------------
+
+static void leave(struct dispatcher *dispatcher, struct notice *notice)
+{
+    notice->next = NULL;
+    pthread_mutex_lock(&dispatcher->inbox_lock);
+    bool was_empty = dispatcher->inbox == NULL;
+    *dispatcher->inbox_end = notice;
+    dispatcher->inbox_end = &notice->next;
+    pthread_mutex_unlock(&dispatcher->inbox_lock);
+    // Where something lay there already, its leaver has woken the dispatcher. An eventfd of a
+    // counter that never gets near its limit cannot fail to be written.
+    if (was_empty && eventfd_write(dispatcher->wake.fd, 1) < 0)
+        abort();
+}
+
+void dispatcher_offer(struct dispatcher *dispatcher, const char *id, const char *route,
+                      const void *payload, size_t payload_size, int64_t received_ms)
+{
+    if (atomic_load(&dispatcher->load_count) >= JOBS_MAX ||
+        atomic_load(&dispatcher->load_bytes) + payload_size > JOBS_BYTES_MAX)
+        return;
+    struct job *job = job_create(id, route, payload, payload_size);
+    if (!job)
+        return;
+    atomic_fetch_add(&dispatcher->load_count, 1);
+    atomic_fetch_add(&dispatcher->load_bytes, payload_size);
+    job->received_ms = received_ms;
+    job->notice = (struct notice){.kind = NOTICE_OFFERED, .job = job};
+    leave(dispatcher, &job->notice);
+}
+
+void dispatcher_committed(struct dispatcher *dispatcher, const char *id, enum queue_result result)
+{
+    // Without memory for the note the message stays `received` on disk until the next start,
+    // so this is one of the small allocations that end the process: it comes back at once.
+    struct notice *notice = calloc(1, sizeof(*notice));
+    if (!notice)
+        abort();
+    *notice = (struct notice){.kind = NOTICE_COMMITTED, .result = result};
+    snprintf(notice->id, sizeof(notice->id), "%s", id);
+    leave(dispatcher, notice);
+}
+
+void settlement_notify(void *context, enum queue_result result, const char *id)
+{
+    (void)id;
+    struct job *job = context;
+    job->notice = (struct notice){.kind = NOTICE_WRITTEN, .job = job, .result = result};
+    leave(job->dispatcher, &job->notice);
+}
+
+static void payload_committed(struct dispatcher *dispatcher, const char *id,
+                              enum queue_result result)
+{
+    struct job *job = job_table_find(&dispatcher->jobs, id);
+    if (!job) {
+        if (result == QUEUE_DONE)
+            dispatcher->received_waiting = true;
+        return;
+    }
+    if (result != QUEUE_DONE) {
+        dispatcher_release(dispatcher, job);
+        return;
+    }
+    job->stored = true;
+    if (job->state == JOB_WAITING)
+        admission_decide(dispatcher, job);
+}
+
+static void take_notice(struct dispatcher *dispatcher, struct notice *notice)
+{
+    struct job *job = notice->job;
+    switch (notice->kind) {
+    case NOTICE_OFFERED:
+        dispatcher_adopt(dispatcher, job);
+        admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
+        break;
+    case NOTICE_COMMITTED:
+        payload_committed(dispatcher, notice->id, notice->result);
+        free(notice);
+        break;
+    case NOTICE_WRITTEN:
+        if (job->is_claiming)
+            backlog_claimed(dispatcher, job, notice->result);
+        else
+            settlement_written(dispatcher, job, notice->result);
+        break;
+    }
+}
+
+static void empty_inbox(struct dispatcher *dispatcher)
+{
+    pthread_mutex_lock(&dispatcher->inbox_lock);
+    struct notice *notice = dispatcher->inbox;
+    dispatcher->inbox = NULL;
+    dispatcher->inbox_end = &dispatcher->inbox;
+    pthread_mutex_unlock(&dispatcher->inbox_lock);
+    while (notice) {
+        struct notice *next = notice->next; // the notice goes with its job
+        take_notice(dispatcher, notice);
+        notice = next;
+    }
+}
+
+static void on_wake(void *context, uint32_t events)
+{
+    (void)events;
+    struct dispatcher *dispatcher = context;
+    eventfd_t count;
+    eventfd_read(dispatcher->wake.fd, &count);
+    empty_inbox(dispatcher);
+}
+
+// ---- life and beat ----------------------------------------------------------------------------
+
+static void composer_trouble(void *context, const struct error *err)
+{
+    (void)context;
+    LOG(LOG_ERROR, "composer_died", LOG_STRING("error", err->message));
+}
+
+static bool create_parts(struct dispatcher *dispatcher, json_t **ret_faults, struct error *err)
+{
+    dispatcher->wake = (struct event_source){
+        .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = on_wake, .context = dispatcher};
+    if (dispatcher->wake.fd < 0)
+        return error_errno(err, ERR_IO, "eventfd");
+    if (!event_loop_add(dispatcher->loop, &dispatcher->wake, EPOLLIN, err))
+        return false;
+    dispatcher->reader = queue_reader_create(dispatcher->queue, err);
+    if (!dispatcher->reader)
+        return false;
+    const struct deliverers_handlers deliverers_handlers = {
+        .done = delivery_done, .circuit = delivery_circuit, .context = dispatcher};
+    dispatcher->deliverers = deliverers_create(dispatcher->loop, dispatcher->config,
+                                               dispatcher->dots, &deliverers_handlers, err);
+    if (!dispatcher->deliverers)
+        return false;
+    const struct composers_handlers composers_handlers = {
+        .done = admission_composed, .trouble = composer_trouble, .context = dispatcher};
+    dispatcher->composers = composers_create(dispatcher->loop, dispatcher->config,
+                                             &composers_handlers, ret_faults, err);
+    return dispatcher->composers != NULL;
+}
+
+struct dispatcher *dispatcher_create(struct event_loop *loop, const struct config *config,
+                                     struct queue *queue, struct dots *dots, const char *owner,
+                                     json_t **ret_faults, struct error *err)
+{
+    struct dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
+    if (!dispatcher) {
+        error_set(err, ERR_TEMPORARY, "dispatcher: no memory");
+        return NULL;
+    }
+    *dispatcher = (struct dispatcher){
+        .loop = loop, .config = config, .queue = queue, .dots = dots, .owner = owner};
+    dispatcher->wake.fd = -1;
+    dispatcher->inbox_end = &dispatcher->inbox;
+    dispatcher->received_waiting = true; // whatever an earlier run has left
+    dispatcher->sweep_at_ms = clock_boot_ms() + FIRST_SWEEP_MS;
+    pthread_mutex_init(&dispatcher->inbox_lock, NULL);
+    if (!create_parts(dispatcher, ret_faults, err)) {
+        dispatcher_destroy(dispatcher);
+        return NULL;
+    }
+    return dispatcher;
+}
+
+void dispatcher_destroy(struct dispatcher *dispatcher)
+{
+    if (!dispatcher)
+        return;
+    if (dispatcher->composers)
+        empty_inbox(dispatcher);
+    deliverers_destroy(dispatcher->deliverers);
+    composers_destroy(dispatcher->composers);
+    while (dispatcher->jobs.all) {
+        struct job *job = dispatcher->jobs.all;
+        job_table_remove(&dispatcher->jobs, job);
+        job_destroy(job);
+    }
+    queue_reader_destroy(dispatcher->reader);
+    if (dispatcher->wake.fd >= 0) {
+        event_loop_remove(dispatcher->loop, &dispatcher->wake);
+        close(dispatcher->wake.fd);
+    }
+    pthread_mutex_destroy(&dispatcher->inbox_lock);
+    free(dispatcher);
+}
+
+void dispatcher_tick(struct dispatcher *dispatcher)
+{
+    int64_t now_ms = clock_boot_ms();
+    composers_tick(dispatcher->composers, now_ms);
+    deliverers_tick(dispatcher->deliverers, now_ms);
+    if (dispatcher->draining)
+        return;
+    backlog_expire(dispatcher, now_ms);
+    backlog_fetch(dispatcher, now_ms);
+    backlog_sweep(dispatcher, now_ms);
+    delivery_pump(dispatcher);
+}
+
+static void earlier(int64_t *next_ms, int64_t at_ms)
+{
+    if (at_ms < *next_ms)
+        *next_ms = at_ms;
+}
+
+int64_t dispatcher_next_ms(const struct dispatcher *dispatcher)
+{
+    int64_t now_ms = clock_boot_ms();
+    int64_t next_ms = composers_next_ms(dispatcher->composers);
+    earlier(&next_ms, deliverers_next_ms(dispatcher->deliverers, now_ms));
+    if (dispatcher->draining)
+        return next_ms;
+    earlier(&next_ms, dispatcher->overdue_at_ms);
+    earlier(&next_ms, dispatcher->sweep_at_ms);
+    // A due row that finds no slot waits for an outcome or a circuit, not for the clock.
+    if (dispatcher->due_at_ms > now_ms)
+        earlier(&next_ms, dispatcher->due_at_ms);
+    for (const struct job *job = dispatcher->jobs.all; job; job = job->list_next)
+        if (job->state == JOB_READY)
+            earlier(&next_ms, job->ready_since_ms + READY_LIMIT_MS);
+    return next_ms;
+}
+
+void dispatcher_drain(struct dispatcher *dispatcher)
+{
+    dispatcher->draining = true;
+}
+
+void dispatcher_cut(struct dispatcher *dispatcher)
+{
+    deliverers_cut(dispatcher->deliverers);
+}
+
+bool dispatcher_is_drained(const struct dispatcher *dispatcher)
+{
+    return deliverers_under_way(dispatcher->deliverers) == 0;
+}

@@ -1,0 +1,87 @@
+// job.h - a message while the dispatcher has it in memory, and the table of all such.
+//
+// A job owns what it points to. Its row on disk is what a crash would leave: `received` with the
+// raw payload, or composed and `sending` under our lease.
+#ifndef RELAY_JOB_H
+#define RELAY_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "queue/queue.h"
+#include "relay/composers.h"
+#include "relay/deliverers.h"
+
+enum job_state {
+    JOB_COMPOSING, // with the composers, or waiting for one
+    JOB_WAITING,   // composed; the commit of its payload or lease is under way
+    JOB_READY,     // may go out, waits for a delivery slot
+    JOB_DELIVERING,
+    JOB_SETTLING, // its outcome is being committed
+};
+
+// What another thread has to tell the dispatcher.
+struct notice {
+    enum { NOTICE_OFFERED, NOTICE_COMMITTED, NOTICE_WRITTEN } kind;
+    struct job *job; // COMMITTED: NULL, id tells
+    char id[QUEUE_ID_SIZE];
+    enum queue_result result;
+    struct notice *next; // dispatcher::inbox
+};
+
+struct job {
+    char id[QUEUE_ID_SIZE];
+    enum job_state state;
+    bool stored;       // the commit that lets it go out has ended
+    bool row_composed; // its row holds envelope and canonical mail; else it is `received`, raw
+    char route[QUEUE_TEXT_SIZE];
+    int64_t received_ms; // queue time
+    int attempts, unknown_outcomes;
+
+    char *body; // to compose: the raw payload, or (row_composed) the canonical mail
+    size_t body_size;
+    int compose_failures;
+    struct compose_request request;
+
+    // Once composed.
+    struct queue_envelope envelope; // points into the fields below
+    char channel[QUEUE_TEXT_SIZE], template[QUEUE_TEXT_SIZE], locale[QUEUE_TEXT_SIZE];
+    char identity_id[QUEUE_TEXT_SIZE], park_reason[QUEUE_TEXT_SIZE];
+    char recipient[QUEUE_RECIPIENT_SIZE], sender[QUEUE_RECIPIENT_SIZE];
+    uint8_t content_digest[QUEUE_DIGEST_SIZE], supersede_digest[QUEUE_DIGEST_SIZE];
+    bool has_content_digest;
+    char *canonical, *mime;
+    size_t canonical_size;
+
+    struct delivery delivery; // mark -1: it has no dot mark
+    int64_t ready_since_ms;   // CLOCK_BOOTTIME
+
+    int64_t waits_until_ms; // SETTLING back to `queued`: its not_before; else 0
+    bool is_duplicate;      // it ends as one, so it is nobody's newer
+    bool is_claiming;       // the write under way is the claim, not the settlement
+    struct dispatcher *dispatcher;
+    struct notice notice;
+    struct job *bucket_next; // job_table::buckets
+    struct job *list_next;   // job_table::all
+    struct job **list_link;
+};
+
+// NULL: no memory. route may be NULL. Copies body, NUL-terminating it.
+struct job *job_create(const char *id, const char *route, const void *body, size_t body_size);
+// Wipes what may hold a code. NULL is a no-op.
+void job_destroy(struct job *job);
+
+#define JOB_BUCKETS 512
+
+struct job_table {
+    struct job *buckets[JOB_BUCKETS];
+    struct job *all; // newest entry first
+    size_t count;
+};
+
+void job_table_add(struct job_table *table, struct job *job);
+void job_table_remove(struct job_table *table, struct job *job);
+struct job *job_table_find(const struct job_table *table, const char *id); // or NULL
+
+#endif

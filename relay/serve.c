@@ -1,0 +1,294 @@
+// serve.c - the daemon: starts its parts in order, runs until told to stop, stops in order.
+#include "relay/serve.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "queue/queue.h"
+#include "relay/base/clock.h"
+#include "relay/base/dots.h"
+#include "relay/base/log.h"
+#include "relay/base/process.h"
+#include "relay/config.h"
+#include "relay/dispatch.h"
+#include "relay/dispatcher.h"
+#include "relay/event_loop.h"
+#include "relay/http_server.h"
+#include "relay/intake.h"
+#include "relay/recovery.h"
+
+enum {
+    EXIT_TRY_AGAIN = 75, // EX_TEMPFAIL: another daemon has the queue
+    OLD_DELIVERERS_MS = 5000,
+    CUT_ANSWER_MS = 1000, // how long deliverers may take to report what was cut
+    RESTART_PAUSE_FIRST_MS = 100,
+    RESTART_PAUSE_MAX_MS = 30000,
+    HEALTHY_AFTER_MS = 10 * 60 * 1000, // a failure after so long is a new one
+};
+
+// Tells the next incarnation how long this one paused, so that pauses grow; see start_anew().
+#define RESTART_VARIABLE "COURIER_RESTART_PAUSE_MS"
+
+struct relay {
+    const struct config *config;
+    struct event_loop *loop;
+    struct event_source signals, broken;
+    struct queue *queue;
+    struct dots *dots;
+    char owner[QUEUE_ID_SIZE];
+    struct dispatcher *dispatcher;
+    struct intake intake;
+    struct http_server *http;
+    int64_t started_ms;
+    bool stopping, is_broken;
+};
+
+static void log_fault(const char *event, const struct error *err)
+{
+    LOG(LOG_ERROR, event, LOG_STRING("error", err->message));
+}
+
+// ---- events -------------------------------------------------------------------------------------
+
+static void on_signal(void *context, uint32_t events)
+{
+    (void)events;
+    struct relay *relay = context;
+    struct signalfd_siginfo info;
+    while (read(relay->signals.fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGHUP)
+            LOG(LOG_WARNING, "reload_refused",
+                LOG_STRING("error", "settings are read at start only: restart the relay"));
+        else
+            relay->stopping = true;
+    }
+}
+
+static void on_broken_event(void *context, uint32_t events)
+{
+    (void)events;
+    ((struct relay *)context)->is_broken = true;
+}
+
+// The queue's writer thread calls this.
+static void on_queue_broken(void *context, const struct error *err)
+{
+    struct relay *relay = context;
+    log_fault("queue_error", err);
+    if (eventfd_write(relay->broken.fd, 1) < 0)
+        abort(); // dying does what telling would have done: the relay is started anew
+}
+
+// SIGPIPE and SIGXFSZ become errors of the calls that meet them. The others are read from a
+// descriptor; they are blocked here, before threads are made, so that all threads inherit it.
+static bool watch_events(struct relay *relay, struct error *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
+        sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return error_errno(err, ERR_IO, "set signals");
+    relay->signals = (struct event_source){
+        .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = on_signal, .context = relay};
+    relay->broken = (struct event_source){
+        .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = on_broken_event, .context = relay};
+    if (relay->signals.fd < 0 || relay->broken.fd < 0)
+        return error_errno(err, ERR_IO, "signalfd");
+    relay->loop = event_loop_create(err);
+    return relay->loop && event_loop_add(relay->loop, &relay->signals, EPOLLIN, err) &&
+           event_loop_add(relay->loop, &relay->broken, EPOLLIN, err);
+}
+
+// ---- start --------------------------------------------------------------------------------------
+
+static void log_warnings(const struct config *config)
+{
+    size_t place = 0;
+    for (const char *name; (name = api_keys_next_short(config->api_keys, &place));)
+        LOG(LOG_WARNING, "weak_key", LOG_STRING("name", name),
+            LOG_INTEGER("fewer_characters_than", API_KEY_SHORT));
+    for (size_t i = 0; i < config->smarthost_count; i++)
+        if (config->smarthosts[i].tls != SMARTHOST_TLS_NONE && !config->smarthosts[i].verify)
+            LOG(LOG_WARNING, "tls_not_verified",
+                LOG_STRING("smarthost", config->smarthosts[i].name));
+    if (!config->admin_off)
+        LOG(LOG_INFO, "admin_listener_absent",
+            LOG_STRING("note", "this version has no admin listener; use `courier-relay queue`"));
+}
+
+static void log_faults(const json_t *faults)
+{
+    size_t index;
+    const json_t *fault;
+    json_array_foreach(faults, index, fault) // NOLINT: jansson's macro
+        LOG(LOG_ERROR, "fault",
+            LOG_STRING("where", json_string_value(json_object_get(fault, "where"))),
+            LOG_STRING("what", json_string_value(json_object_get(fault, "what"))));
+}
+
+// The order matters: the folder's lock first, then what an earlier run left, then the children,
+// and only when a message could be stored and sent, the listener.
+static int start(struct relay *relay)
+{
+    const struct config *config = relay->config;
+    struct error err = {0};
+    if (!process_forbid_dumps(&err) || !watch_events(relay, &err)) {
+        log_fault("start_failed", &err);
+        return EXIT_FAILURE;
+    }
+    const struct queue_options options = {.dir = config->queue_dir,
+                                          .key_hex = config->queue_key,
+                                          .on_broken = on_queue_broken,
+                                          .context = relay};
+    relay->queue = queue_open(&options, &err);
+    if (!relay->queue) {
+        log_fault("queue_error", &err);
+        return err.code == ERR_TEMPORARY ? EXIT_TRY_AGAIN : EXIT_FAILURE;
+    }
+    queue_new_id(relay->queue, relay->owner);
+    relay->dots = dots_open(config->queue_dir, OLD_DELIVERERS_MS, &err);
+    if (!relay->dots ||
+        !recovery_run(relay->queue, relay->dots, relay->owner, UNKNOWN_OUTCOMES_MAX, &err)) {
+        log_fault("queue_error", &err);
+        return EXIT_FAILURE;
+    }
+    json_auto_t *faults = NULL;
+    relay->dispatcher = dispatcher_create(relay->loop, config, relay->queue, relay->dots,
+                                          relay->owner, &faults, &err);
+    if (!relay->dispatcher) {
+        log_faults(faults);
+        log_fault("start_failed", &err);
+        return EXIT_FAILURE;
+    }
+    relay->intake = (struct intake){.queue = relay->queue, .dispatcher = relay->dispatcher};
+    const struct http_handlers handlers = intake_handlers(&relay->intake);
+    const struct http_options http = {.listen = config->listen,
+                                      .keys = config->api_keys,
+                                      .body_limit_bytes = (size_t)config->body_limit_bytes};
+    relay->http = http_server_create(&http, &handlers, &err);
+    if (!relay->http) {
+        log_fault("start_failed", &err);
+        return EXIT_FAILURE;
+    }
+    log_warnings(config);
+    LOG(LOG_INFO, "ready", LOG_STRING("queue_dir", config->queue_dir),
+        LOG_INTEGER("smarthosts", (int64_t)config->smarthost_count));
+    return EXIT_SUCCESS;
+}
+
+// ---- run and stop
+// ---------------------------------------------------------------------------------
+
+// One beat: waits for events until the dispatcher or limit_ms (CLOCK_BOOTTIME) wants attention.
+static bool beat(struct relay *relay, int64_t limit_ms)
+{
+    int64_t next_ms = dispatcher_next_ms(relay->dispatcher);
+    if (limit_ms < next_ms)
+        next_ms = limit_ms;
+    int64_t wait_ms = next_ms - clock_boot_ms();
+    int timeout_ms = next_ms == INT64_MAX ? -1
+                     : wait_ms < 0        ? 0
+                     : wait_ms > 60000    ? 60000
+                                          : (int)wait_ms;
+    struct error err = {0};
+    if (!event_loop_wait(relay->loop, timeout_ms, &err)) {
+        log_fault("event_loop_failed", &err);
+        return false;
+    }
+    dispatcher_tick(relay->dispatcher);
+    return true;
+}
+
+static void wait_drained(struct relay *relay, int64_t for_ms)
+{
+    int64_t limit_ms = clock_boot_ms() + for_ms;
+    while (!dispatcher_is_drained(relay->dispatcher) && clock_boot_ms() < limit_ms)
+        if (!beat(relay, limit_ms))
+            return;
+}
+
+// Deliveries first, the listener last of all: until then Kratos is answered (design §6).
+static void stop(struct relay *relay)
+{
+    LOG(LOG_INFO, "stopping");
+    dispatcher_drain(relay->dispatcher);
+    wait_drained(relay, relay->config->shutdown_grace_ms);
+    if (!dispatcher_is_drained(relay->dispatcher)) {
+        dispatcher_cut(relay->dispatcher);
+        wait_drained(relay, CUT_ANSWER_MS);
+    }
+}
+
+static void release(struct relay *relay)
+{
+    http_server_destroy(relay->http);
+    struct error err = {0};
+    if (relay->queue && !queue_flush(relay->queue, &err))
+        log_fault("queue_error", &err);
+    dispatcher_destroy(relay->dispatcher);
+    dots_close(relay->dots);
+    queue_close(relay->queue);
+    event_loop_destroy(relay->loop);
+    close(relay->signals.fd);
+    close(relay->broken.fd);
+}
+
+// After a failed write or sync nothing that SQLite holds in memory is to be trusted: the next
+// incarnation reads what is really on disk. Pauses grow while this keeps happening.
+static void start_anew(const struct relay *relay, char **argv)
+{
+    const char *before = getenv(RESTART_VARIABLE);
+    long pause_ms = before ? strtol(before, NULL, 10) * 2 : RESTART_PAUSE_FIRST_MS;
+    if (clock_boot_ms() - relay->started_ms > HEALTHY_AFTER_MS)
+        pause_ms = RESTART_PAUSE_FIRST_MS;
+    else if (pause_ms < RESTART_PAUSE_FIRST_MS || pause_ms > RESTART_PAUSE_MAX_MS)
+        pause_ms = RESTART_PAUSE_MAX_MS;
+    char text[24];
+    snprintf(text, sizeof(text), "%ld", pause_ms);
+    LOG(LOG_ERROR, "starting_anew", LOG_INTEGER("pause_ms", pause_ms));
+    nanosleep(&(struct timespec){pause_ms / 1000, pause_ms % 1000 * 1000000}, NULL);
+
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setenv(RESTART_VARIABLE, text, 1);
+    char **environment = config_exec_environment(relay->config);
+    if (environment)
+        execve("/proc/self/exe", argv, environment);
+    struct error err;
+    error_errno(&err, ERR_IO, "execute the relay anew");
+    log_fault("start_failed", &err);
+}
+
+int serve_main(const struct config *config, char **argv)
+{
+    struct relay relay = {.config = config, .started_ms = clock_boot_ms()};
+    relay.signals.fd = relay.broken.fd = -1;
+    log_setup(config->log_format, config->log_level);
+    int status = start(&relay);
+    if (status == EXIT_SUCCESS) {
+        while (!relay.stopping && !relay.is_broken)
+            if (!beat(&relay, INT64_MAX)) {
+                status = EXIT_FAILURE;
+                break;
+            }
+        stop(&relay);
+    }
+    release(&relay);
+    if (relay.is_broken && !relay.stopping) {
+        start_anew(&relay, argv);
+        return EXIT_FAILURE;
+    }
+    return status;
+}
