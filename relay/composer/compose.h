@@ -1,0 +1,63 @@
+// compose.h - a canonical mail into an envelope and RFC 5322 bytes.
+//
+// A fresh payload and a stored mail take the same path from here on: checked, put into words,
+// encoded. Has no clock: time comes with each request. One thread.
+#ifndef RELAY_COMPOSER_COMPOSE_H
+#define RELAY_COMPOSER_COMPOSE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/buffer.h"
+#include "relay/base/error.h"
+#include "relay/composer/mail.h"
+
+struct composer; // templates, catalogs and settings, loaded
+
+struct composer_settings {
+    const char *templates_dir, *default_locale, *timezone;
+    const char *mail_from;   // "Acme <no-reply@acme.example>"
+    const char *reply_to;    // or NULL
+    const json_t *lifetimes; // template -> milliseconds, only those configured; or NULL
+};
+
+// Appends every fault to faults, as renderer_load() does, and returns NULL if there was one.
+struct composer *composer_create(const struct composer_settings *settings, json_t *faults);
+void composer_destroy(struct composer *composer); // NULL is a no-op
+
+struct compose_request {
+    const char *id;     // the message's
+    int64_t elapsed_ms; // since its payload was received
+    int64_t wall_ms;
+};
+
+// What one request came to: MAIL objects of docs/protocol.md, and the blobs that they number.
+struct composition {
+    json_t *mails;
+    struct buffer blobs[2 * MAIL_COUNT_MAX];
+    size_t blob_count;
+};
+
+void composition_finish(struct composition *composition);
+#define AUTO_COMPOSITION __attribute__((cleanup(composition_finish)))
+
+// result is what a normaliser made of document: a canonical mail, an array of at most
+// MAIL_COUNT_MAX of them, or null. A mail that cannot be one is in the composition with the
+// reason in "park". False: the whole request failed; the message holds no value of the payload.
+bool compose_payload(struct composer *composer, const struct compose_request *request,
+                     json_t *document, const json_t *result, struct composition *ret_composition,
+                     struct error *err);
+
+// A payload that is no JSON: one mail, parked as `unparseable`.
+bool compose_unparseable(struct composer *composer, const void *payload, size_t size,
+                         struct composition *ret_composition, struct error *err);
+
+// A stored canonical mail again, for a later attempt. What only the payload knows is null in its
+// MAIL: content_digest, and supersede unless a link carries it.
+bool compose_render(struct composer *composer, const struct compose_request *request,
+                    const json_t *canonical, struct composition *ret_composition,
+                    struct error *err);
+
+#endif

@@ -1,0 +1,159 @@
+#include "relay/composer/mail.h"
+
+#include <string.h>
+
+#define TEMPLATE_MAX 64    // what the queue keeps
+#define IDENTITY_ID_MAX 64 // a UUID, or another system's id
+#define TIMEZONE_MAX 64
+#define ACCEPT_LANGUAGE_MAX 1024
+#define LOCALES_MAX 32
+#define MINUTE_MS INT64_C(60000)
+#define LIFETIME_MINUTES_MAX (366 * 24 * 60) // more is a mistake or an attack on our arithmetic
+
+static bool is_printable(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] <= ' ' || text[i] > '~')
+            return false;
+    }
+    return true;
+}
+
+// A short word of printable ASCII, or NULL for everything else.
+static const char *word(const json_t *value, size_t max)
+{
+    size_t size = json_string_length(value);
+    const char *text = json_string_value(value);
+    return text && size > 0 && size <= max && is_printable(text, size) ? text : NULL;
+}
+
+// An absent key, null or a string without NUL.
+static bool read_text(const json_t *object, const char *key, const char **ret_text,
+                      struct error *err)
+{
+    const json_t *value = json_object_get(object, key);
+    *ret_text = NULL;
+    if (!value || json_is_null(value))
+        return true;
+    if (!json_is_string(value))
+        return error_set(err, ERR_INPUT, "%s: not a string", key);
+    if (strlen(json_string_value(value)) != json_string_length(value))
+        return error_set(err, ERR_INPUT, "%s: holds a NUL", key);
+    if (json_string_length(value) > 0)
+        *ret_text = json_string_value(value);
+    return true;
+}
+
+static bool read_channel(const json_t *canonical, enum mail_channel *ret_channel, struct error *err)
+{
+    const char *name;
+    if (!read_text(canonical, "channel", &name, err))
+        return false;
+    if (!name || strcmp(name, "email") == 0)
+        *ret_channel = MAIL_EMAIL;
+    else if (strcmp(name, "sms") == 0)
+        *ret_channel = MAIL_SMS;
+    else if (strcmp(name, "http") == 0)
+        *ret_channel = MAIL_HTTP;
+    else
+        return error_set(err, ERR_INPUT, "channel: not known");
+    return true;
+}
+
+static bool read_data(const json_t *canonical, const json_t **ret_data, struct error *err)
+{
+    *ret_data = json_object_get(canonical, "data");
+    if (!json_is_object(*ret_data))
+        return error_set(err, ERR_INPUT, "data: not an object");
+    return true;
+}
+
+static bool read_own_texts(const json_t *canonical, struct mail *mail, struct error *err)
+{
+    const json_t *own = json_object_get(canonical, "fallback");
+    if (!own || json_is_null(own))
+        return true;
+    if (!json_is_object(own))
+        return error_set(err, ERR_INPUT, "fallback: not an object");
+    return (read_text(own, "subject", &mail->subject, err) &&
+            read_text(own, "text", &mail->text, err) && read_text(own, "html", &mail->html, err)) ||
+           error_prefix(err, "fallback");
+}
+
+static int64_t lifetime_ms(const json_t *minutes)
+{
+    double value = json_number_value(minutes);
+    if (!(value > 0))
+        return 0;
+    if (value > LIFETIME_MINUTES_MAX)
+        value = LIFETIME_MINUTES_MAX;
+    return (int64_t)(value * (double)MINUTE_MS);
+}
+
+bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err)
+{
+    if (!json_is_object(canonical))
+        return error_set(err, ERR_INPUT, "not an object");
+    struct mail mail = {.template = word(json_object_get(canonical, "template"), TEMPLATE_MAX)};
+    if (!mail.template)
+        mail.template = MAIL_TEMPLATE_UNKNOWN;
+    if (!read_channel(canonical, &mail.channel, err) ||
+        !read_text(canonical, "to", &mail.to, err) || !read_data(canonical, &mail.data, err) ||
+        !read_own_texts(canonical, &mail, err))
+        return false;
+
+    const json_t *locales = json_object_get(canonical, "locales");
+    if (json_is_array(locales) && json_array_size(locales) <= LOCALES_MAX)
+        mail.locales = locales;
+    const json_t *accept = json_object_get(canonical, "accept_language");
+    if (json_is_string(accept) && json_string_length(accept) <= ACCEPT_LANGUAGE_MAX)
+        mail.accept_language = json_string_value(accept);
+    mail.timezone = word(json_object_get(canonical, "timezone"), TIMEZONE_MAX);
+    mail.identity_id = word(json_object_get(canonical, "identity_id"), IDENTITY_ID_MAX);
+    mail.lifetime_ms = lifetime_ms(json_object_get(canonical, "expires_in_minutes"));
+    *ret_mail = mail;
+    return true;
+}
+
+json_t *mail_strip(const json_t *canonical)
+{
+    static const char *const keys[] = {
+        "channel",     "template",           "to",       "data",
+        "locales",     "accept_language",    "timezone", "brand",
+        "identity_id", "expires_in_minutes", "fallback", "http",
+    };
+    json_t *kept = json_object();
+    for (size_t i = 0; kept && i < sizeof(keys) / sizeof(keys[0]); i++) {
+        json_t *value = json_object_get(canonical, keys[i]);
+        if (value && json_object_set_nocheck(kept, keys[i], value) != 0) {
+            json_decref(kept);
+            return NULL;
+        }
+    }
+    return kept;
+}
+
+const char *mail_channel_name(enum mail_channel channel)
+{
+    switch (channel) {
+    case MAIL_EMAIL:
+        return "email";
+    case MAIL_SMS:
+        return "sms";
+    case MAIL_HTTP:
+        return "http";
+    }
+    return "email";
+}
+
+const char *mail_data_text(const struct mail *mail, const char *key)
+{
+    const json_t *value = json_object_get(mail->data, key);
+    return json_string_length(value) > 0 ? json_string_value(value) : NULL;
+}
+
+bool mail_has_secret(const struct mail *mail)
+{
+    const json_t *code = json_object_get(mail->data, "code");
+    return (code && !json_is_null(code)) || mail_data_text(mail, "url");
+}

@@ -1,0 +1,298 @@
+#include "relay/composer/mime.h"
+
+#include <gmime/gmime.h>
+#include <string.h>
+#include <time.h>
+
+#define LINE_COLUMNS 76 // RFC 2047 §2 for lines with encoded words; kept for all
+#define PLAIN_WORD_MAX 60
+#define SUBJECT_MAX 1000 // bytes; more than any client shows
+#define FIXED_HEADERS_MAX 4096
+
+struct mime {
+    char domain[ADDRESS_SIZE]; // of Message-IDs
+    struct buffer head;        // From, Reply-To and what else never changes
+};
+
+// ---- headers -------------------------------------------------------------------------------
+
+// The gate of every header's value: what passes cannot begin a new line.
+static bool is_one_line(const char *value)
+{
+    for (const unsigned char *c = (const unsigned char *)value; *c; c++) {
+        if (*c < 0x20 || *c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+// Single words that fold: none that is too long, none that a reader would take for an encoded
+// word, no space that folding could lose or heap up.
+static bool is_plain(const char *text)
+{
+    size_t word = 0;
+    for (const char *c = text; *c; c++) {
+        bool odd_space = *c == ' ' && (c == text || c[1] == ' ' || c[1] == '\0');
+        word = *c == ' ' ? 0 : word + 1;
+        if ((unsigned char)*c >= 0x7f || word > PLAIN_WORD_MAX || odd_space ||
+            (c[0] == '=' && c[1] == '?'))
+            return false;
+    }
+    return true;
+}
+
+// Breaks before a space wherever the next word would pass the last column.
+static size_t fold_plain(struct buffer *out, const char *text, size_t column)
+{
+    while (*text) {
+        size_t size = 1 + strcspn(text + 1, " ");
+        if (*text == ' ' && column + size > LINE_COLUMNS) {
+            buffer_puts(out, "\r\n");
+            column = 0;
+        }
+        buffer_append(out, text, size);
+        column += size;
+        text += size;
+    }
+    return column;
+}
+
+// How much of text fits into max bytes without cutting a character.
+static size_t character_end(const char *text, size_t max)
+{
+    size_t size = strnlen(text, max + 1);
+    if (size <= max)
+        return size;
+    for (size = max; size > 1 && ((unsigned char)text[size] & 0xC0) == 0x80;)
+        size--;
+    return size;
+}
+
+// RFC 2047 encoded words, of base64, one a line. GMime's own header functions count characters
+// where the RFC counts bytes (words of 170 columns), and let a "=?" of the text through as it is.
+static size_t encode_words(struct buffer *out, const char *text, size_t column)
+{
+    static const char start[] = "=?utf-8?B?", end[] = "?=";
+    for (bool first = true; *text; first = false) {
+        if (!first) {
+            buffer_puts(out, "\r\n ");
+            column = 1;
+        }
+        size_t room = LINE_COLUMNS - column - (sizeof(start) - 1) - (sizeof(end) - 1);
+        size_t size = character_end(text, room / 4 * 3);
+        buffer_puts(out, start);
+        char *encoded = g_base64_encode((const guchar *)text, size);
+        buffer_puts(out, encoded);
+        column += sizeof(start) - 1 + strlen(encoded) + sizeof(end) - 1;
+        g_free(encoded);
+        buffer_puts(out, end);
+        text += size;
+    }
+    return column;
+}
+
+static bool put_header(struct buffer *out, const char *name, const char *value, struct error *err)
+{
+    if (!is_one_line(value))
+        return error_set(err, ERR_INPUT, "header %s: holds a control character", name);
+    buffer_puts(out, name);
+    buffer_puts(out, ": ");
+    size_t column = strlen(name) + 2;
+    if (is_plain(value))
+        fold_plain(out, value, column);
+    else
+        encode_words(out, value, column);
+    buffer_puts(out, "\r\n");
+    return true;
+}
+
+// Addresses and other tokens: never encoded, never folded.
+static bool put_verbatim(struct buffer *out, const char *name, const char *value, struct error *err)
+{
+    if (!is_one_line(value))
+        return error_set(err, ERR_INPUT, "header %s: holds a control character", name);
+    buffer_printf(out, "%s: %s\r\n", name, value);
+    return true;
+}
+
+static bool put_mailbox(struct buffer *out, const char *header, const char *name,
+                        const char *address, struct error *err)
+{
+    if (!*name)
+        return put_verbatim(out, header, address, err);
+    if (!is_one_line(name) || !is_one_line(address))
+        return error_set(err, ERR_INPUT, "header %s: holds a control character", header);
+    buffer_printf(out, "%s: ", header);
+    size_t column = strlen(header) + 2;
+    if (is_plain(name)) {
+        // Quotes it where it is no mere sequence of atoms.
+        char *quoted = g_mime_utils_quote_string(name);
+        column = fold_plain(out, quoted, column);
+        g_free(quoted);
+    } else {
+        column = encode_words(out, name, column);
+    }
+    buffer_puts(out, column + strlen(address) + 3 > LINE_COLUMNS ? "\r\n <" : " <");
+    buffer_puts(out, address);
+    buffer_puts(out, ">\r\n");
+    return true;
+}
+
+static bool put_date(struct buffer *out, int64_t wall_ms, struct error *err)
+{
+    char text[64];
+    struct tm utc;
+    time_t seconds = (time_t)(wall_ms / 1000);
+    // English names: no part of this program calls setlocale().
+    if (!gmtime_r(&seconds, &utc) ||
+        strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S +0000", &utc) == 0)
+        return error_set(err, ERR_INPUT, "header Date: no such time");
+    return put_verbatim(out, "Date", text, err);
+}
+
+// ---- bodies --------------------------------------------------------------------------------
+
+// Copies text with every LF as CRLF; CRs of its own are dropped, since a lone one is no line end.
+static void put_crlf(struct buffer *out, const char *text, size_t size)
+{
+    for (const char *end = text + size; text < end;) {
+        const char *stop = text;
+        while (stop < end && *stop != '\n' && *stop != '\r')
+            stop++;
+        buffer_append(out, text, (size_t)(stop - text));
+        if (stop < end && *stop == '\n')
+            buffer_puts(out, "\r\n");
+        text = stop < end ? stop + 1 : stop;
+    }
+}
+
+static bool put_part(struct buffer *out, const char *type, const char *boundary, const char *text,
+                     struct error *err)
+{
+    size_t size = strlen(text);
+    GMimeContentEncoding encoding = g_mime_utils_best_encoding((const unsigned char *)text, size);
+    buffer_printf(out,
+                  "--%s\r\nContent-Type: %s; charset=utf-8\r\n"
+                  "Content-Transfer-Encoding: %s\r\n\r\n",
+                  boundary, type, g_mime_content_encoding_to_string(encoding));
+
+    // base64 carries its line ends inside, and those of a text are CRLF (RFC 2045 §6.8).
+    AUTO_BUFFER struct buffer canonical;
+    buffer_init(&canonical, out->limit_bytes);
+    if (encoding == GMIME_CONTENT_ENCODING_BASE64) {
+        put_crlf(&canonical, text, size);
+        if (canonical.failed)
+            return error_set(err, ERR_INPUT, "mail: over %zu bytes", out->limit_bytes);
+        text = canonical.data;
+        size = canonical.size;
+    }
+
+    GMimeEncoding encoder;
+    g_mime_encoding_init_encode(&encoder, encoding);
+    AUTO_BUFFER struct buffer encoded;
+    size_t room = g_mime_encoding_outlen(&encoder, size);
+    buffer_init(&encoded, room);
+    char *to = buffer_reserve(&encoded, room);
+    if (!to)
+        return error_set(err, ERR_TEMPORARY, "mail: no memory");
+    buffer_added(&encoded, g_mime_encoding_flush(&encoder, text, size, to));
+
+    put_crlf(out, encoded.data, encoded.size);
+    if (encoded.size == 0 || encoded.data[encoded.size - 1] != '\n')
+        buffer_puts(out, "\r\n");
+    return true;
+}
+
+// ---- the mail ------------------------------------------------------------------------------
+
+static bool put_fixed(struct mime *mime, const struct address *from, const char *from_name,
+                      const char *reply_to, struct error *err)
+{
+    struct buffer *head = &mime->head;
+    if (!put_mailbox(head, "From", from_name, from->text, err))
+        return false;
+    if (reply_to) {
+        char name[ADDRESS_NAME_SIZE];
+        struct address address;
+        if (!address_parse_named(reply_to, name, &address, err))
+            return error_prefix(err, "reply_to");
+        if (!put_mailbox(head, "Reply-To", name, address.text, err))
+            return false;
+    }
+    // RFC 3834: an automatic message; the second is what Exchange looks at.
+    buffer_puts(head, "MIME-Version: 1.0\r\n"
+                      "Auto-Submitted: auto-generated\r\n"
+                      "X-Auto-Response-Suppress: All\r\n");
+    if (head->failed)
+        return error_set(err, ERR_INPUT, "mail headers: over %d bytes", FIXED_HEADERS_MAX);
+    return true;
+}
+
+struct mime *mime_create(const struct address *from, const char *from_name, const char *reply_to,
+                         struct error *err)
+{
+    g_mime_init();
+    struct mime *mime = calloc(1, sizeof(*mime));
+    if (!mime) {
+        error_set(err, ERR_TEMPORARY, "mime: no memory");
+        return NULL;
+    }
+    memcpy(mime->domain, from->text + from->domain_at, strlen(from->text + from->domain_at) + 1);
+    buffer_init(&mime->head, FIXED_HEADERS_MAX);
+    if (!put_fixed(mime, from, from_name, reply_to, err)) {
+        mime_destroy(mime);
+        return NULL;
+    }
+    return mime;
+}
+
+void mime_destroy(struct mime *mime)
+{
+    if (!mime)
+        return;
+    buffer_finish(&mime->head);
+    free(mime);
+}
+
+// The id is ours, but it becomes syntax: only letters, digits and hyphens.
+static bool is_token(const char *id)
+{
+    size_t size = strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-");
+    return size > 0 && size <= 40 && id[size] == '\0';
+}
+
+// A subject too long is cut, not refused: Kratos' own may be anything.
+static bool put_subject(struct buffer *out, const char *subject, struct error *err)
+{
+    char shortened[SUBJECT_MAX + 1];
+    size_t size = character_end(subject, SUBJECT_MAX);
+    memcpy(shortened, subject, size);
+    shortened[size] = '\0';
+    return put_header(out, "Subject", shortened, err);
+}
+
+bool mime_write(const struct mime *mime, const struct mime_mail *mail, struct buffer *out,
+                struct error *err)
+{
+    if (!is_token(mail->id))
+        return error_set(err, ERR_INPUT, "mail: the id is no token");
+    // "=_" can be in no line of quoted-printable or base64 (RFC 2045 §6.7).
+    char boundary[64], message_id[ADDRESS_SIZE + 64];
+    snprintf(boundary, sizeof(boundary), "=_%s", mail->id);
+    snprintf(message_id, sizeof(message_id), "<%s@%s>", mail->id, mime->domain);
+
+    buffer_append(out, mime->head.data, mime->head.size);
+    if (!put_verbatim(out, "To", mail->to, err) || !put_subject(out, mail->subject, err) ||
+        !put_date(out, mail->wall_ms, err) || !put_verbatim(out, "Message-ID", message_id, err) ||
+        !put_verbatim(out, "Content-Language", mail->locale, err))
+        return false;
+    buffer_printf(out, "Content-Type: multipart/alternative;\r\n boundary=\"%s\"\r\n\r\n",
+                  boundary);
+    if (!put_part(out, "text/plain", boundary, mail->text, err) ||
+        !put_part(out, "text/html", boundary, mail->html, err))
+        return false;
+    buffer_printf(out, "--%s--\r\n", boundary);
+    if (out->failed)
+        return error_set(err, ERR_INPUT, "mail: over %zu bytes", out->limit_bytes);
+    return true;
+}

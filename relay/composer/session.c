@@ -1,0 +1,417 @@
+#include "relay/composer/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jsonnet/normaliser.h"
+#include "jsonnet/payload.h"
+#include "relay/base/buffer.h"
+#include "relay/base/cleanup.h"
+#include "relay/base/clock.h"
+#include "relay/base/frame.h"
+#include "relay/composer/compose.h"
+#include "relay/composer/confine.h"
+#include "relay/composer/fallback.h"
+
+#define NORMALISER_MAX (1024 * 1024)
+
+enum session_state {
+    SESSION_COLD,    // nothing composed yet
+    SESSION_WARMING, // the sample is in the normaliser's hands
+    SESSION_WARM,    // `ready` was sent
+    SESSION_OVER,
+};
+
+struct session {
+    int fd;
+    struct frame_reader reader;
+    enum session_state state;
+    enum session_end end;
+    struct error *err;
+    struct composer *composer; // NULL before `init`
+    char *normaliser_file;
+    struct buffer normaliser_text;
+
+    // The payload that the normaliser has.
+    json_t *header; // of its request; NULL: the sample
+    json_t *document;
+    int64_t given_us;
+};
+
+// What the composer warms itself with before it is ready: every page of code and of catalogs
+// that a mail needs is then in memory, and the first person does not wait for it.
+static const char SAMPLE[] =
+    "{\"recipient\":\"warm@example.com\",\"message_type\":\"email\",\"subject\":\"Code 000000\","
+    "\"body\":\"000000\",\"template_type\":\"login_code_valid\",\"request_headers\":{"
+    "\"User-Agent\":[\"warm\"],\"Accept-Language\":[\"de-CH,de;q=0.9,en;q=0.5\"]},"
+    "\"template_data\":{\"to\":\"warm@example.com\",\"login_code\":\"000000\","
+    "\"expires_in_minutes\":15,\"request_url\":\"https://example.com/?ui_locales=hu\","
+    "\"transient_payload\":{},\"identity\":{\"id\":\"00000000-0000-0000-0000-000000000000\","
+    "\"traits\":{\"email\":\"warm@example.com\",\"name\":{\"first\":\"W\",\"last\":\"M\"}},"
+    "\"metadata_public\":null}}}";
+
+// ---- answers -------------------------------------------------------------------------------
+
+static bool session_break(struct session *session)
+{
+    session->state = SESSION_OVER;
+    session->end = SESSION_BROKEN;
+    return false;
+}
+
+// Steals header. ERR_INPUT: the answer does not fit a frame, and nothing was written.
+static bool write_answer(struct session *session, json_t *header, const struct buffer *blobs,
+                         size_t blob_count, struct error *err)
+{
+    AUTO_FREE char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
+    json_decref(header);
+    if (!text)
+        return error_set(err, ERR_TEMPORARY, "answer: no memory");
+    struct frame frame = {.header = text, .header_size = strlen(text), .blob_count = blob_count};
+    for (size_t i = 0; i < blob_count; i++)
+        frame.blobs[i] = (struct frame_blob){blobs[i].data, blobs[i].size};
+    return frame_write(session->fd, &frame, err);
+}
+
+static bool answer(struct session *session, json_t *header)
+{
+    return write_answer(session, header, NULL, 0, session->err) || session_break(session);
+}
+
+static bool answer_failed(struct session *session, const json_t *request, const char *reason,
+                          const char *detail)
+{
+    return answer(session, json_pack("{s:s, s:s?, s:s, s:s}", "op", "failed", "id",
+                                     json_string_value(json_object_get(request, "id")), "reason",
+                                     reason, "detail", detail));
+}
+
+static bool answer_composed(struct session *session, const json_t *request,
+                            struct composition *composition, int64_t normaliser_us)
+{
+    struct error error;
+    json_t *header =
+        json_pack("{s:s, s:O, s:O, s:I}", "op", "composed", "id", json_object_get(request, "id"),
+                  "mails", composition->mails, "normaliser_us", (json_int_t)normaliser_us);
+    bool written =
+        write_answer(session, header, composition->blobs, composition->blob_count, &error);
+    composition_finish(composition);
+    if (written)
+        return true;
+    if (error.code == ERR_INPUT)
+        return answer_failed(session, request, "too_large", error.message);
+    *session->err = error;
+    return session_break(session);
+}
+
+static bool answer_faults(struct session *session, json_t *faults)
+{
+    if (!answer(session, json_pack("{s:s, s:o}", "op", "faults", "faults", faults)))
+        return false;
+    session->state = SESSION_OVER;
+    session->end = SESSION_FAULTS;
+    return false;
+}
+
+// ---- requests ------------------------------------------------------------------------------
+
+static bool malformed(struct session *session, const char *what)
+{
+    error_set(session->err, ERR_INPUT, "request: %s", what);
+    return session_break(session);
+}
+
+static bool read_request(json_t *header, struct compose_request *ret_request)
+{
+    json_int_t elapsed_ms, wall_ms;
+    const char *id;
+    if (json_unpack(header, "{s:s, s:I, s:I}", "id", &id, "elapsed_ms", &elapsed_ms, "wall_ms",
+                    &wall_ms) != 0)
+        return false;
+    *ret_request = (struct compose_request){id, elapsed_ms, wall_ms};
+    return true;
+}
+
+static bool answer_render(struct session *session, json_t *header, const struct frame_blob *blob)
+{
+    struct compose_request request;
+    struct composition composition;
+    struct error error;
+    if (!read_request(header, &request))
+        return malformed(session, "render");
+    json_auto_t *canonical = json_loadb(blob->data, blob->size, 0, NULL);
+    if (!canonical)
+        return answer_failed(session, header, "not_canonical", "the stored mail is no JSON");
+    if (!compose_render(session->composer, &request, canonical, &composition, &error))
+        return answer_failed(session, header, "render_failed", error.message);
+    return answer_composed(session, header, &composition, 0);
+}
+
+static bool answer_payload(struct session *session, json_t *header, json_t *document,
+                           const json_t *result, int64_t normaliser_us)
+{
+    struct compose_request request;
+    struct composition composition;
+    struct error error;
+    if (!read_request(header, &request))
+        return malformed(session, "compose");
+    if (!compose_payload(session->composer, &request, document, result, &composition, &error))
+        return answer_failed(session, header, "compose_failed", error.message);
+    return answer_composed(session, header, &composition, normaliser_us);
+}
+
+static bool answer_fallback(struct session *session, json_t *header, json_t *document)
+{
+    json_auto_t *canonical = fallback_canonical(document);
+    if (!canonical)
+        return answer_failed(session, header, "compose_failed", "no memory");
+    return answer_payload(session, header, document, canonical, 0);
+}
+
+static bool answer_unparseable(struct session *session, const json_t *header,
+                               const struct frame_blob *blob)
+{
+    struct composition composition;
+    struct error error;
+    if (!compose_unparseable(session->composer, blob->data, blob->size, &composition, &error))
+        return answer_failed(session, header, "compose_failed", error.message);
+    return answer_composed(session, header, &composition, 0);
+}
+
+static bool answer_evaluate(struct session *session, const json_t *header,
+                            const struct frame_blob *blob)
+{
+    const char *file = json_string_value(json_object_get(header, "file"));
+    const char *dir = json_string_value(json_object_get(header, "dir"));
+    AUTO_FREE char *text = strndup(blob->data, blob->size);
+    if (!file || !dir || !text)
+        return malformed(session, "evaluate");
+    struct error error;
+    AUTO_FREE char *json = normaliser_evaluate_config(text, file, dir, &error);
+    if (!json)
+        return answer_failed(session, header, "not_evaluated", error.message);
+    struct buffer result = {.data = json, .size = strlen(json)};
+    return write_answer(session, json_pack("{s:s}", "op", "evaluated"), &result, 1, session->err) ||
+           session_break(session);
+}
+
+// Reads one request. False: the session is over. The header is the caller's to json_decref().
+static bool next_request(struct session *session, json_t **ret_header, const char **ret_op,
+                         struct frame_blob *ret_blob)
+{
+    struct frame frame;
+    switch (frame_read(&session->reader, session->fd, &frame, session->err)) {
+    case FRAME_READY:
+        break;
+    case FRAME_END:
+        session->state = SESSION_OVER;
+        session->end = SESSION_CLOSED;
+        return false;
+    case FRAME_AGAIN:
+        return malformed(session, "the socket does not block");
+    case FRAME_ERROR:
+        return session_break(session);
+    }
+    json_t *header = json_loadb(frame.header, frame.header_size, 0, NULL);
+    const char *op = json_string_value(json_object_get(header, "op"));
+    if (!op) {
+        json_decref(header);
+        return malformed(session, "no op");
+    }
+    *ret_header = header;
+    *ret_op = op;
+    *ret_blob = frame.blob_count ? frame.blobs[0] : (struct frame_blob){"", 0};
+    return true;
+}
+
+// ---- composing through the normaliser --------------------------------------------------------
+
+static void drop_payload(struct session *session)
+{
+    json_decref(session->header);
+    json_decref(session->document);
+    session->header = session->document = NULL;
+}
+
+static json_t *give(struct session *session, json_t *header, json_t *document)
+{
+    session->header = header;
+    session->document = document;
+    session->given_us = clock_boot_us();
+    return document;
+}
+
+// Answers a request; or returns the document where the normaliser is to see it first. Steals
+// header.
+static json_t *take_request(struct session *session, json_t *header, const char *op,
+                            const struct frame_blob *blob)
+{
+    json_t *document = NULL;
+    if (strcmp(op, "render") == 0) {
+        answer_render(session, header, blob);
+    } else if (strcmp(op, "evaluate") == 0) {
+        answer_evaluate(session, header, blob);
+    } else if (strcmp(op, "compose") != 0) {
+        malformed(session, "unknown op");
+    } else if (!(document = payload_parse(blob->data, blob->size, NULL))) {
+        answer_unparseable(session, header, blob);
+    } else if (json_is_true(json_object_get(header, "fallback"))) {
+        answer_fallback(session, header, document);
+        json_decref(document);
+    } else {
+        return give(session, header, document);
+    }
+    json_decref(header);
+    return NULL;
+}
+
+static json_t *next_payload(void *context)
+{
+    struct session *session = context;
+    drop_payload(session);
+    if (session->state == SESSION_COLD) {
+        session->state = SESSION_WARMING;
+        json_t *sample = payload_parse(SAMPLE, sizeof(SAMPLE) - 1, session->err);
+        return sample ? give(session, NULL, sample) : NULL;
+    }
+    if (session->state == SESSION_WARMING) {
+        session->state = SESSION_WARM;
+        answer(session, json_pack("{s:s}", "op", "ready"));
+    }
+    json_t *document = NULL;
+    while (!document && session->state != SESSION_OVER) {
+        json_t *header;
+        const char *op;
+        struct frame_blob blob;
+        if (next_request(session, &header, &op, &blob))
+            document = take_request(session, header, op, &blob);
+    }
+    return document;
+}
+
+static void take_result(void *context, json_t *result)
+{
+    struct session *session = context;
+    int64_t normaliser_us = clock_boot_us() - session->given_us;
+    if (session->header) {
+        answer_payload(session, session->header, session->document, result, normaliser_us);
+    } else {
+        // The sample; what an operator's normaliser makes of it is of no interest.
+        struct compose_request request = {.id = "warm"};
+        struct composition composition;
+        if (compose_payload(session->composer, &request, session->document, result, &composition,
+                            NULL))
+            composition_finish(&composition);
+    }
+    json_decref(result);
+}
+
+// "FILE:LINE:COLUMN: what" into a fault of its place.
+static bool answer_normaliser_fault(struct session *session, const char *message)
+{
+    const char *colon = strstr(message, ": ");
+    size_t where_size = colon ? (size_t)(colon - message) : 0;
+    json_t *fault =
+        colon ? json_pack("{s:s%, s:s}", "where", message, where_size, "what", colon + 2)
+              : json_pack("{s:s, s:s}", "where", session->normaliser_file, "what", message);
+    return answer_faults(session, json_pack("[o]", fault));
+}
+
+static void serve_payloads(struct session *session)
+{
+    const struct normaliser_io io = {next_payload, take_result, session};
+    while (session->state != SESSION_OVER) {
+        bool in_payload = false;
+        struct error error;
+        if (normaliser_run(session->normaliser_text.data, session->normaliser_file, &io,
+                           &in_payload, &error))
+            continue;
+        if (in_payload && session->header) {
+            answer_failed(session, session->header, "normaliser_failed", error.message);
+        } else if (!in_payload && session->state != SESSION_WARM) {
+            answer_normaliser_fault(session, error.message);
+        } else if (!in_payload) {
+            *session->err = error;
+            session_break(session);
+        }
+    }
+    drop_payload(session);
+}
+
+// ---- loading -------------------------------------------------------------------------------
+
+static bool read_normaliser(struct session *session, const char *file, struct error *err)
+{
+    FILE *stream = fopen(file, "re");
+    if (!stream)
+        return error_errno(err, ERR_INPUT, "open");
+    buffer_init(&session->normaliser_text, NORMALISER_MAX);
+    char chunk[16384];
+    size_t size;
+    while ((size = fread(chunk, 1, sizeof(chunk), stream)) > 0)
+        buffer_append(&session->normaliser_text, chunk, size);
+    bool failed = ferror(stream);
+    fclose(stream);
+    if (failed)
+        return error_errno(err, ERR_INPUT, "read");
+    buffer_puts(&session->normaliser_text, "");
+    if (session->normaliser_text.failed)
+        return error_set(err, ERR_INPUT, "over %d bytes", NORMALISER_MAX);
+    session->normaliser_file = strdup(file);
+    return session->normaliser_file || error_set(err, ERR_TEMPORARY, "no memory");
+}
+
+// False: the core was told of faults, or the request is malformed.
+static bool load(struct session *session, json_t *header)
+{
+    struct composer_settings settings = {.lifetimes = json_object_get(header, "lifetimes")};
+    const char *normaliser;
+    if (json_unpack(header, "{s:s, s:s, s:s, s:s, s:s, s?:s?}", "templates_dir",
+                    &settings.templates_dir, "normaliser", &normaliser, "default_locale",
+                    &settings.default_locale, "timezone", &settings.timezone, "mail_from",
+                    &settings.mail_from, "reply_to", &settings.reply_to) != 0)
+        return malformed(session, "init");
+
+    json_t *faults = json_array();
+    struct error error;
+    if (!read_normaliser(session, normaliser, &error))
+        json_array_append_new(faults,
+                              json_pack("{s:s, s:s}", "where", normaliser, "what", error.message));
+    session->composer = composer_create(&settings, faults);
+    if (!session->composer || json_array_size(faults) > 0)
+        return answer_faults(session, faults);
+    json_decref(faults);
+    return confine(session->err) || session_break(session);
+}
+
+static void session_finish(struct session *session)
+{
+    drop_payload(session);
+    composer_destroy(session->composer);
+    buffer_finish(&session->normaliser_text);
+    free(session->normaliser_file);
+    frame_reader_finish(&session->reader);
+}
+
+enum session_end session_serve(int fd, struct error *err)
+{
+    struct session session = {.fd = fd, .state = SESSION_COLD, .err = err};
+    frame_reader_init(&session.reader);
+    while (session.state != SESSION_OVER) {
+        json_t *header;
+        const char *op;
+        struct frame_blob blob;
+        if (!next_request(&session, &header, &op, &blob))
+            break;
+        if (strcmp(op, "evaluate") == 0)
+            answer_evaluate(&session, header, &blob);
+        else if (strcmp(op, "init") != 0)
+            malformed(&session, "nothing was loaded yet");
+        else if (load(&session, header))
+            serve_payloads(&session);
+        json_decref(header);
+    }
+    session_finish(&session);
+    return session.end;
+}

@@ -1,0 +1,195 @@
+#include "relay/composer/mail.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "relay/composer/kind.h"
+#include "relay/composer/query.h"
+
+static json_t *json(const char *text)
+{
+    json_error_t error;
+    json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (!value)
+        fail_msg("%s in %s", error.text, text);
+    return value;
+}
+
+static void reads_every_field(void **state)
+{
+    (void)state;
+    json_auto_t *canonical =
+        json("{\"channel\":\"email\",\"template\":\"login_code_valid\",\"to\":\"a@b\","
+             "\"data\":{\"code\":\"123456\",\"url\":\"https://x/?flow=1\"},\"locales\":[\"hu\"],"
+             "\"accept_language\":\"de\",\"timezone\":\"Europe/Budapest\",\"identity_id\":\"7c0f\","
+             "\"expires_in_minutes\":15,\"fallback\":{\"subject\":\"s\",\"text\":\"t\",\"html\":"
+             "\"h\"}}");
+    struct mail mail;
+    struct error err;
+    assert_true(mail_read(canonical, &mail, &err));
+    assert_int_equal(mail.channel, MAIL_EMAIL);
+    assert_string_equal(mail.template, "login_code_valid");
+    assert_string_equal(mail.to, "a@b");
+    assert_string_equal(mail_data_text(&mail, "code"), "123456");
+    assert_int_equal(json_array_size(mail.locales), 1);
+    assert_string_equal(mail.accept_language, "de");
+    assert_string_equal(mail.timezone, "Europe/Budapest");
+    assert_string_equal(mail.identity_id, "7c0f");
+    assert_int_equal(mail.lifetime_ms, 15 * 60000);
+    assert_string_equal(mail.subject, "s");
+    assert_string_equal(mail.text, "t");
+    assert_string_equal(mail.html, "h");
+    assert_true(mail_has_secret(&mail));
+}
+
+static void refuses_what_is_no_canonical_mail(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *canonical, *at_fault;
+    } cases[] = {
+        {"[]", "object"},
+        {"\"x\"", "object"},
+        {"true", "object"},
+        {"{}", "data"},
+        {"{\"data\":[]}", "data"},
+        {"{\"data\":{},\"channel\":\"fax\"}", "channel"},
+        {"{\"data\":{},\"channel\":1}", "channel"},
+        {"{\"data\":{},\"to\":[\"a@b\",\"c@d\"]}", "to"},
+        {"{\"data\":{},\"to\":\"a@b\\u0000c\"}", "to"},
+        {"{\"data\":{},\"fallback\":\"secret\"}", "fallback"},
+        {"{\"data\":{},\"fallback\":{\"text\":5}}", "fallback: text"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *canonical = json(cases[i].canonical);
+        struct mail mail;
+        struct error err = {0};
+        if (mail_read(canonical, &mail, &err))
+            fail_msg("accepted: %s", cases[i].canonical);
+        assert_int_equal(err.code, ERR_INPUT);
+        if (!strstr(err.message, cases[i].at_fault) || strstr(err.message, "secret"))
+            fail_msg("%s: %s", cases[i].canonical, err.message);
+    }
+}
+
+static void leaves_out_wrong_details(void **state)
+{
+    (void)state;
+    json_auto_t *canonical = json(
+        "{\"data\":{\"code\":7},\"to\":null,\"template\":\"../../etc/x\\n\",\"locales\":\"hu\","
+        "\"accept_language\":[1],\"timezone\":{\"a\":1},\"identity_id\":5,"
+        "\"expires_in_minutes\":\"15\",\"fallback\":null}");
+    struct mail mail;
+    struct error err;
+    assert_true(mail_read(canonical, &mail, &err));
+    assert_string_equal(mail.template, MAIL_TEMPLATE_UNKNOWN);
+    assert_null(mail.to);
+    assert_null(mail.locales);
+    assert_null(mail.accept_language);
+    assert_null(mail.timezone);
+    assert_null(mail.identity_id);
+    assert_int_equal(mail.lifetime_ms, 0);
+    assert_null(mail_data_text(&mail, "code"));
+    assert_true(mail_has_secret(&mail));
+}
+
+static void bounds_minutes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *minutes;
+        int64_t want_ms;
+    } cases[] = {
+        {"0", 0}, {"-5", 0}, {"0.5", 30000}, {"15", 900000}, {"1e300", INT64_C(366) * 24 * 3600000},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *canonical = json("{\"data\":{}}");
+        json_object_set_new(canonical, "expires_in_minutes", json(cases[i].minutes));
+        struct mail mail;
+        struct error err;
+        assert_true(mail_read(canonical, &mail, &err));
+        assert_int_equal(mail.lifetime_ms, cases[i].want_ms);
+    }
+}
+
+static void keeps_known_keys_alone(void **state)
+{
+    (void)state;
+    json_auto_t *canonical = json("{\"data\":{\"a\":1},\"to\":\"x@y\",\"request_headers\":{"
+                                  "\"Cookie\":[\"secret\"]},\"anything\":1}");
+    json_auto_t *kept = mail_strip(canonical);
+    json_auto_t *want = json("{\"data\":{\"a\":1},\"to\":\"x@y\"}");
+    assert_true(json_equal(kept, want));
+}
+
+static void knows_kinds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *template, *lane;
+        bool secret;
+        int hours;
+    } cases[] = {
+        {"login_code_valid", "code", true, 1},
+        {"verification_valid", "code", true, 1},
+        {"recovery_code_invalid", "bulk", false, 24},
+        {"verifiable_address_changed", "notice", false, 48},
+        {"authenticator_key_added", "notice", false, 48},
+        {"brand_new_type", "code", true, 1},
+        {"", "code", true, 1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct kind *kind = kind_find(cases[i].template);
+        assert_string_equal(kind_lane_name(kind->lane), cases[i].lane);
+        assert_int_equal(kind->secret, cases[i].secret);
+        assert_int_equal(kind_lane_lifetime_ms(kind->lane), cases[i].hours * 3600000);
+    }
+}
+
+static void finds_query_values(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *name, *want;
+    } cases[] = {
+        {"https://x/y?flow=0f3c-1&token=a", "flow", "0f3c-1"},
+        {"https://x/y?token=a&flow=b#flow=c", "flow", "b"},
+        {"https://x/y#?flow=c", "flow", NULL},
+        {"https://x/y?xflow=1&flow=", "flow", NULL},
+        {"https://x/y?flow=&flow=2", "flow", "2"},
+        {"https://x/y?ui_locales=es-MX%20en+de", "ui_locales", "es-MX en de"},
+        {"https://x/y?lang=%0d%0aX", "lang", NULL},
+        {"https://x/y?lang=%4", "lang", NULL},
+        {"https://x/y?lang=%zz", "lang", NULL},
+        {"https://x/y?lang=0123456789012345", "lang", NULL},
+        {"https://x/y", "lang", NULL},
+        {"?", "lang", NULL},
+        {NULL, "lang", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char value[16] = "";
+        bool found = query_value(cases[i].url, cases[i].name, value, sizeof(value));
+        assert_int_equal(found, cases[i].want != NULL);
+        if (found)
+            assert_string_equal(value, cases[i].want);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_every_field),
+        cmocka_unit_test(refuses_what_is_no_canonical_mail),
+        cmocka_unit_test(leaves_out_wrong_details),
+        cmocka_unit_test(bounds_minutes),
+        cmocka_unit_test(keeps_known_keys_alone),
+        cmocka_unit_test(knows_kinds),
+        cmocka_unit_test(finds_query_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
