@@ -115,6 +115,31 @@ static bool put_verbatim(struct buffer *out, const char *name, const char *value
     return true;
 }
 
+static bool is_atext(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
+}
+
+// A plain name as atoms, or where it is no mere sequence of them as a quoted string. (GMime's
+// quoting leaves a name alone that holds nothing special but quotes.)
+static size_t put_phrase(struct buffer *out, const char *name, size_t column)
+{
+    char quoted[2 * ADDRESS_NAME_SIZE + 2];
+    size_t used = 0;
+    bool is_atoms = true;
+    quoted[used++] = '"';
+    for (const char *c = name; *c && used + 4 < sizeof(quoted); c++) {
+        is_atoms = is_atoms && (*c == ' ' || is_atext(*c));
+        if (*c == '"' || *c == '\\')
+            quoted[used++] = '\\';
+        quoted[used++] = *c;
+    }
+    quoted[used++] = '"';
+    quoted[used] = '\0';
+    return fold_plain(out, is_atoms ? name : quoted, column);
+}
+
 static bool put_mailbox(struct buffer *out, const char *header, const char *name,
                         const char *address, struct error *err)
 {
@@ -124,14 +149,7 @@ static bool put_mailbox(struct buffer *out, const char *header, const char *name
         return error_set(err, ERR_INPUT, "header %s: holds a control character", header);
     buffer_printf(out, "%s: ", header);
     size_t column = strlen(header) + 2;
-    if (is_plain(name)) {
-        // Quotes it where it is no mere sequence of atoms.
-        char *quoted = g_mime_utils_quote_string(name);
-        column = fold_plain(out, quoted, column);
-        g_free(quoted);
-    } else {
-        column = encode_words(out, name, column);
-    }
+    column = is_plain(name) ? put_phrase(out, name, column) : encode_words(out, name, column);
     buffer_puts(out, column + strlen(address) + 3 > LINE_COLUMNS ? "\r\n <" : " <");
     buffer_puts(out, address);
     buffer_puts(out, ">\r\n");

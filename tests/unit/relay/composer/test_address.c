@@ -24,7 +24,7 @@ static void accepts_what_kratos_accepts(void **state)
         {"user@localhost", "user@localhost", false},
         {"user@example.com.", "user@example.com", false},
         {"zoë@example.com", "zoë@example.com", true},
-        {"用户@例子.广告", "用户@xn--fsqu00a.xn--45q11c", true},
+        {"用户@例子.广告", "用户@xn--fsqu00a.xn--4rr70v", true},
         {"info@bücher.example", "info@xn--bcher-kva.example", false},
         {"info@straße.example", "info@xn--strae-oqa.example", false},
         {"info@xn--bcher-kva.example", "info@xn--bcher-kva.example", false},
