@@ -1,0 +1,158 @@
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "relay/base/process.h"
+
+// The child of these tests is this program itself, started with a word as its argument.
+static char *program;
+
+// Reads what the child writes to its socket until it ends.
+static void read_all(int fd, char *ret_text, size_t size)
+{
+    assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+    size_t used = 0;
+    for (ssize_t n; used < size - 1 && (n = read(fd, ret_text + used, size - 1 - used)) > 0;)
+        used += (size_t)n;
+    ret_text[used] = '\0';
+    close(fd);
+}
+
+static void child_gets_its_descriptors_and_no_other(void **state)
+{
+    (void)state;
+    // Descriptors that are open here, low and high, without close-on-exec.
+    int extra = dup(STDERR_FILENO), high = dup2(STDERR_FILENO, 200);
+    int passed[2] = {open("/dev/zero", O_RDONLY | O_CLOEXEC), open("/dev/null", O_WRONLY)};
+    const char *args[] = {"fds", NULL};
+    pid_t pid;
+    int fd;
+    struct error err = {0};
+    setenv("RELAY_API_KEY", "secret", 1);
+    assert_true(process_spawn(program, args, passed, 2, &pid, &fd, &err));
+    char text[4096];
+    read_all(fd, text, sizeof(text));
+    waitpid(pid, NULL, 0);
+    assert_string_equal(text, "0=/dev/null 3=socket 4=/dev/zero 5=/dev/null environment=0");
+    close(extra);
+    close(high);
+    close(passed[0]);
+    close(passed[1]);
+}
+
+static void a_missing_program_is_named(void **state)
+{
+    (void)state;
+    pid_t pid;
+    int fd = -1;
+    struct error err = {0};
+    assert_false(process_spawn("/nonexistent/composer", NULL, NULL, 0, &pid, &fd, &err));
+    assert_non_null(strstr(err.message, "/nonexistent/composer"));
+    assert_int_equal(fd, -1);
+}
+
+static void a_child_is_confined_and_deaf_to_the_group(void **state)
+{
+    (void)state;
+    const char *args[] = {"setup", NULL};
+    pid_t pid;
+    int fd;
+    struct error err = {0};
+    assert_true(process_spawn(program, args, NULL, 0, &pid, &fd, &err));
+    char text[256];
+    read_all(fd, text, sizeof(text));
+    waitpid(pid, NULL, 0);
+    assert_string_equal(text, "dumpable=0 privileges=1 core=0 sigterm=1 deathsig=9");
+}
+
+static void knows_where_it_stands(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char *dir = process_program_dir(&err);
+    assert_non_null(dir);
+    assert_memory_equal(dir, program, strlen(dir));
+    assert_int_equal(program[strlen(dir)], '/');
+    free(dir);
+}
+
+static void tell(const char *text)
+{
+    if (write(PROCESS_SOCKET_FD, text, strlen(text)) < 0)
+        _exit(1);
+}
+
+static int list_descriptors(void)
+{
+    char line[1024] = "";
+    for (int fd = 0; fd < 256; fd++) {
+        char link[64], target[128];
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        ssize_t size = readlink(link, target, sizeof(target) - 1);
+        if (size < 0 || fd == STDOUT_FILENO || fd == STDERR_FILENO)
+            continue;
+        target[size] = '\0';
+        size_t used = strlen(line);
+        snprintf(line + used, sizeof(line) - used, "%d=%s ", fd,
+                 strncmp(target, "socket:", 7) == 0 ? "socket" : target);
+    }
+    size_t variables = 0;
+    while (environ[variables])
+        variables++;
+    size_t used = strlen(line);
+    snprintf(line + used, sizeof(line) - used, "environment=%zu", variables);
+    tell(line);
+    return 0;
+}
+
+static int report_setup(const char *parent)
+{
+    struct error err = {0};
+    if (!process_child_setup((pid_t)strtol(parent, NULL, 10), &err)) {
+        tell(err.message);
+        return 1;
+    }
+    struct rlimit core;
+    getrlimit(RLIMIT_CORE, &core);
+    struct sigaction action;
+    sigaction(SIGTERM, NULL, &action);
+    int death_signal = 0;
+    prctl(PR_GET_PDEATHSIG, &death_signal);
+    char line[256];
+    snprintf(line, sizeof(line), "dumpable=%d privileges=%d core=%d sigterm=%d deathsig=%d",
+             prctl(PR_GET_DUMPABLE), prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), (int)core.rlim_cur,
+             action.sa_handler == SIG_IGN, death_signal);
+    tell(line);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[2], "fds") == 0)
+        return list_descriptors();
+    if (argc == 3 && strcmp(argv[2], "setup") == 0)
+        return report_setup(argv[1]);
+    program = realpath("/proc/self/exe", NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(child_gets_its_descriptors_and_no_other),
+        cmocka_unit_test(a_missing_program_is_named),
+        cmocka_unit_test(a_child_is_confined_and_deaf_to_the_group),
+        cmocka_unit_test(knows_where_it_stands),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(program);
+    return failed;
+}
