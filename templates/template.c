@@ -7,8 +7,8 @@
 
 #include "templates/fault.h"
 #include "templates/program.h"
+#include "templates/source.h"
 
-#define SOURCE_SIZE_MAX (256 * 1024)
 #define POOL_SIZE_MAX (2 * SOURCE_SIZE_MAX)
 
 struct template_set *template_set_create(const struct template_rules *rules)

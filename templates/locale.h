@@ -1,0 +1,36 @@
+// locale.h - which of the languages we have a person wants.
+//
+// Wishes come from strangers: whatever they are, they are only ever compared with what was
+// loaded. Reading a matcher is safe for any thread.
+#ifndef TEMPLATES_LOCALE_H
+#define TEMPLATES_LOCALE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "relay/base/error.h"
+
+struct locale_matcher;
+
+// tags: what we have, BCP 47, borrowed only during the call; the default is tags[default_index].
+struct locale_matcher *locale_matcher_create(const char *const *tags, size_t count,
+                                             size_t default_index, struct error *err);
+void locale_matcher_destroy(struct locale_matcher *matcher); // NULL is a no-op
+
+struct locale_wishes {
+    const json_t *locales;       // array of strings, best first, or NULL
+    const char *accept_language; // RFC 9110 §12.5.4, or NULL
+    const char *ui_locales;      // OpenID Connect's: space separated, best first, or NULL
+};
+
+// The index of the tag that serves best: the first wish that any tag serves, in the order of
+// the members above; else the default. A wish is a tag ("de-CH", "hu_HU", looked up as RFC 4647
+// §3.4 says: "de" serves "de-CH"), an ISO 639-2 code ("hun"), or a language's name in English
+// or in itself ("German", "deutsch").
+size_t locale_match(const struct locale_matcher *matcher, const struct locale_wishes *wishes);
+
+bool locale_is_right_to_left(const char *tag);
+bool locale_knows_timezone(const char *name); // IANA: "Europe/Budapest", "UTC"
+
+#endif

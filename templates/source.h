@@ -1,0 +1,31 @@
+// source.h - a file of the templates folder: its text, and in which line of it a key stands.
+#ifndef TEMPLATES_SOURCE_H
+#define TEMPLATES_SOURCE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SOURCE_SIZE_MAX (256 * 1024)
+
+struct source {
+    char *path;
+    char *text; // NUL-terminated behind size
+    size_t size;
+};
+
+// Reads dir/name. False when that failed, and a fault says why. Release with source_finish().
+bool source_read(const char *dir, const char *name, struct source *ret_source, json_t *faults);
+void source_finish(struct source *source);
+
+// Reads the text as a JSON object without duplicate keys; the caller owns it. NULL and a fault
+// when it is none.
+json_t *source_parse(const struct source *source, json_t *faults);
+
+// The line of the innermost of these keys that the JSON text has: each within the value of the
+// one before, NULL behind the last. 1 where not even the first is there.
+size_t source_line_of(const struct source *source, const char *const *keys);
+
+#define AUTO_SOURCE __attribute__((cleanup(source_finish)))
+
+#endif
