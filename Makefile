@@ -15,6 +15,7 @@ PACKAGES_LINT = clang-format clang-tidy cppcheck shellcheck python3
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC = gcc
+VERSION := $(shell cat VERSION)
 PYTHON = /usr/bin/python3
 BUILD_ROOT ?= build
 
@@ -72,6 +73,8 @@ $(BUILD)/obj/templates/%.o: PKG = $(composer_PKG)
 $(BUILD)/obj/jsonnet/%.o: PKG = $(composer_PKG)
 $(BUILD)/obj/relay/deliverer/%.o: PKG = $(deliverer_PKG)
 $(BUILD)/obj/%.o: PKG = $(relay_PKG)
+$(BUILD)/obj/relay/main.o: CPPFLAGS += -DRELAY_VERSION='"$(VERSION)"'
+$(BUILD)/obj/relay/main.o: VERSION
 # System headers are not ours to be warned about.
 system_includes = $(patsubst -I%,-isystem %,$(call pc,--cflags,$(1)))
 

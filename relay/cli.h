@@ -1,0 +1,40 @@
+// cli.h - the subcommands of courier-relay, one file each, and what they share.
+#ifndef RELAY_CLI_H
+#define RELAY_CLI_H
+
+#include <getopt.h>
+#include <stdbool.h>
+
+#include "relay/config.h"
+
+// Exit statuses (design §9). serve alone may also end with 75: another daemon has the queue.
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+// Each takes the arguments from its own name on and returns the exit status.
+int cli_check(int argc, char **argv);
+int cli_queue(int argc, char **argv);
+int cli_send(int argc, char **argv);
+
+// The options that every subcommand takes, to be put into its table.
+#define CLI_OPTION_CONFIG 'c'
+#define CLI_OPTION_HELP 'h'
+#define CLI_COMMON_OPTIONS                                                                         \
+    {"config", required_argument, NULL, CLI_OPTION_CONFIG},                                        \
+    {                                                                                              \
+        "help", no_argument, NULL, CLI_OPTION_HELP                                                 \
+    }
+
+// The next option, or -1: the operands begin at optind then, wherever they stood. What is
+// unknown was reported on standard error and comes back as '?'.
+int cli_next_option(int argc, char **argv, const struct option *options);
+
+// Reads the configuration and prints what is wrong with it on standard error. Warnings are
+// printed too where asked for. NULL where there is a fault: the status is then CLI_FAILED.
+struct config *cli_load(const char *file, enum config_purpose purpose, bool show_warnings);
+
+// "courier-relay: ..." on standard error.
+void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// The same, then how to get help; returns CLI_USAGE.
+int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,296 @@
+// `courier-relay queue`: looks into the queue, read-only, beside a running daemon or without one.
+#include <ctype.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/queue.h"
+#include "relay/cli.h"
+#include "relay/message_view.h"
+#include "relay/number.h"
+
+enum { LIMIT_STANDARD = 50, LIMIT_MAX = 1000000 };
+
+static const char help[] =
+    "courier-relay queue list [--state S] [--recipient R] [--template T] [--lane L] [--limit N]\n"
+    "courier-relay queue show ID\n"
+    "courier-relay queue stats\n"
+    "\n"
+    "Looks into the queue's folder (RELAY_QUEUE_DIR), whether the daemon runs or not. Never shows\n"
+    "a body.\n"
+    "\n"
+    "  --state S        received, queued, sending, sent, failed, expired, superseded, cancelled,\n"
+    "                   unknown, held or parked\n"
+    "  --lane L         code, notice or bulk\n"
+    "  --limit N        at most N messages, newest first; 50 unless told\n"
+    "  --json           one JSON object a line\n"
+    "  -c, --config F   configuration file\n"
+    "  -h, --help       this text\n";
+
+enum {
+    OPTION_STATE = 256,
+    OPTION_RECIPIENT,
+    OPTION_TEMPLATE,
+    OPTION_LANE,
+    OPTION_LIMIT,
+    OPTION_JSON
+};
+
+struct arguments {
+    const char *config_file;
+    bool json;
+    struct queue_filter filter;
+};
+
+// What is printed: one JSON object a line, or texts for people.
+struct output {
+    struct queue_reader *reader;
+    bool json;
+    bool failed;
+    size_t count;
+};
+
+// What a stranger chose (an address, a server's reply) must not drive the terminal.
+static void put_safely(const char *text)
+{
+    for (const char *at = text; *at; at++)
+        putchar(iscntrl((unsigned char)*at) ? '?' : *at);
+}
+
+static void put_json(struct output *output, json_t *value)
+{
+    if (!value || json_dumpf(value, stdout, JSON_COMPACT) < 0 || putchar('\n') == EOF)
+        output->failed = true;
+}
+
+static const char *field(const json_t *view, const char *name)
+{
+    const char *text = json_string_value(json_object_get(view, name));
+    return text ? text : "-";
+}
+
+static bool print_row(void *context, const struct queue_message *message)
+{
+    struct output *output = context;
+    json_auto_t *view = message_view(output->reader, message);
+    output->count++;
+    if (output->json) {
+        put_json(output, view);
+        return !output->failed;
+    }
+    if (output->count == 1)
+        printf("%-36s  %-10s  %-24s  %-3s  %-29s  %-6s  %s\n", "ID", "STATE", "CREATED", "TRY",
+               "TEMPLATE", "LOCALE", "RECIPIENT");
+    printf("%-36s  %-10s  %-24s  %3d  %-29s  %-6s  ", message->id, field(view, "state"),
+           field(view, "created_at"), message->attempts, field(view, "template"),
+           field(view, "locale"));
+    put_safely(field(view, "recipient"));
+    const char *why = *message->reason ? message->reason : message->last_reply;
+    if (*why) {
+        fputs("  ", stdout);
+        put_safely(why);
+    }
+    putchar('\n');
+    return true;
+}
+
+static int list(struct output *output, const struct queue_filter *filter)
+{
+    struct error err = {0};
+    if (!queue_list(output->reader, filter, print_row, output, &err)) {
+        cli_complain("%s", err.message);
+        return CLI_FAILED;
+    }
+    return CLI_DONE;
+}
+
+static void print_fields(json_t *object, const char *indent)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(object, name, value)
+    {
+        printf("%s%-14s ", indent, name);
+        if (json_is_string(value))
+            put_safely(json_string_value(value));
+        else if (json_is_integer(value))
+            printf("%lld", (long long)json_integer_value(value));
+        else
+            putchar('-');
+        putchar('\n');
+    }
+}
+
+struct attempt_list {
+    struct queue_reader *reader;
+    json_t *views;
+};
+
+static bool add_attempt(void *context, const struct queue_attempt_row *attempt)
+{
+    struct attempt_list *attempts = context;
+    return json_array_append_new(attempts->views,
+                                 message_view_attempt(attempts->reader, attempt)) == 0;
+}
+
+static int show(struct output *output, const char *id)
+{
+    struct error err = {0};
+    struct queue_message message;
+    bool found = false;
+    json_auto_t *history = json_array();
+    struct attempt_list attempts = {output->reader, history};
+    if (!queue_load(output->reader, id, &message, &found, NULL, NULL, &err) ||
+        (found && !queue_attempts(output->reader, id, add_attempt, &attempts, &err))) {
+        cli_complain("%s", err.message);
+        return CLI_FAILED;
+    }
+    if (!found) {
+        cli_complain("there is no message %s", id);
+        return CLI_FAILED;
+    }
+    json_auto_t *view = message_view(output->reader, &message);
+    if (output->json) {
+        json_object_set(view, "history", history);
+        put_json(output, view);
+        return CLI_DONE;
+    }
+    print_fields(view, "");
+    size_t index;
+    json_t *attempt;
+    json_array_foreach(history, index, attempt)
+    {
+        printf("attempt %zu\n", index + 1);
+        print_fields(attempt, "  ");
+    }
+    return CLI_DONE;
+}
+
+static int stats(struct output *output)
+{
+    struct error err = {0};
+    struct queue_stats stats;
+    if (!queue_stats(output->reader, &stats, &err)) {
+        cli_complain("%s", err.message);
+        return CLI_FAILED;
+    }
+    json_auto_t *view = message_view_stats(output->reader, &stats);
+    if (output->json) {
+        put_json(output, view);
+        return CLI_DONE;
+    }
+    for (int i = 0; i < MESSAGE_STATE_COUNT; i++)
+        printf("%-12s %lld\n", message_state_name((enum message_state)i),
+               (long long)stats.count[i]);
+    const json_t *lanes = json_object_get(view, "lanes");
+    for (int i = 0; i < LANE_COUNT; i++) {
+        const char *name = lane_name((enum lane)i);
+        printf("lane %-7s %lld waiting, oldest %s\n", name, (long long)stats.waiting[i],
+               field(json_object_get(lanes, name), "oldest_waiting_at"));
+    }
+    return CLI_DONE;
+}
+
+// CLI_DONE: go on. Else the status to end with; help was asked for where *ret_help.
+static int parse_options(int argc, char **argv, struct arguments *arguments, bool *ret_help)
+{
+    static const struct option options[] = {
+        CLI_COMMON_OPTIONS,
+        {"state", required_argument, NULL, OPTION_STATE},
+        {"recipient", required_argument, NULL, OPTION_RECIPIENT},
+        {"template", required_argument, NULL, OPTION_TEMPLATE},
+        {"lane", required_argument, NULL, OPTION_LANE},
+        {"limit", required_argument, NULL, OPTION_LIMIT},
+        {"json", no_argument, NULL, OPTION_JSON},
+        {NULL, 0, NULL, 0},
+    };
+    struct queue_filter *filter = &arguments->filter;
+    int64_t limit;
+    for (int option; (option = cli_next_option(argc, argv, options)) != -1;) {
+        switch (option) {
+        case CLI_OPTION_CONFIG:
+            arguments->config_file = optarg;
+            break;
+        case CLI_OPTION_HELP:
+            *ret_help = true;
+            break;
+        case OPTION_STATE:
+            if (!message_state_parse(optarg, &filter->state))
+                return cli_usage("queue", "%s is no state", optarg);
+            filter->has_state = true;
+            break;
+        case OPTION_RECIPIENT:
+            filter->recipient = optarg;
+            break;
+        case OPTION_TEMPLATE:
+            filter->template = optarg;
+            break;
+        case OPTION_LANE:
+            if (!lane_parse(optarg, &filter->lane))
+                return cli_usage("queue", "%s is no lane", optarg);
+            filter->has_lane = true;
+            break;
+        case OPTION_LIMIT:
+            if (!number_parse(optarg, strlen(optarg), LIMIT_MAX, &limit) || limit == 0)
+                return cli_usage("queue", "--limit is not from 1 to %d", LIMIT_MAX);
+            filter->limit = (size_t)limit;
+            break;
+        case OPTION_JSON:
+            arguments->json = true;
+            break;
+        default:
+            return cli_usage("queue", "that is not how it is used");
+        }
+    }
+    return CLI_DONE;
+}
+
+static int run(const char *verb, const char *id, const struct arguments *arguments)
+{
+    struct config *config = cli_load(arguments->config_file, CONFIG_FOR_COMMAND, false);
+    if (!config)
+        return CLI_FAILED;
+    struct error err = {0};
+    struct output output = {.reader = queue_reader_open(config->queue_dir, &err),
+                            .json = arguments->json};
+    int status = CLI_FAILED;
+    if (!output.reader)
+        cli_complain("%s", err.message);
+    else if (strcmp(verb, "list") == 0)
+        status = list(&output, &arguments->filter);
+    else if (strcmp(verb, "show") == 0)
+        status = show(&output, id);
+    else
+        status = stats(&output);
+    queue_reader_destroy(output.reader);
+    config_destroy(config);
+    if (output.failed || fflush(stdout) != 0) {
+        cli_complain("cannot write the list");
+        return CLI_FAILED;
+    }
+    return status;
+}
+
+int cli_queue(int argc, char **argv)
+{
+    struct arguments arguments = {.filter.limit = LIMIT_STANDARD};
+    bool wants_help = false;
+    int status = parse_options(argc, argv, &arguments, &wants_help);
+    if (status != CLI_DONE)
+        return status;
+    if (wants_help) {
+        fputs(help, stdout);
+        return CLI_DONE;
+    }
+    const char *verb = optind < argc ? argv[optind++] : "";
+    bool is_show = strcmp(verb, "show") == 0;
+    if (!is_show && strcmp(verb, "list") != 0 && strcmp(verb, "stats") != 0)
+        return cli_usage("queue", "needs one of list, show and stats");
+    const char *id = is_show && optind < argc ? argv[optind++] : NULL;
+    if (is_show && !id)
+        return cli_usage("queue", "show needs an id");
+    if (optind < argc)
+        return cli_usage("queue", "%s is too much", argv[optind]);
+    return run(verb, id, &arguments);
+}

@@ -1,0 +1,98 @@
+// courier-relay: which subcommand is meant.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/log.h"
+#include "relay/base/process.h"
+#include "relay/cli.h"
+#include "relay/serve.h"
+
+static const char help[] =
+    "courier-relay COMMAND [OPTION...]\n"
+    "\n"
+    "Takes the mail that Ory Kratos wants sent, and does not lose it.\n"
+    "\n"
+    "  serve             run the relay\n"
+    "  check             check configuration, templates and normaliser; lists all settings\n"
+    "                    with --help\n"
+    "  send FILE         post a payload to a running relay\n"
+    "  queue list|show|stats   look into the queue\n"
+    "\n"
+    "  --help            this text; COMMAND --help: more\n"
+    "  --version\n"
+    "\n"
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 75 another daemon has the queue.\n";
+
+static const char serve_help[] =
+    "courier-relay serve\n"
+    "\n"
+    "Runs the relay until SIGTERM. Needs RELAY_API_KEY, RELAY_SMTP_URI and RELAY_MAIL_FROM.\n"
+    "\n"
+    "  -c, --config F   configuration file (Jsonnet); else RELAY_CONFIG\n"
+    "  -h, --help       this text, and all settings\n";
+
+static int serve(int argc, char **argv, char **program_argv)
+{
+    static const struct option options[] = {CLI_COMMON_OPTIONS, {NULL, 0, NULL, 0}};
+    const char *config_file = NULL;
+    for (int option; (option = cli_next_option(argc, argv, options)) != -1;) {
+        switch (option) {
+        case CLI_OPTION_CONFIG:
+            config_file = optarg;
+            break;
+        case CLI_OPTION_HELP:
+            fputs(serve_help, stdout);
+            putchar('\n');
+            config_print_settings();
+            return CLI_DONE;
+        default:
+            return cli_usage("serve", "that is not how it is used");
+        }
+    }
+    if (optind < argc)
+        return cli_usage("serve", "%s is too much", argv[optind]);
+    struct config *config = cli_load(config_file, CONFIG_FOR_RELAY, true);
+    if (!config)
+        return CLI_FAILED;
+    int status = serve_main(config, program_argv);
+    config_destroy(config);
+    return status;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "";
+    argc--;
+    argv++;
+    if (strcmp(command, "serve") == 0)
+        return serve(argc, argv, argv - 1);
+    if (strcmp(command, "check") == 0)
+        return cli_check(argc, argv);
+    if (strcmp(command, "send") == 0)
+        return cli_send(argc, argv);
+    if (strcmp(command, "queue") == 0)
+        return cli_queue(argc, argv);
+    if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
+        fputs(help, stdout);
+        return CLI_DONE;
+    }
+    if (strcmp(command, "--version") == 0) {
+        puts("courier-relay " RELAY_VERSION);
+        return CLI_DONE;
+    }
+    if (!*command)
+        return cli_usage("", "needs a command");
+    return cli_usage("", "%s is no command", command);
+}
+
+int main(int argc, char **argv)
+{
+    // Every command reads keys and passwords.
+    struct error err;
+    if (!process_forbid_dumps(&err)) {
+        cli_complain("%s", err.message);
+        return CLI_FAILED;
+    }
+    return dispatch(argc, argv);
+}

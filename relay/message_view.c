@@ -1,0 +1,80 @@
+#include "relay/message_view.h"
+
+#include "relay/base/clock.h"
+
+static json_t *text_or_null(const char *text)
+{
+    return *text ? json_string(text) : json_null();
+}
+
+static json_t *time_or_null(struct queue_reader *reader, int64_t queue_ms)
+{
+    if (queue_ms == 0)
+        return json_null();
+    char text[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(queue_reader_wall_ms(reader, queue_ms), text);
+    return json_string(text);
+}
+
+// All or nothing: a field left out for want of memory would read as a field that is not there.
+static json_t *whole_or_null(json_t *view, int failed)
+{
+    if (!failed)
+        return view;
+    json_decref(view);
+    return NULL;
+}
+
+json_t *message_view(struct queue_reader *reader, const struct queue_message *message)
+{
+    json_t *view = json_object();
+    int failed = 0;
+    failed |= json_object_set_new(view, "id", json_string(message->id));
+    failed |= json_object_set_new(view, "state", json_string(message_state_name(message->state)));
+    failed |= json_object_set_new(view, "reason", text_or_null(message->reason));
+    failed |= json_object_set_new(view, "route", text_or_null(message->route));
+    failed |= json_object_set_new(view, "channel", text_or_null(message->channel));
+    failed |= json_object_set_new(view, "lane",
+                                  text_or_null(message->has_lane ? lane_name(message->lane) : ""));
+    failed |= json_object_set_new(view, "template", text_or_null(message->template));
+    failed |= json_object_set_new(view, "locale", text_or_null(message->locale));
+    failed |= json_object_set_new(view, "recipient", text_or_null(message->recipient));
+    failed |= json_object_set_new(view, "identity_id", text_or_null(message->identity_id));
+    failed |= json_object_set_new(view, "smarthost", text_or_null(message->smarthost));
+    failed |= json_object_set_new(view, "attempts", json_integer(message->attempts));
+    failed |= json_object_set_new(view, "created_at", time_or_null(reader, message->created_ms));
+    failed |= json_object_set_new(view, "updated_at", time_or_null(reader, message->updated_ms));
+    failed |= json_object_set_new(view, "not_before", time_or_null(reader, message->not_before_ms));
+    failed |= json_object_set_new(view, "deadline", time_or_null(reader, message->deadline_ms));
+    failed |= json_object_set_new(view, "last_reply", text_or_null(message->last_reply));
+    return whole_or_null(view, failed);
+}
+
+json_t *message_view_attempt(struct queue_reader *reader, const struct queue_attempt_row *attempt)
+{
+    json_t *view = json_object();
+    int failed = 0;
+    failed |= json_object_set_new(view, "started_at", time_or_null(reader, attempt->started_ms));
+    failed |= json_object_set_new(view, "ended_at", time_or_null(reader, attempt->ended_ms));
+    failed |= json_object_set_new(view, "smarthost", text_or_null(attempt->smarthost));
+    failed |= json_object_set_new(view, "outcome", text_or_null(attempt->outcome));
+    failed |= json_object_set_new(
+        view, "reply_code", attempt->reply_code ? json_integer(attempt->reply_code) : json_null());
+    failed |= json_object_set_new(view, "enhanced_code", text_or_null(attempt->enhanced_code));
+    failed |= json_object_set_new(view, "reply_text", text_or_null(attempt->reply_text));
+    return whole_or_null(view, failed);
+}
+
+json_t *message_view_stats(struct queue_reader *reader, const struct queue_stats *stats)
+{
+    json_t *states = json_object(), *lanes = json_object();
+    for (int i = 0; i < MESSAGE_STATE_COUNT; i++)
+        json_object_set_new(states, message_state_name((enum message_state)i),
+                            json_integer(stats->count[i]));
+    for (int i = 0; i < LANE_COUNT; i++)
+        json_object_set_new(lanes, lane_name((enum lane)i),
+                            json_pack("{s:I, s:o}", "waiting", (json_int_t)stats->waiting[i],
+                                      "oldest_waiting_at",
+                                      time_or_null(reader, stats->oldest_waiting_ms[i])));
+    return json_pack("{s:o, s:o}", "states", states, "lanes", lanes);
+}
