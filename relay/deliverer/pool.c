@@ -1,0 +1,337 @@
+#include "relay/deliverer/pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "relay/base/clock.h"
+#include "relay/deliverer/protocol.h"
+
+struct worker {
+    struct job_source source; // first member: a source is its worker
+    struct pool *pool;
+    struct wire wire;
+    pthread_cond_t given;  // job is there
+    struct job *job;       // under way or just given
+    int64_t limit_boot_ms; // by when job must be over
+    bool idle;             // in next() or between runs
+    bool connected;        // idle with its connection kept
+    struct worker *below;  // pool::idle
+    struct worker *next;   // pool::workers
+};
+
+struct pool {
+    const struct settings *settings;
+    const struct smtp_driver *driver;
+    struct dots *dots;
+    int result_fd;
+    pthread_mutex_t result_lock; // one frame at a time on result_fd
+    pthread_mutex_t lock;        // guards all below and the workers' fields
+    int worker_count;
+    struct worker *workers;
+    struct worker *idle; // the one that became idle last is first
+    struct job *waiting, **waiting_end;
+};
+
+struct pool *pool_create(const struct settings *settings, const struct smtp_driver *driver,
+                         struct dots *dots, int result_fd, struct error *err)
+{
+    struct pool *pool = calloc(1, sizeof(*pool));
+    if (!pool) {
+        error_set(err, ERR_TEMPORARY, "no memory");
+        return NULL;
+    }
+    *pool =
+        (struct pool){.settings = settings, .driver = driver, .dots = dots, .result_fd = result_fd};
+    pool->waiting_end = &pool->waiting;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_mutex_init(&pool->result_lock, NULL);
+    return pool;
+}
+
+static void report(struct pool *pool, struct job *job, const struct outcome *outcome)
+{
+    struct error err;
+    pthread_mutex_lock(&pool->result_lock);
+    // The core is gone or will never know what became of its messages: the marks tell the next.
+    if (!protocol_write_result(pool->result_fd, job, outcome, &err))
+        _exit(1);
+    pthread_mutex_unlock(&pool->result_lock);
+    job_destroy(job);
+}
+
+static void report_unsent(struct pool *pool, struct job *job, enum outcome_kind kind,
+                          enum stage stage, const char *text)
+{
+    struct outcome outcome = {0};
+    outcome_set(&outcome, kind, stage, text);
+    report(pool, job, &outcome);
+}
+
+// Taking jobs. All with pool->lock, but for next_job().
+
+static void give(struct worker *worker, struct job *job)
+{
+    worker->job = job;
+    worker->limit_boot_ms = clock_boot_ms() + worker->pool->settings->timeout_ms;
+    wire_begin(&worker->wire, job);
+}
+
+static struct job *take_waiting(struct pool *pool)
+{
+    struct job *job = pool->waiting;
+    if (!job)
+        return NULL;
+    pool->waiting = job->next;
+    if (!pool->waiting)
+        pool->waiting_end = &pool->waiting;
+    job->next = NULL;
+    return job;
+}
+
+static void leave_idle(struct worker *worker)
+{
+    struct worker **at = &worker->pool->idle;
+    while (*at != worker)
+        at = &(*at)->below;
+    *at = worker->below;
+    worker->idle = false;
+}
+
+// One with an open connection if there is one, of those the last used.
+static struct worker *pick_idle(struct pool *pool)
+{
+    for (struct worker *worker = pool->idle; worker; worker = worker->below) {
+        if (worker->connected)
+            return worker;
+    }
+    return pool->idle;
+}
+
+// By the clock of worker::given; keeping a connection is no matter of deadlines.
+static struct timespec idle_end(int idle_ms)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += idle_ms / 1000;
+    end.tv_nsec += (long)(idle_ms % 1000) * 1000000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_sec++;
+        end.tv_nsec -= 1000000000;
+    }
+    return end;
+}
+
+static struct job *wait_for_job(struct worker *worker, bool connected)
+{
+    struct pool *pool = worker->pool;
+    struct timespec until = idle_end(pool->settings->idle_ms);
+    worker->idle = true;
+    worker->connected = connected;
+    worker->below = pool->idle;
+    pool->idle = worker;
+    while (!worker->job) {
+        if (pthread_cond_timedwait(&worker->given, &pool->lock, &until) == ETIMEDOUT &&
+            !worker->job) {
+            leave_idle(worker);
+            break;
+        }
+    }
+    return worker->job;
+}
+
+static struct job *next_job(struct worker *worker, bool connected)
+{
+    pthread_mutex_lock(&worker->pool->lock);
+    struct job *job = take_waiting(worker->pool);
+    if (job)
+        give(worker, job);
+    else
+        job = wait_for_job(worker, connected);
+    pthread_mutex_unlock(&worker->pool->lock);
+    return job;
+}
+
+static struct job *source_next(struct job_source *source)
+{
+    return next_job((struct worker *)source, true);
+}
+
+static void source_done(struct job_source *source, struct job *job, struct outcome *outcome)
+{
+    struct worker *worker = (struct worker *)source;
+    struct pool *pool = worker->pool;
+    wire_address(&worker->wire, outcome->address);
+    pthread_mutex_lock(&pool->lock);
+    worker->job = NULL;
+    wire_end(&worker->wire);
+    pthread_mutex_unlock(&pool->lock);
+    report(pool, job, outcome);
+}
+
+static void free_worker(struct worker *worker)
+{
+    wire_finish(&worker->wire);
+    pthread_cond_destroy(&worker->given);
+    free(worker);
+}
+
+// Ends the worker, unless a job has come to wait meanwhile.
+static struct job *retire(struct worker *worker)
+{
+    struct pool *pool = worker->pool;
+    pthread_mutex_lock(&pool->lock);
+    struct job *job = take_waiting(pool);
+    if (job) {
+        give(worker, job);
+    } else {
+        struct worker **at = &pool->workers;
+        while (*at != worker)
+            at = &(*at)->next;
+        *at = worker->next;
+        pool->worker_count--;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return job;
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    struct pool *pool = worker->pool;
+    struct job *job = worker->job;
+    do {
+        struct error err;
+        void *client = pool->driver->create(pool->settings, &worker->wire, &err);
+        while (job) {
+            if (client) {
+                pool->driver->run(client, job, &worker->source);
+            } else {
+                struct outcome outcome = {0};
+                outcome_set(&outcome, OUTCOME_SESSION, STAGE_CONNECT, err.message);
+                source_done(&worker->source, job, &outcome);
+            }
+            job = next_job(worker, false);
+        }
+        pool->driver->destroy(client);
+        job = retire(worker);
+    } while (job);
+    free_worker(worker);
+    return NULL;
+}
+
+// With pool->lock. A thread that cannot be had is not an error while others will come free.
+static bool start_worker(struct pool *pool, struct job *job)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+    if (!worker)
+        return false;
+    worker->source = (struct job_source){.next = source_next, .done = source_done};
+    worker->pool = pool;
+    wire_init(&worker->wire, pool->dots, pool->settings->timeout_ms);
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&worker->given, &clock);
+    pthread_condattr_destroy(&clock);
+    give(worker, job);
+
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, worker_main, worker) != 0) {
+        free_worker(worker);
+        return false;
+    }
+    pthread_detach(thread);
+    worker->next = pool->workers;
+    pool->workers = worker;
+    pool->worker_count++;
+    return true;
+}
+
+// With pool->lock. Returns the job where nobody can ever take it.
+static struct job *hand_over(struct pool *pool, struct job *job)
+{
+    struct worker *worker = pick_idle(pool);
+    if (worker) {
+        leave_idle(worker);
+        give(worker, job);
+        pthread_cond_signal(&worker->given);
+        return NULL;
+    }
+    if (pool->worker_count < pool->settings->connections && start_worker(pool, job))
+        return NULL;
+    if (pool->worker_count == 0)
+        return job;
+    *pool->waiting_end = job;
+    pool->waiting_end = &job->next;
+    return NULL;
+}
+
+void pool_deliver(struct pool *pool, struct job *job)
+{
+    bool in_body;
+    const char *fault = job_fault(job, &in_body);
+    if (fault) {
+        report_unsent(pool, job, OUTCOME_PERMANENT, in_body ? STAGE_BODY : STAGE_RCPT, fault);
+        return;
+    }
+    if (clock_boot_ms() >= job->deadline_boot_ms) {
+        report_unsent(pool, job, OUTCOME_EXPIRED, STAGE_CONNECT, "expired before it was begun");
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    job = hand_over(pool, job);
+    pthread_mutex_unlock(&pool->lock);
+    if (job)
+        report_unsent(pool, job, OUTCOME_SESSION, STAGE_CONNECT, "no thread for the connection");
+}
+
+void pool_cut(struct pool *pool, const char *id)
+{
+    struct job *cut = NULL;
+    pthread_mutex_lock(&pool->lock);
+    struct job **at = &pool->waiting;
+    while (*at) {
+        struct job *job = *at;
+        if (id[0] == '\0' || strcmp(id, job->id) == 0) {
+            *at = job->next;
+            job->next = cut;
+            cut = job;
+        } else {
+            at = &job->next;
+        }
+    }
+    pool->waiting_end = at;
+    for (struct worker *worker = pool->workers; worker; worker = worker->next) {
+        if (worker->job && (id[0] == '\0' || strcmp(id, worker->job->id) == 0))
+            wire_stop(&worker->wire, STOP_CUT);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    while (cut) {
+        struct job *next = cut->next;
+        report_unsent(pool, cut, OUTCOME_CUT, STAGE_CONNECT, "cut");
+        cut = next;
+    }
+}
+
+int pool_watch(struct pool *pool)
+{
+    int64_t now_ms = clock_boot_ms(), nearest_ms = INT64_MAX;
+    pthread_mutex_lock(&pool->lock);
+    for (struct worker *worker = pool->workers; worker; worker = worker->next) {
+        if (!worker->job)
+            continue;
+        if (worker->limit_boot_ms <= now_ms) {
+            wire_stop(&worker->wire, STOP_LIMIT);
+            // Where the library is slow to notice (a resolver is asked again), shut down again.
+            worker->limit_boot_ms = now_ms + pool->settings->timeout_ms;
+        }
+        if (worker->limit_boot_ms < nearest_ms)
+            nearest_ms = worker->limit_boot_ms;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return nearest_ms == INT64_MAX ? -1 : (int)(nearest_ms - now_ms);
+}

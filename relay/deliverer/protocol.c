@@ -1,0 +1,205 @@
+#include "relay/deliverer/protocol.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *string_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+// Copies a string; an absent one and null stay NULL. False without memory.
+static bool copy_string(const json_t *object, const char *key, char **ret_copy)
+{
+    const char *text = string_of(object, key);
+    *ret_copy = text ? strdup(text) : NULL;
+    return !text || *ret_copy;
+}
+
+static int int_of(const json_t *object, const char *key, int otherwise)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_integer(value))
+        return otherwise;
+    json_int_t integer = json_integer_value(value);
+    return integer < 0 || integer > INT_MAX ? -1 : (int)integer;
+}
+
+// The index of a name in a list that ends with NULL, or -1.
+static int index_of(const char *name, const char *const *names)
+{
+    for (int i = 0; name && names[i]; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    }
+    return -1;
+}
+
+// jansson's copy of the password goes back to the heap: it is wiped first.
+static void wipe_password(json_t *header)
+{
+    json_t *password = json_object_get(header, "password");
+    char *text = (char *)(uintptr_t)json_string_value(password);
+    if (text)
+        explicit_bzero(text, json_string_length(password));
+}
+
+static bool parse_init(json_t *header, struct settings *ret_settings, struct error *err)
+{
+    static const char *const drivers[] = {"esmtp", "curl", "file", NULL};
+    static const char *const modes[] = {"none", "starttls", "implicit", NULL};
+    int driver = index_of(string_of(header, "driver"), drivers);
+    int mode = index_of(string_of(header, "tls"), modes);
+    if (driver < 0)
+        return error_set(err, ERR_INPUT, "init: unknown driver");
+    // Whatever is not exactly "none" is not sent in the clear.
+    if (mode < 0 && driver != DRIVER_FILE)
+        return error_set(err, ERR_INPUT, "init: unknown tls");
+    struct settings settings = {
+        .driver = (enum driver_kind)driver,
+        .tls = mode < 0 ? TLS_NONE : (enum tls_mode)mode,
+        .verify = !json_is_false(json_object_get(header, "verify")),
+        .port = int_of(header, "port", 0),
+        .connections = int_of(header, "connections", 1),
+        .idle_ms = int_of(header, "idle_ms", 30000),
+        .connect_timeout_ms = int_of(header, "connect_timeout_ms", 10000),
+        .timeout_ms = int_of(header, "timeout_ms", 60000),
+    };
+    bool copied = copy_string(header, "host", &settings.host) &&
+                  copy_string(header, "server_name", &settings.server_name) &&
+                  copy_string(header, "user", &settings.user) &&
+                  copy_string(header, "password", &settings.password) &&
+                  copy_string(header, "dir", &settings.dir) &&
+                  copy_string(header, "helo", &settings.helo);
+    wipe_password(header);
+    if (!copied) {
+        settings_finish(&settings);
+        return error_set(err, ERR_TEMPORARY, "init: no memory");
+    }
+    *ret_settings = settings;
+    return true;
+}
+
+// Ids become file names with the file driver.
+static bool parse_id(const char *id, char ret_id[DOTS_ID_SIZE])
+{
+    static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-";
+    size_t size = id ? strlen(id) : 0;
+    if (size == 0 || size >= DOTS_ID_SIZE || strspn(id, allowed) != size)
+        return false;
+    memcpy(ret_id, id, size + 1);
+    return true;
+}
+
+static bool parse_deliver(const json_t *header, const struct frame *frame, struct job **ret_job,
+                          struct error *err)
+{
+    const json_t *deadline = json_object_get(header, "deadline_boot_ms");
+    int mark = int_of(header, "mark", -1);
+    if (frame->blob_count != 1 || mark < 0 || mark >= DOTS_COUNT || !json_is_integer(deadline) ||
+        !string_of(header, "sender") || !string_of(header, "recipient"))
+        return error_set(err, ERR_INPUT, "deliver: something is missing or out of range");
+
+    struct job *job = calloc(1, sizeof(*job));
+    if (!job)
+        return error_set(err, ERR_TEMPORARY, "deliver: no memory");
+    job->mark = (size_t)mark;
+    job->smtputf8 = json_is_true(json_object_get(header, "smtputf8"));
+    job->deadline_boot_ms = json_integer_value(deadline);
+    job->body_size = frame->blobs[0].size;
+    job->body = malloc(job->body_size + 1);
+    if (!parse_id(string_of(header, "id"), job->id)) {
+        job_destroy(job);
+        return error_set(err, ERR_INPUT, "deliver: the id is missing or odd");
+    }
+    if (!copy_string(header, "sender", &job->sender) ||
+        !copy_string(header, "recipient", &job->recipient) || !job->body) {
+        job->body_size = job->body ? job->body_size : 0;
+        job_destroy(job);
+        return error_set(err, ERR_TEMPORARY, "deliver: no memory");
+    }
+    memcpy(job->body, frame->blobs[0].data, job->body_size);
+    *ret_job = job;
+    return true;
+}
+
+static bool parse_cut(const json_t *header, char ret_id[DOTS_ID_SIZE], struct error *err)
+{
+    ret_id[0] = '\0';
+    const char *id = string_of(header, "id");
+    if (id && !parse_id(id, ret_id))
+        return error_set(err, ERR_INPUT, "cut: the id is odd");
+    return true;
+}
+
+bool protocol_parse(const struct frame *frame, struct request *ret_request, struct error *err)
+{
+    static const char *const ops[] = {"init", "deliver", "cut", NULL};
+    json_auto_t *header = json_loadb(frame->header, frame->header_size, 0, NULL);
+    if (!header)
+        return error_set(err, ERR_INPUT, "a frame's header is not JSON");
+    int op = index_of(string_of(header, "op"), ops);
+    if (op < 0)
+        return error_set(err, ERR_INPUT, "unknown op");
+    struct request request = {.kind = (enum request_kind)op};
+    bool ok = false;
+    switch (request.kind) {
+    case REQUEST_INIT:
+        ok = parse_init(header, &request.settings, err);
+        break;
+    case REQUEST_DELIVER:
+        ok = parse_deliver(header, frame, &request.job, err);
+        break;
+    case REQUEST_CUT:
+        ok = parse_cut(header, request.cut_id, err);
+        break;
+    }
+    if (ok)
+        *ret_request = request;
+    return ok;
+}
+
+static bool write_json(int fd, const json_t *header, struct error *err)
+{
+    char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
+    if (!text)
+        return error_set(err, ERR_TEMPORARY, "no memory for an answer");
+    struct frame frame = {.header = text, .header_size = strlen(text)};
+    bool ok = frame_write(fd, &frame, err);
+    free(text);
+    return ok;
+}
+
+bool protocol_write_ready(int fd, struct error *err)
+{
+    json_auto_t *header = json_pack("{s:s}", "op", "ready");
+    return write_json(fd, header, err);
+}
+
+bool protocol_write_fault(int fd, const char *where, const char *what, struct error *err)
+{
+    json_auto_t *header =
+        json_pack("{s:s, s:[{s:s, s:s}]}", "op", "faults", "faults", "where", where, "what", what);
+    return write_json(fd, header, err);
+}
+
+static const char *null_if_empty(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+bool protocol_write_result(int fd, const struct job *job, const struct outcome *outcome,
+                           struct error *err)
+{
+    json_auto_t *header = json_pack(
+        "{s:s, s:s, s:i, s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:s?}", "op", "result", "id",
+        job->id, "mark", (int)job->mark, "outcome", outcome_kind_name(outcome->kind), "stage",
+        outcome_stage_name(outcome->stage), "reply_code",
+        outcome->reply.code ? json_integer(outcome->reply.code) : json_null(), "enhanced_code",
+        null_if_empty(outcome->reply.enhanced), "reply_text", null_if_empty(outcome->reply.text),
+        "address", null_if_empty(outcome->address), "tls", null_if_empty(outcome->tls), "alarm",
+        outcome->alarm);
+    return write_json(fd, header, err);
+}

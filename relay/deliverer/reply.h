@@ -1,0 +1,33 @@
+// reply.h - what a smarthost said, made fit to be shown.
+//
+// Replies are a stranger's text: they may quote the recipient, the code or a link of the mail
+// that is refused, and hold any bytes. What leaves this module is printable ASCII of at most
+// REPLY_TEXT_MAX bytes in which addresses, links and runs of 4 to 8 digits are masked.
+// Pure; no I/O.
+#ifndef RELAY_DELIVERER_REPLY_H
+#define RELAY_DELIVERER_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define REPLY_TEXT_MAX 200
+#define REPLY_ENHANCED_SIZE 16 // "5.123.123" and its NUL
+
+struct reply {
+    int code;                           // 250; 0: there is no reply
+    char enhanced[REPLY_ENHANCED_SIZE]; // "5.7.1" (RFC 3463), or empty
+    char text[REPLY_TEXT_MAX + 1];      // without the codes
+};
+
+// Reads "250", "250 text" or "250-text" (with or without CRLF) into *ret_reply. ret_last says
+// whether it is the last line of its reply. False for what is no SMTP reply line: no code of
+// 200 to 599, something else than space or hyphen behind it, or a NUL.
+bool reply_parse_line(const char *line, size_t size, struct reply *ret_reply, bool *ret_last);
+
+// Sets text (and enhanced, where text begins with such a code) from the words after the code.
+void reply_set_text(struct reply *reply, const char *text, size_t size);
+
+// Masks and cuts text into to.
+void reply_clean(const char *text, size_t size, char to[REPLY_TEXT_MAX + 1]);
+
+#endif

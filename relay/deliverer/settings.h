@@ -1,0 +1,31 @@
+// settings.h - what the core said in `init`: one smarthost and how to talk to it.
+#ifndef RELAY_DELIVERER_SETTINGS_H
+#define RELAY_DELIVERER_SETTINGS_H
+
+#include <stdbool.h>
+
+enum driver_kind { DRIVER_ESMTP, DRIVER_CURL, DRIVER_FILE };
+enum tls_mode { TLS_NONE, TLS_STARTTLS, TLS_IMPLICIT };
+
+// Const once read. Strings that are not given are NULL.
+struct settings {
+    enum driver_kind driver;
+    enum tls_mode tls;
+    bool verify;
+    char *host;
+    int port;
+    char *server_name; // what the certificate must say, where that is not host
+    char *user, *password;
+    char *dir; // DRIVER_FILE
+    char *helo;
+    int connections;
+    int idle_ms, connect_timeout_ms, timeout_ms;
+};
+
+void settings_finish(struct settings *settings); // wipes the password
+
+// NULL, or a setting's name where its value is of no use; *ret_what says why. Also moves what
+// libesmtp cannot do (TLS, AUTH, literal IPv6 addresses) to libcurl.
+const char *settings_check(struct settings *settings, const char **ret_what);
+
+#endif

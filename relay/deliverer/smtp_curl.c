@@ -1,0 +1,408 @@
+// libcurl as a driver: every smarthost with TLS or AUTH.
+//
+// libcurl refuses what it should (bytes injected behind STARTTLS's 220, wrong certificates, a
+// failed AUTH), but for two things that are looked after here: where EHLO offers no AUTH it
+// sends unauthenticated, so the callback before MAIL insists on a 235; and it never says what a
+// smarthost answered, so the dialogue is overheard. After any refusal it closes the connection.
+// Sources named here are curl 7.88.1's.
+#include <curl/curl.h>
+
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "relay/base/clock.h"
+#include "relay/deliverer/dialogue.h"
+#include "relay/deliverer/smtp_driver.h"
+
+static const char body_end[] = "\r\n";
+enum { BODY_END_SIZE = sizeof(body_end) - 1, URL_SIZE = 1100, MS_PER_S = 1000 };
+
+struct client {
+    const struct settings *settings;
+    struct wire *wire;
+    CURL *curl;
+    struct curl_slist *connect_to; // where server_name differs from host
+
+    struct dialogue dialogue; // with the connection
+    char tls[OUTCOME_TLS_SIZE];
+
+    const struct job *job; // the message under way
+    size_t body_given;     // bytes of it that the library has taken
+    int64_t begun_boot_ms;
+    bool fresh;              // it opened a connection of its own
+    const char *not_allowed; // why the callback before MAIL said no
+    char error[CURL_ERROR_SIZE];
+};
+
+static curl_socket_t open_socket(void *argument, curlsocktype purpose,
+                                 struct curl_sockaddr *address)
+{
+    struct client *client = argument;
+    (void)purpose;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    if (!wire_opened(client->wire, fd, &address->addr, address->addrlen)) {
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
+    client->fresh = true;
+    client->tls[0] = '\0';
+    dialogue_open(&client->dialogue);
+    return fd;
+}
+
+static int close_socket(void *argument, curl_socket_t fd)
+{
+    struct client *client = argument;
+    wire_closed(client->wire, fd);
+    return close(fd);
+}
+
+// Commands, as they were written. Nothing of what comes here is kept or shown.
+static int on_debug(CURL *curl, curl_infotype type, char *data, size_t size, void *argument)
+{
+    struct client *client = argument;
+    (void)curl;
+    if (type == CURLINFO_HEADER_OUT)
+        dialogue_sent(&client->dialogue, data, size);
+    return 0;
+}
+
+// A line of a reply. Returning less than size makes libcurl drop the connection.
+static size_t on_reply_line(char *data, size_t unit, size_t count, void *argument)
+{
+    struct client *client = argument;
+    struct dialogue *dialogue = &client->dialogue;
+    size_t size = unit * count;
+    if (!dialogue_heard(dialogue, data, size))
+        return 0;
+    if (!dialogue->answered)
+        return size;
+    // At once: libcurl may say QUIT and wait for the answer before we are back.
+    if (dialogue->stage == STAGE_DOT)
+        wire_verdict(client->wire, dialogue->reply.code);
+    if (dialogue->stage >= STAGE_MAIL && dialogue->reply.code >= 400)
+        wire_hush(client->wire);
+    return size;
+}
+
+static size_t discard(char *data, size_t unit, size_t count, void *argument)
+{
+    (void)data;
+    (void)argument;
+    return unit * count;
+}
+
+// Called when the connection is ready and MAIL is what goes out next (multi.c, MSTATE_DO).
+static int before_mail(void *argument, char *peer, char *local, int peer_port, int local_port)
+{
+    struct client *client = argument;
+    const struct dialogue *dialogue = &client->dialogue;
+    (void)peer, (void)local, (void)peer_port, (void)local_port;
+    const struct curl_tlssessioninfo *tls = NULL;
+    if (client->tls[0] == '\0' &&
+        curl_easy_getinfo(client->curl, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK && tls &&
+        tls->backend == CURLSSLBACKEND_OPENSSL && tls->internals)
+        snprintf(client->tls, sizeof(client->tls), "%s", SSL_get_version(tls->internals));
+
+    if (client->settings->tls != TLS_NONE && client->tls[0] == '\0') {
+        dialogue_enter(&client->dialogue, STAGE_STARTTLS);
+        client->not_allowed = "the connection is not encrypted";
+    } else if (client->settings->user && !dialogue->authenticated) {
+        dialogue_enter(&client->dialogue, STAGE_AUTH);
+        client->not_allowed = "the smarthost does not offer AUTH";
+    } else if (client->job->smtputf8 && !dialogue->offers_smtputf8) {
+        dialogue_enter(&client->dialogue, STAGE_RCPT);
+        client->not_allowed = "the recipient needs SMTPUTF8, which the smarthost does not offer";
+    } else {
+        dialogue_enter(&client->dialogue, STAGE_MAIL);
+        return CURL_PREREQFUNC_OK;
+    }
+    return CURL_PREREQFUNC_ABORT;
+}
+
+// The message, but for its last CRLF. Once that is asked for the kernel has all before it, and
+// libcurl writes it and the dot next, without asking again since it knows the size (transfer.c,
+// readwrite_upload): so it is given out at the gate.
+static size_t give_body(char *to, size_t unit, size_t count, void *argument)
+{
+    struct client *client = argument;
+    const struct job *job = client->job;
+    size_t room = unit * count, left = job->body_size - client->body_given;
+    if (left > BODY_END_SIZE) {
+        size_t size = left - BODY_END_SIZE < room ? left - BODY_END_SIZE : room;
+        memcpy(to, job->body + client->body_given, size);
+        client->body_given += size;
+        return size;
+    }
+    if (left == 0)
+        return 0;
+    // With TLS there may be unread records that are no answer (session tickets).
+    if (room < BODY_END_SIZE || !wire_pass_dot(client->wire, client->tls[0] == '\0'))
+        return CURL_READFUNC_ABORT;
+    dialogue_enter(&client->dialogue, STAGE_DOT);
+    memcpy(to, body_end, BODY_END_SIZE);
+    client->body_given = job->body_size;
+    return BODY_END_SIZE;
+}
+
+// Called at least every second, also while there is no socket to shut down (name resolution), and
+// where libcurl's own connect limit would take greeting, TLS and AUTH for a part of connecting.
+static int on_progress(void *argument, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
+{
+    struct client *client = argument;
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    if (wire_stopped(client->wire) != STOP_NONE)
+        return 1;
+    curl_off_t connected_us = 0;
+    if (client->dialogue.stage != STAGE_CONNECT ||
+        clock_boot_ms() - client->begun_boot_ms < client->settings->connect_timeout_ms)
+        return 0;
+    (void)curl_easy_getinfo(client->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
+    return client->fresh && connected_us == 0;
+}
+
+// TLS that failed shows as an error of libcurl's while the dialogue stands before it.
+static bool is_tls_error(CURLcode rc)
+{
+    switch ((int)rc) {
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_USE_SSL_FAILED:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// Where in the dialogue a connection failed that never came to MAIL.
+static void place_failure(struct client *client, CURLcode rc)
+{
+    struct dialogue *dialogue = &client->dialogue;
+    curl_off_t connected_us = 0;
+    (void)curl_easy_getinfo(client->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
+    bool implicit = client->settings->tls == TLS_IMPLICIT;
+    if (is_tls_error(rc) && dialogue->stage < STAGE_MAIL)
+        dialogue_enter(dialogue, STAGE_STARTTLS);
+    else if (rc == CURLE_LOGIN_DENIED && dialogue->stage == STAGE_EHLO)
+        dialogue_enter(dialogue, STAGE_AUTH); // offered, but with no mechanism of ours
+    else if (dialogue->stage == STAGE_CONNECT && connected_us > 0)
+        dialogue_enter(dialogue, implicit ? STAGE_STARTTLS : STAGE_GREETING);
+}
+
+static void judge(struct client *client, CURLcode rc, struct outcome *outcome)
+{
+    struct dialogue *dialogue = &client->dialogue;
+    if (rc != CURLE_OK && dialogue->stage < STAGE_MAIL && !client->not_allowed)
+        place_failure(client, rc);
+    struct trace trace = {
+        .stage = dialogue->stage,
+        .answered = dialogue->answered,
+        .reply = dialogue->reply,
+        .dot_begun = wire_dot_begun(client->wire),
+        .size_declared = dialogue->offers_size,
+        .stop = wire_stopped(client->wire),
+    };
+    if (!trace.answered && trace.stop == STOP_NONE) {
+        const char *text = client->error[0] ? client->error : curl_easy_strerror(rc);
+        if (client->not_allowed)
+            text = client->not_allowed;
+        reply_set_text(&trace.reply, text, strlen(text));
+    }
+    outcome_judge(&trace, outcome);
+    if (trace.stop == STOP_NONE && client->not_allowed && dialogue->stage == STAGE_RCPT)
+        outcome->kind = OUTCOME_PERMANENT;
+    if (dialogue->stage == STAGE_AUTH && (client->not_allowed || rc == CURLE_LOGIN_DENIED))
+        outcome->alarm = "auth";
+    memcpy(outcome->tls, client->tls, sizeof(outcome->tls));
+}
+
+// A kept connection that had been closed: seen at MAIL, unanswered or answered by a 421 that had
+// waited there (most are noticed by libcurl itself, before).
+static bool was_stale(struct client *client, CURLcode rc)
+{
+    const struct dialogue *dialogue = &client->dialogue;
+    return rc != CURLE_OK && !client->fresh && wire_stopped(client->wire) == STOP_NONE &&
+           dialogue->stage == STAGE_MAIL && (!dialogue->answered || dialogue->reply.code == 421);
+}
+
+static CURLcode perform(struct client *client)
+{
+    client->body_given = 0;
+    client->fresh = false;
+    client->not_allowed = NULL;
+    client->error[0] = '\0';
+    client->begun_boot_ms = clock_boot_ms();
+    return curl_easy_perform(client->curl);
+}
+
+static void deliver(struct client *client, const struct job *job, struct outcome *outcome)
+{
+    struct curl_slist *recipients = curl_slist_append(NULL, job->recipient);
+    if (!recipients || curl_easy_setopt(client->curl, CURLOPT_MAIL_FROM, job->sender) != CURLE_OK ||
+        curl_easy_setopt(client->curl, CURLOPT_MAIL_RCPT, recipients) != CURLE_OK ||
+        curl_easy_setopt(client->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)job->body_size) !=
+            CURLE_OK) {
+        outcome_set(outcome, OUTCOME_SESSION, STAGE_CONNECT, "no memory");
+    } else {
+        client->job = job;
+        CURLcode rc = perform(client);
+        if (was_stale(client, rc))
+            rc = perform(client);
+        judge(client, rc, outcome);
+        client->job = NULL;
+    }
+    curl_slist_free_all(recipients);
+    (void)curl_easy_setopt(client->curl, CURLOPT_MAIL_RCPT, NULL);
+}
+
+static void run(void *opaque, struct job *job, struct job_source *source)
+{
+    struct client *client = opaque;
+    while (job) {
+        struct outcome outcome = {0};
+        deliver(client, job, &outcome);
+        source->done(source, job, &outcome);
+        job = wire_is_open(client->wire) ? source->next(source) : NULL;
+    }
+}
+
+// smtp://NAME:PORT/HELO, where NAME is what the certificate must say; settings.c has checked
+// that nothing in it needs escaping. *ret_connect_to is empty where NAME is also the host.
+static void make_url(const struct settings *settings, char url[URL_SIZE],
+                     char ret_connect_to[URL_SIZE])
+{
+    const char *host = settings->host;
+    const char *name = settings->server_name ? settings->server_name : host;
+    const char *scheme = settings->tls == TLS_IMPLICIT ? "smtps" : "smtp";
+    bool host_bare = strchr(host, ':') && host[0] != '[';
+    bool name_bare = strchr(name, ':') && name[0] != '[';
+    snprintf(url, URL_SIZE, name_bare ? "%s://[%s]:%d/%s" : "%s://%s:%d/%s", scheme, name,
+             settings->port, settings->helo);
+    ret_connect_to[0] = '\0';
+    if (settings->server_name)
+        snprintf(ret_connect_to, URL_SIZE, host_bare ? "::[%s]:%d" : "::%s:%d", host,
+                 settings->port);
+}
+
+static CURLcode set_callbacks(struct client *client)
+{
+    CURL *curl = client->curl;
+    CURLcode rc = CURLE_OK;
+#define SET(option, value) (rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, option, value))
+    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, client);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    SET(CURLOPT_CLOSESOCKETDATA, client);
+    SET(CURLOPT_VERBOSE, 1L); // else the debug callback is not called; it prints nothing
+    SET(CURLOPT_DEBUGFUNCTION, on_debug);
+    SET(CURLOPT_DEBUGDATA, client);
+    SET(CURLOPT_HEADERFUNCTION, on_reply_line);
+    SET(CURLOPT_HEADERDATA, client);
+    SET(CURLOPT_WRITEFUNCTION, discard); // the default is standard output: the core's log
+    SET(CURLOPT_PREREQFUNCTION, before_mail);
+    SET(CURLOPT_PREREQDATA, client);
+    SET(CURLOPT_READFUNCTION, give_body);
+    SET(CURLOPT_READDATA, client);
+    SET(CURLOPT_NOPROGRESS, 0L);
+    SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+    SET(CURLOPT_XFERINFODATA, client);
+    SET(CURLOPT_ERRORBUFFER, client->error);
+    return rc;
+}
+
+static CURLcode set_connection(struct client *client, const char *url, bool redirect)
+{
+    const struct settings *settings = client->settings;
+    CURL *curl = client->curl;
+    CURLcode rc = CURLE_OK;
+    // The limits that count are the pool's and on_progress()'s; these lie beyond them.
+    long beyond_ms = settings->timeout_ms + 10L * MS_PER_S;
+    SET(CURLOPT_URL, url);
+    SET(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_UPLOAD, 1L);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); // do not wait for a resolver that hangs
+    SET(CURLOPT_CONNECTTIMEOUT_MS, beyond_ms);
+    SET(CURLOPT_SERVER_RESPONSE_TIMEOUT, beyond_ms / MS_PER_S);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L); // a new connection asks where the smarthost is now
+    SET(CURLOPT_MAXCONNECTS, 1L);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
+    SET(CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
+    SET(CURLOPT_USE_SSL, (long)(settings->tls == TLS_NONE ? CURLUSESSL_NONE : CURLUSESSL_ALL));
+    if (redirect)
+        SET(CURLOPT_CONNECT_TO, client->connect_to);
+    if (settings->user) {
+        SET(CURLOPT_USERNAME, settings->user);
+        SET(CURLOPT_PASSWORD, settings->password);
+        SET(CURLOPT_LOGIN_OPTIONS, "AUTH=PLAIN;AUTH=LOGIN");
+    }
+#undef SET
+    return rc;
+}
+
+static void destroy(void *opaque)
+{
+    struct client *client = opaque;
+    if (!client)
+        return;
+    wire_hush(client->wire); // libcurl says QUIT and would wait for the answer
+    curl_easy_cleanup(client->curl);
+    curl_slist_free_all(client->connect_to);
+    free(client);
+}
+
+static void *create(const struct settings *settings, struct wire *wire, struct error *err)
+{
+    char url[URL_SIZE], connect_to[URL_SIZE];
+    make_url(settings, url, connect_to);
+    struct client *client = calloc(1, sizeof(*client));
+    if (!client) {
+        error_set(err, ERR_TEMPORARY, "no memory");
+        return NULL;
+    }
+    client->settings = settings;
+    client->wire = wire;
+    client->curl = curl_easy_init();
+    if (connect_to[0] != '\0')
+        client->connect_to = curl_slist_append(NULL, connect_to);
+    bool redirect = connect_to[0] != '\0';
+    CURLcode rc = CURLE_OUT_OF_MEMORY;
+    if (client->curl && (client->connect_to || !redirect))
+        rc = set_callbacks(client);
+    if (rc == CURLE_OK)
+        rc = set_connection(client, url, redirect);
+    if (rc != CURLE_OK) {
+        error_set(err, ERR_TEMPORARY, "libcurl: %s", curl_easy_strerror(rc));
+        destroy(client);
+        return NULL;
+    }
+    return client;
+}
+
+static bool setup(const struct settings *settings, struct error *err)
+{
+    (void)settings;
+    CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (rc != CURLE_OK)
+        return error_set(err, ERR_TEMPORARY, "libcurl: %s", curl_easy_strerror(rc));
+    return true;
+}
+
+const struct smtp_driver smtp_curl = {
+    .setup = setup, .create = create, .destroy = destroy, .run = run};

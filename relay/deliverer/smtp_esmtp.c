@@ -1,0 +1,361 @@
+// libesmtp as a driver: plain smarthosts without AUTH, for its pipelining.
+//
+// What it does not do well is kept from it: TLS and AUTH go to libcurl; its sockets get their
+// options and limits from connect_shim.c; all its own time limits are set beyond ours, since
+// it goes on with a hole in the message after a write that timed out (siobuf.c, raw_write); and
+// its return code says nothing (it is 1 after a dropped connection): only what its events bring
+// counts. Sources named here are libesmtp 1.1.0's.
+#include <stddef.h>
+
+#include <libesmtp.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "relay/base/cleanup.h"
+#include "relay/deliverer/connect_shim.h"
+#include "relay/deliverer/dialogue.h"
+#include "relay/deliverer/smtp_driver.h"
+
+// libesmtp keeps what it has sent until its session ends, and a session cannot be continued.
+enum { MESSAGES_PER_SESSION = 40 };
+
+static const char not_smtp[] = "the answer is not SMTP";
+
+struct client {
+    const struct settings *settings;
+    struct wire *wire;
+    struct job_source *source;
+
+    // The message under way.
+    struct job *job; // NULL: none
+    smtp_message_t message;
+    smtp_recipient_t recipient;
+    bool body_given; // to the library
+    bool refused;    // at RCPT: that reply counts, whatever DATA brings
+
+    // The session, which is one connection.
+    struct dialogue dialogue;
+    int message_count;
+    bool over;    // the library was given the last message
+    bool carried; // job was taken while over this connection, but not begun on it
+};
+
+static void judge(struct client *client, struct outcome *outcome)
+{
+    struct trace trace = {
+        .stage = client->dialogue.stage,
+        .answered = client->dialogue.answered,
+        .reply = client->dialogue.reply,
+        .dot_begun = wire_dot_begun(client->wire),
+        .size_declared = client->dialogue.offers_size,
+        .stop = wire_stopped(client->wire),
+    };
+    if (!trace.answered && trace.stage == STAGE_CONNECT && trace.stop == STOP_NONE) {
+        char text[128];
+        const char *cause = smtp_strerror(smtp_errno(), text, sizeof(text));
+        reply_set_text(&trace.reply, cause ? cause : "", cause ? strlen(cause) : 0);
+    }
+    if (client->dialogue.broken)
+        reply_set_text(&trace.reply, not_smtp, strlen(not_smtp));
+    outcome_judge(&trace, outcome);
+}
+
+static void report(struct client *client)
+{
+    struct outcome outcome = {0};
+    judge(client, &outcome);
+    if (outcome.kind != OUTCOME_UNKNOWN && outcome.reply.code != 0)
+        wire_verdict(client->wire, outcome.reply.code);
+    struct job *job = client->job;
+    client->job = NULL;
+    client->source->done(client->source, job, &outcome);
+}
+
+// The status of a command, by libesmtp's account. It takes the enhanced code out of the text
+// only where EHLO offered ENHANCEDSTATUSCODES.
+static void note_answer(struct client *client, enum stage stage, const smtp_status_t *status)
+{
+    dialogue_enter(&client->dialogue, stage);
+    client->dialogue.answered = true;
+    struct reply *reply = &client->dialogue.reply;
+    reply->code = status->code;
+    if (status->text)
+        reply_set_text(reply, status->text, strlen(status->text));
+    if (status->enh_class != 0 && reply->enhanced[0] == '\0')
+        snprintf(reply->enhanced, sizeof(reply->enhanced), "%d.%d.%d", status->enh_class % 10,
+                 status->enh_subject % 1000, status->enh_detail % 1000);
+}
+
+// The library asks for the message: first with length NULL (from the start), then for its bytes,
+// then for more. All is given in one piece, so that with CHUNKING the body is one BDAT. "There is
+// no more" is the gate: the dot, or BDAT LAST, is what it writes next. errno decides: where it is
+// not 0 the library drops the connection instead (protocol.c, cmd_data2; smtp-bdat.c, cmd_bdat2).
+static const char *give_body(void **context, int *length, void *argument)
+{
+    struct client *client = argument;
+    (void)context;
+    if (!length) {
+        client->body_given = false;
+        return NULL;
+    }
+    if (!client->body_given) {
+        client->body_given = true;
+        if (!client->refused)
+            dialogue_enter(&client->dialogue, STAGE_BODY);
+        *length = (int)client->job->body_size;
+        errno = 0;
+        return client->job->body;
+    }
+    *length = 0;
+    bool pass = wire_pass_dot(client->wire, !client->dialogue.offers_chunking);
+    if (pass && !client->refused)
+        dialogue_enter(&client->dialogue, STAGE_DOT);
+    errno = pass ? 0 : ECANCELED;
+    return NULL;
+}
+
+// Adds client->job to the session. False without memory.
+static bool add_message(struct client *client, smtp_session_t session)
+{
+    const struct job *job = client->job;
+    client->body_given = client->refused = false;
+    client->message_count++;
+    client->message = smtp_add_message(session);
+    if (!client->message || !smtp_set_reverse_path(client->message, job->sender) ||
+        !smtp_set_messagecb(client->message, give_body, client) ||
+        !smtp_size_set_estimate(client->message, job->body_size))
+        return false;
+    client->recipient = smtp_add_recipient(client->message, job->recipient);
+    return client->recipient != NULL;
+}
+
+// No more messages over this connection. What the library still does is QUIT.
+static void end_session(struct client *client)
+{
+    client->over = true;
+    wire_hush(client->wire);
+}
+
+static void on_mail_status(struct client *client)
+{
+    const smtp_status_t *status = smtp_reverse_path_status(client->message);
+    if (status->code / 100 == 2) {
+        dialogue_enter(&client->dialogue, STAGE_RCPT);
+        return;
+    }
+    note_answer(client, STAGE_MAIL, status);
+    end_session(client);
+}
+
+static void on_recipient_status(struct client *client)
+{
+    const smtp_status_t *status = smtp_recipient_status(client->recipient);
+    client->refused = status->code / 100 != 2;
+    if (client->refused)
+        note_answer(client, STAGE_RCPT, status);
+    else if (!client->body_given) // with BDAT the body may be gone already
+        dialogue_enter(&client->dialogue, STAGE_DATA);
+}
+
+// A message has had its answer: to the dot, or to a DATA that was refused.
+static void on_message_sent(struct client *client, smtp_session_t session)
+{
+    const smtp_status_t *status = smtp_message_transfer_status(client->message);
+    bool at_dot = client->body_given;
+    // "Complete" is the library's own word that a 2xx was the answer to the end of the message.
+    bool accepted = status->code / 100 == 2 && smtp_recipient_check_complete(client->recipient);
+    bool settled = accepted || status->code / 100 == 4 || status->code / 100 == 5;
+    if (!client->refused && settled)
+        note_answer(client, at_dot ? STAGE_DOT : STAGE_DATA, status);
+    report(client);
+
+    // After a refusal of DATA the library has already decided to leave.
+    if (!at_dot || !settled || client->message_count == MESSAGES_PER_SESSION) {
+        end_session(client);
+        return;
+    }
+    client->job = client->source->next(client->source);
+    if (!client->job || client->job->smtputf8 || !wire_is_quiet(client->wire) ||
+        !add_message(client, session)) {
+        client->carried = client->job != NULL;
+        end_session(client);
+        return;
+    }
+    dialogue_enter(&client->dialogue, STAGE_MAIL);
+}
+
+static void on_event(smtp_session_t session, int event, void *argument, ...)
+{
+    struct client *client = argument;
+    if (event == SMTP_EV_CONNECT) {
+        dialogue_open(&client->dialogue);
+        dialogue_enter(&client->dialogue, STAGE_GREETING);
+    } else if (event == SMTP_EV_DISCONNECT) {
+        wire_closed(client->wire, -1);
+    } else if (client->over || !client->job) {
+        return;
+    } else if (event == SMTP_EV_MAILSTATUS) {
+        on_mail_status(client);
+    } else if (event == SMTP_EV_RCPTSTATUS) {
+        on_recipient_status(client);
+    } else if (event == SMTP_EV_MESSAGESENT) {
+        on_message_sent(client, session);
+    }
+}
+
+// Up to MAIL libesmtp tells nothing of the replies, and talks in lock step. From MAIL on it tells
+// all and pipelines, and this is deaf.
+static void on_traffic(const char *data, int size, int direction, void *argument)
+{
+    struct client *client = argument;
+    struct dialogue *dialogue = &client->dialogue;
+    if (dialogue->stage >= STAGE_MAIL || size <= 0)
+        return;
+    if (direction == SMTP_CB_WRITING)
+        dialogue_sent(dialogue, data, (size_t)size);
+    else if (direction == SMTP_CB_READING && !dialogue_heard(dialogue, data, (size_t)size))
+        wire_stop(client->wire, STOP_BROKEN);
+}
+
+// All limits beyond ours, which the pool enforces by ending the transaction.
+static bool set_timeouts(smtp_session_t session, int timeout_ms)
+{
+    static const int which[] = {Timeout_GREETING, Timeout_ENVELOPE, Timeout_DATA, Timeout_TRANSFER,
+                                Timeout_DATA2};
+    long beyond_ms = 2L * timeout_ms + 10000;
+    for (size_t i = 0; i < sizeof(which) / sizeof(which[0]); i++) {
+        if (!smtp_set_timeout(session, which[i] | Timeout_OVERRIDE_RFC2822_MINIMUM, beyond_ms))
+            return false;
+    }
+    return true;
+}
+
+static smtp_session_t make_session(struct client *client)
+{
+    char server[300];
+    snprintf(server, sizeof(server), "%s:%d", client->settings->host, client->settings->port);
+    smtp_session_t session = smtp_create_session();
+    if (!session)
+        return NULL;
+    if (smtp_set_server(session, server) && smtp_set_hostname(session, client->settings->helo) &&
+        smtp_set_eventcb(session, on_event, client) &&
+        smtp_set_monitorcb(session, on_traffic, client, 0) &&
+        set_timeouts(session, client->settings->timeout_ms))
+        return session;
+    smtp_destroy_session(session);
+    return NULL;
+}
+
+static void report_own(struct client *client, enum outcome_kind kind, enum stage stage,
+                       const char *text)
+{
+    struct outcome outcome = {0};
+    outcome_set(&outcome, kind, stage, text);
+    struct job *job = client->job;
+    client->job = NULL;
+    client->source->done(client->source, job, &outcome);
+}
+
+// One connection, beginning with client->job. A job that is there afterwards is unreported.
+static void run_session(struct client *client)
+{
+    client->message_count = 0;
+    client->over = client->carried = false;
+    dialogue_open(&client->dialogue);
+    smtp_session_t session = make_session(client);
+    if (session && add_message(client, session))
+        (void)smtp_start_session(session);
+    else
+        report_own(client, OUTCOME_SESSION, STAGE_CONNECT, "no memory");
+    if (session)
+        smtp_destroy_session(session);
+    wire_closed(client->wire, -1);
+}
+
+// Whether client->job has its fresh connection still before it: it was never begun on the last
+// one, or that one was closed while it was kept, which shows as an end before MAIL was answered or
+// as a 421 that had waited there.
+static bool deserves_another(struct client *client)
+{
+    const struct dialogue *dialogue = &client->dialogue;
+    if (wire_stopped(client->wire) != STOP_NONE)
+        return false;
+    return client->carried || (client->message_count > 1 && dialogue->stage == STAGE_MAIL &&
+                               (!dialogue->answered || dialogue->reply.code == 421));
+}
+
+static void run(void *opaque, struct job *job, struct job_source *source)
+{
+    struct client *client = opaque;
+    client->job = job;
+    client->source = source;
+    connect_shim_use(client->wire, client->settings->connect_timeout_ms);
+    while (client->job) {
+        if (client->job->smtputf8) {
+            report_own(client, OUTCOME_PERMANENT, STAGE_RCPT,
+                       "the recipient needs SMTPUTF8, which the smarthost does not offer");
+            break;
+        }
+        run_session(client);
+        if (client->job && !deserves_another(client))
+            report(client);
+    }
+    connect_shim_use(NULL, 0);
+}
+
+// libesmtp fills a table at the first EHLO it reads, without a lock (tokens.c). So it reads one
+// before there are threads: of this, which stands in for a smarthost.
+static bool rehearse(smtp_session_t session, int stand_in)
+{
+    smtp_message_t message = smtp_add_message(session);
+    if (!smtp_set_server(session, "127.0.0.1:25") || !smtp_set_hostname(session, "localhost") ||
+        !message || !smtp_set_messagecb(message, give_body, NULL) ||
+        !smtp_add_recipient(message, "nobody@localhost"))
+        return false;
+    connect_shim_divert(stand_in);
+    return smtp_start_session(session) == 1;
+}
+
+static bool setup(const struct settings *settings, struct error *err)
+{
+    static const char replies[] = "220 ok\r\n250-ok\r\n250 SIZE\r\n550 enough\r\n221 bye\r\n";
+    (void)settings;
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return error_errno(err, ERR_IO, "socketpair");
+    AUTO_CLOSE int ours = pair[0];
+    AUTO_CLOSE int theirs = pair[1];
+    if (write(ours, replies, sizeof(replies) - 1) != (ssize_t)(sizeof(replies) - 1))
+        return error_errno(err, ERR_IO, "socketpair");
+    smtp_session_t session = smtp_create_session();
+    bool ok = session && rehearse(session, theirs);
+    if (session)
+        smtp_destroy_session(session);
+    return ok || error_set(err, ERR_TEMPORARY, "libesmtp does not start");
+}
+
+static void *create(const struct settings *settings, struct wire *wire, struct error *err)
+{
+    struct client *client = calloc(1, sizeof(*client));
+    if (!client) {
+        error_set(err, ERR_TEMPORARY, "no memory");
+        return NULL;
+    }
+    client->settings = settings;
+    client->wire = wire;
+    return client;
+}
+
+static void destroy(void *client)
+{
+    free(client);
+}
+
+const struct smtp_driver smtp_esmtp = {
+    .setup = setup, .create = create, .destroy = destroy, .run = run};

@@ -1,0 +1,228 @@
+#include "relay/deliverer/wire.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "relay/base/clock.h"
+
+enum { KEEPALIVE_IDLE_S = 30, KEEPALIVE_INTERVAL_S = 10, KEEPALIVE_PROBES = 3 };
+
+void wire_init(struct wire *wire, struct dots *dots, int timeout_ms)
+{
+    *wire = (struct wire){.dots = dots, .timeout_ms = timeout_ms};
+    pthread_mutex_init(&wire->lock, NULL);
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++)
+        wire->sockets[i].own_fd = -1;
+}
+
+void wire_finish(struct wire *wire)
+{
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++) {
+        if (wire->sockets[i].own_fd >= 0)
+            close(wire->sockets[i].own_fd);
+    }
+    pthread_mutex_destroy(&wire->lock);
+}
+
+void wire_begin(struct wire *wire, const struct job *job)
+{
+    pthread_mutex_lock(&wire->lock);
+    wire->job = job;
+    wire->stop = STOP_NONE;
+    wire->dot_begun = false;
+    pthread_mutex_unlock(&wire->lock);
+}
+
+void wire_end(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->lock);
+    wire->job = NULL;
+    pthread_mutex_unlock(&wire->lock);
+}
+
+// With wire->lock. A failure means that the peer was quicker.
+static void shut_down(struct wire *wire, int how)
+{
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++) {
+        if (wire->sockets[i].own_fd >= 0)
+            (void)shutdown(wire->sockets[i].own_fd, how);
+    }
+}
+
+static void stop_locked(struct wire *wire, enum stop why)
+{
+    if (wire->stop == STOP_NONE)
+        wire->stop = why;
+    shut_down(wire, SHUT_RDWR);
+}
+
+void wire_stop(struct wire *wire, enum stop why)
+{
+    pthread_mutex_lock(&wire->lock);
+    if (wire->job)
+        stop_locked(wire, why);
+    pthread_mutex_unlock(&wire->lock);
+}
+
+enum stop wire_stopped(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->lock);
+    enum stop stop = wire->stop;
+    pthread_mutex_unlock(&wire->lock);
+    return stop;
+}
+
+bool wire_dot_begun(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->lock);
+    bool begun = wire->dot_begun;
+    pthread_mutex_unlock(&wire->lock);
+    return begun;
+}
+
+static void note_address(struct wire *wire, const struct sockaddr *address)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, address, sizeof(in));
+        inet_ntop(AF_INET, &in.sin_addr, host, sizeof(host));
+        snprintf(wire->address, sizeof(wire->address), "%s:%d", host, ntohs(in.sin_port));
+    } else if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 in;
+        memcpy(&in, address, sizeof(in));
+        inet_ntop(AF_INET6, &in.sin6_addr, host, sizeof(host));
+        snprintf(wire->address, sizeof(wire->address), "[%s]:%d", host, ntohs(in.sin6_port));
+    }
+}
+
+// None of these is worth failing for: without them a dead peer is found later.
+static void set_options(int fd, int timeout_ms)
+{
+    const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1}, // see libesmtp in smtp_esmtp.c; libcurl sets it as well
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
+        {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, timeout_ms},
+    };
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                         sizeof(options[i].value));
+}
+
+bool wire_opened(struct wire *wire, int fd, const struct sockaddr *address, socklen_t size)
+{
+    pthread_mutex_lock(&wire->lock);
+    bool taken = false;
+    if (wire->stop == STOP_NONE) {
+        for (size_t i = 0; i < WIRE_SOCKETS_MAX && !taken; i++) {
+            if (wire->sockets[i].own_fd >= 0)
+                continue;
+            wire->sockets[i].library_fd = fd;
+            wire->sockets[i].own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+            taken = wire->sockets[i].own_fd >= 0;
+            break;
+        }
+    }
+    if (taken) {
+        set_options(fd, wire->timeout_ms);
+        if (size >= (socklen_t)sizeof(sa_family_t))
+            note_address(wire, address);
+    }
+    pthread_mutex_unlock(&wire->lock);
+    return taken;
+}
+
+void wire_closed(struct wire *wire, int fd)
+{
+    pthread_mutex_lock(&wire->lock);
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++) {
+        if (wire->sockets[i].own_fd >= 0 && (fd < 0 || wire->sockets[i].library_fd == fd)) {
+            close(wire->sockets[i].own_fd);
+            wire->sockets[i].own_fd = -1;
+        }
+    }
+    pthread_mutex_unlock(&wire->lock);
+}
+
+bool wire_is_open(struct wire *wire)
+{
+    bool open = false;
+    pthread_mutex_lock(&wire->lock);
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++)
+        open = open || wire->sockets[i].own_fd >= 0;
+    pthread_mutex_unlock(&wire->lock);
+    return open;
+}
+
+// With wire->lock. A writer cannot tell a dead peer from a slow one, poll() can.
+static bool is_quiet(const struct wire *wire, bool unasked_is_fault)
+{
+    short bad = POLLERR | POLLHUP | POLLRDHUP;
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++) {
+        struct pollfd poll_fd = {.fd = wire->sockets[i].own_fd, .events = POLLIN | POLLRDHUP};
+        if (poll_fd.fd < 0 || poll(&poll_fd, 1, 0) <= 0)
+            continue;
+        if ((poll_fd.revents & bad) || (unasked_is_fault && (poll_fd.revents & POLLIN)))
+            return false;
+    }
+    return true;
+}
+
+bool wire_is_quiet(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->lock);
+    bool quiet = is_quiet(wire, true);
+    pthread_mutex_unlock(&wire->lock);
+    return quiet;
+}
+
+void wire_hush(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->lock);
+    shut_down(wire, SHUT_RD);
+    pthread_mutex_unlock(&wire->lock);
+}
+
+void wire_address(struct wire *wire, char ret_address[OUTCOME_ADDRESS_SIZE])
+{
+    pthread_mutex_lock(&wire->lock);
+    memcpy(ret_address, wire->address, OUTCOME_ADDRESS_SIZE);
+    pthread_mutex_unlock(&wire->lock);
+}
+
+bool wire_pass_dot(struct wire *wire, bool unasked_is_fault)
+{
+    pthread_mutex_lock(&wire->lock);
+    if (!wire->dot_begun && wire->stop == STOP_NONE) {
+        if (clock_boot_ms() >= wire->job->deadline_boot_ms) {
+            stop_locked(wire, STOP_EXPIRED);
+        } else if (!is_quiet(wire, unasked_is_fault)) {
+            stop_locked(wire, STOP_BROKEN);
+        } else {
+            wire->dot_begun = true;
+            dots_begin(wire->dots, wire->job->mark);
+        }
+    }
+    bool pass = wire->dot_begun;
+    pthread_mutex_unlock(&wire->lock);
+    return pass;
+}
+
+void wire_verdict(struct wire *wire, int reply_code)
+{
+    pthread_mutex_lock(&wire->lock);
+    if (wire->job && wire->dot_begun)
+        dots_verdict(wire->dots, wire->job->mark, reply_code);
+    pthread_mutex_unlock(&wire->lock);
+}
