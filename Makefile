@@ -17,14 +17,13 @@ DESTDIR ?=
 CC = gcc
 VERSION := $(shell cat VERSION)
 PYTHON = /usr/bin/python3
-BUILD_ROOT ?= build
 
 # SANITIZE=1 builds with ASan and UBSan into a folder of its own.
 ifeq ($(SANITIZE),1)
-BUILD ?= $(BUILD_ROOT)/sanitize
+BUILD ?= build/sanitize
 INSTRUMENT = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 else
-BUILD ?= $(BUILD_ROOT)/release
+BUILD ?= build/release
 INSTRUMENT = -O2 -D_FORTIFY_SOURCE=3 -fzero-call-used-regs=used-gpr -ftrivial-auto-var-init=zero
 endif
 ifeq ($(WERROR),1)
@@ -133,10 +132,11 @@ BENCH_PROGRAMS = $(BUILD)/bench/load $(BUILD)/bench/compose $(BUILD)/bench/disk
 bench_LIBS = relay/base
 bench_PKG = jansson
 
-$(BUILD)/bench/load: $(call objects,bench/load.c bench/clients.c bench/sink.c bench/ledger.c)
-$(BUILD)/bench/compose: $(BUILD)/obj/bench/compose.o
-$(BUILD)/bench/disk: $(BUILD)/obj/bench/disk.o
-$(BENCH_PROGRAMS): $(BUILD)/obj/bench/samples.o $(call archives,$(bench_LIBS))
+$(BUILD)/bench/load: $(call objects,bench/load.c bench/clients.c bench/sink.c)
+$(BUILD)/bench/compose: $(call objects,bench/compose.c)
+$(BUILD)/bench/disk: $(call objects,bench/disk.c)
+$(BENCH_PROGRAMS): $(call objects,bench/ledger.c bench/payload.c bench/samples.c) \
+    $(call archives,$(bench_LIBS))
 	@mkdir -p $(@D)
 	$(call link,bench)
 
@@ -185,9 +185,9 @@ build = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),
 
 .PHONY: check
 check: deps-check ## install what is missing, build with ASan and UBSan, run every test
-	$(build) SANITIZE=1 BUILD=$(BUILD_ROOT)/sanitize all unit
-	$(build) BUILD=$(BUILD_ROOT)/release all
-	$(PYTHON) tests/run --build $(BUILD_ROOT)/sanitize --release $(BUILD_ROOT)/release
+	$(build) SANITIZE=1 BUILD=build/sanitize all unit
+	$(build) BUILD=build/release all
+	$(PYTHON) tests/run --build build/sanitize --release build/release
 
 .PHONY: demo
 demo: deps-demo ## install what is missing, build, and mail four real payloads to a local server
@@ -227,7 +227,8 @@ lint: deps-lint ## clang-tidy, cppcheck, shellcheck, and the house rules
 	$(PYTHON) tests/support/lint.py
 	shellcheck $(SHELL_FILES)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
-	    --suppressions-list=tests/support/cppcheck.txt -I. -D_GNU_SOURCE $(FOLDERS) bench
+	    --library=tests/support/cppcheck.cfg --suppress=missingIncludeSystem -I. -D_GNU_SOURCE \
+	    $(FOLDERS) bench
 	clang-tidy --quiet --warnings-as-errors='*' $(filter %.c,$(C_FILES)) -- $(CPPFLAGS) -std=gnu17 \
 	    $(call system_includes,$(sort $(relay_PKG) $(composer_PKG) $(deliverer_PKG) cmocka))
 
@@ -239,7 +240,7 @@ format-check: ## fail where a C file is not laid out so
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf $(BUILD_ROOT)
+	rm -rf build
 
 .PHONY: help
 help: ## print this

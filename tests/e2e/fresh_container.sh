@@ -1,0 +1,33 @@
+#!/bin/sh
+# The demo from a clone in a bare Debian 12, where make is not even there: makes the base image
+# (debootstrap, once), copies a clean clone of this tree into it, and runs the README's line.
+set -eu
+cd "$(dirname "$0")/../.."
+base=courier-relay-bare-debian:bookworm
+
+if test -z "$(docker images -q "$base")"; then
+    command -v debootstrap >/dev/null || {
+        echo "this needs debootstrap: apt-get install debootstrap" >&2
+        exit 1
+    }
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    debootstrap --variant=minbase bookworm "$work/root" >/dev/null
+    # An update must go through what this machine's own apt goes through.
+    cp /etc/apt/sources.list "$work/root/etc/apt/" 2>/dev/null || true
+    cp -r /etc/apt/sources.list.d /etc/apt/apt.conf.d "$work/root/etc/apt/" 2>/dev/null || true
+    tar -C "$work/root" -c . | docker import - "$base" >/dev/null
+fi
+
+line=$(sed -n 's/^    \(apt-get update .*make demo\)$/\1/p' README.md)
+test -n "$line" || { echo "README.md has no line for a bare container" >&2; exit 1; }
+
+clone=$(mktemp -d)
+trap 'rm -rf "$clone"' EXIT
+git clone -q . "$clone/courier-relay"
+# A copy, not a mount: the queue shall lie on the container's own overlay.
+container=$(docker create --network host -w /courier-relay "$base" sh -c "$line")
+trap 'rm -rf "$clone"; docker rm -f "$container" >/dev/null' EXIT
+docker cp "$clone/courier-relay" "$container:/courier-relay" >/dev/null
+echo "in a bare Debian: $line"
+docker start -a "$container"
