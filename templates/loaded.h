@@ -1,0 +1,21 @@
+// loaded.h - what a renderer holds: the form between renderer_load.c, which fills it, and
+// renderer.c, which only reads it.
+#ifndef TEMPLATES_LOADED_H
+#define TEMPLATES_LOADED_H
+
+#include "templates/catalog.h"
+#include "templates/locale.h"
+#include "templates/renderer.h"
+#include "templates/template.h"
+#include "templates/view.h"
+
+struct renderer {
+    struct catalogs *catalogs;
+    struct locale_matcher *matcher; // its indexes are those of catalogs and bases
+    struct view_base *bases;
+    json_t *brand;
+    struct template_set *text_set, *html_set;
+    const struct template *text_frame, *html_frame;
+};
+
+#endif

@@ -1,0 +1,26 @@
+// own_text.h - Kratos' own rendering of a mail, made ready for our frame.
+#ifndef TEMPLATES_OWN_TEXT_H
+#define TEMPLATES_OWN_TEXT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "relay/base/buffer.h"
+
+// False for NULL and for what is nothing but white space.
+bool own_text_is_there(const char *text);
+
+// The lines of a plain text, as [{"text": "..."}, ...]: trimmed, without control characters,
+// one empty line at most between two others. NULL: no memory.
+json_t *own_text_lines(const char *text);
+
+// Kratos sends bare text as html for its code mails; in HTML that would run together.
+bool own_text_has_tags(const char *html);
+// A whole page stands for itself; it would not fit into another.
+bool own_text_is_document(const char *html);
+
+// What a reader of html sees, as plain text, with the addresses of links behind their words.
+// For mails that come without a plain text; it knows tags and entities, not style sheets.
+void own_text_from_html(const char *html, struct buffer *out);
+
+#endif

@@ -1,0 +1,102 @@
+// One mail: the language is chosen, its texts become a view, the view goes through the frames.
+// Loading is in renderer_load.c.
+#include "templates/renderer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/buffer.h"
+#include "relay/base/cleanup.h"
+#include "templates/loaded.h"
+#include "templates/own_text.h"
+#include "templates/text_layout.h"
+
+#define OUTPUT_SIZE_MAX (4 * 1024 * 1024) // escaping can make five bytes of one
+
+bool renderer_knows(const struct renderer *renderer, const char *template)
+{
+    // All catalogs know the same types.
+    return catalog_find_type(renderer->catalogs->items[0], template) != NULL;
+}
+
+static const struct view_base *choose_language(const struct renderer *renderer,
+                                               const struct render_request *request)
+{
+    const struct locale_wishes wishes = {.locales = request->locales,
+                                         .accept_language = request->accept_language,
+                                         .ui_locales = request->ui_locales};
+    return &renderer->bases[locale_match(renderer->matcher, &wishes)];
+}
+
+static bool take(struct buffer *buffer, char **ret_text, struct error *err)
+{
+    *ret_text = buffer_take(buffer);
+    if (!*ret_text)
+        return error_set(err, ERR_TEMPORARY, "out of memory for a rendered text");
+    return true;
+}
+
+static bool render_subject(const json_t *view, char **ret_subject, struct error *err)
+{
+    const json_t *subject = json_object_get(view, "subject");
+    struct buffer out AUTO_BUFFER;
+    buffer_init(&out, OUTPUT_SIZE_MAX);
+    text_layout_subject(json_string_value(subject), json_string_length(subject), &out);
+    return take(&out, ret_subject, err);
+}
+
+static bool render_text(const struct renderer *renderer, const json_t *view, char **ret_text,
+                        struct error *err)
+{
+    struct buffer rendered AUTO_BUFFER;
+    struct buffer out AUTO_BUFFER;
+    buffer_init(&rendered, OUTPUT_SIZE_MAX);
+    buffer_init(&out, OUTPUT_SIZE_MAX);
+    if (!template_render(renderer->text_frame, view, &rendered, err))
+        return false;
+    text_layout_body(rendered.data, rendered.size, &out);
+    return take(&out, ret_text, err);
+}
+
+static bool render_html(const struct renderer *renderer, const json_t *view, char **ret_html,
+                        struct error *err)
+{
+    const char *own = json_string_value(json_object_get(view, "own_html"));
+    struct buffer out AUTO_BUFFER;
+    buffer_init(&out, OUTPUT_SIZE_MAX);
+    if (own && own_text_is_document(own))
+        buffer_puts(&out, own);
+    else if (!template_render(renderer->html_frame, view, &out, err))
+        return false;
+    return take(&out, ret_html, err);
+}
+
+bool renderer_render(struct renderer *renderer, const struct render_request *request,
+                     struct rendered *ret_rendered, struct error *err)
+{
+    const struct view_base *base = choose_language(renderer, request);
+    json_auto_t *view = view_create(base, request, err);
+    if (!view)
+        return false;
+    struct rendered rendered = {0};
+    snprintf(rendered.locale, sizeof(rendered.locale), "%s", base->catalog->tag);
+    if (!render_subject(view, &rendered.subject, err) ||
+        !render_text(renderer, view, &rendered.text, err) ||
+        !render_html(renderer, view, &rendered.html, err)) {
+        rendered_finish(&rendered);
+        return false;
+    }
+    *ret_rendered = rendered;
+    return true;
+}
+
+void rendered_finish(struct rendered *rendered)
+{
+    if (!rendered)
+        return;
+    wipe_free(rendered->subject);
+    wipe_free(rendered->text);
+    wipe_free(rendered->html);
+    *rendered = (struct rendered){0};
+}

@@ -1,0 +1,101 @@
+#include "templates/text_layout.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define COLUMNS_MAX 78 // RFC 5322 §2.1.1
+#define SUBJECT_POINTS_MAX 200
+
+static bool continues_character(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+static size_t count_columns(const char *text, size_t size)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < size; i++)
+        columns += !continues_character(text[i]);
+    return columns;
+}
+
+static void wrap_line(const char *line, size_t size, struct buffer *out)
+{
+    const char *end = line + size;
+    size_t indent = strspn(line, " ");
+    size_t column = indent;
+    buffer_append(out, line, indent);
+    for (const char *word = line + indent; word < end;) {
+        const char *word_end = memchr(word, ' ', (size_t)(end - word));
+        if (!word_end)
+            word_end = end;
+        size_t columns = count_columns(word, (size_t)(word_end - word));
+        bool first = column == indent;
+        if (!first && column + 1 + columns > COLUMNS_MAX) {
+            buffer_putc(out, '\n');
+            buffer_append(out, line, indent);
+            column = indent;
+        } else if (!first) {
+            buffer_putc(out, ' ');
+            column++;
+        }
+        buffer_append(out, word, (size_t)(word_end - word));
+        column += columns;
+        for (word = word_end; word < end && *word == ' ';)
+            word++;
+    }
+}
+
+void text_layout_body(const char *text, size_t size, struct buffer *out)
+{
+    const char *end = text + size;
+    bool any = false;
+    bool blank = false; // an empty line that waits for another behind it
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        size_t line_size = (size_t)((newline ? newline : end) - text);
+        const char *line = text;
+        text = newline ? newline + 1 : end;
+        while (line_size > 0 && strchr(" \t\r", line[line_size - 1]))
+            line_size--;
+        if (line_size == 0) {
+            blank = any;
+            continue;
+        }
+        if (blank)
+            buffer_putc(out, '\n');
+        if (line_size <= COLUMNS_MAX || count_columns(line, line_size) <= COLUMNS_MAX)
+            buffer_append(out, line, line_size);
+        else
+            wrap_line(line, line_size, out);
+        buffer_putc(out, '\n');
+        any = true;
+        blank = false;
+    }
+    if (!any)
+        buffer_putc(out, '\n');
+}
+
+void text_layout_subject(const char *text, size_t size, struct buffer *out)
+{
+    bool space = false; // waits for a character behind it
+    bool any = false;
+    size_t points = 0;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c <= ' ' || c == 0x7f) {
+            space = any;
+            continue;
+        }
+        if (!continues_character(text[i])) {
+            points += 1 + space;
+            if (points > SUBJECT_POINTS_MAX)
+                break;
+            if (space)
+                buffer_putc(out, ' ');
+            space = false;
+        }
+        any = true;
+        buffer_putc(out, text[i]);
+    }
+}

@@ -1,0 +1,28 @@
+// value.h - the values of a payload that a mail repeats, checked before they are.
+//
+// They come from Kratos, but what Kratos has may be a stranger's: anybody can register under
+// any name, and start a flow for anybody's address.
+#ifndef TEMPLATES_VALUE_H
+#define TEMPLATES_VALUE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#define VALUE_CODE_SIZE 33
+#define VALUE_HOST_SIZE 256
+#define VALUE_NAME_SIZE (64 * 4 + 1) // 64 code points
+
+// True where value is a one-time code: 4 to 32 letters, digits and hyphens, or a whole number
+// of as many digits.
+bool value_read_code(const json_t *value, char ret_code[VALUE_CODE_SIZE]);
+
+// True where value is an absolute http or https URL of printable ASCII, without user and
+// password. *ret_url points into value.
+bool value_read_url(const json_t *value, const char **ret_url, char ret_host[VALUE_HOST_SIZE]);
+
+// True where value is fit to be greeted with. Control, bidirectional and invisible characters
+// are taken out, and what is long is cut. A name that carries an address, a link or a number,
+// and so a stranger's message under our letterhead, is no name.
+bool value_read_name(const json_t *value, char ret_name[VALUE_NAME_SIZE]);
+
+#endif

@@ -1,0 +1,161 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "templates/locale.h"
+
+static const char *const TAGS[] = {"ar", "de", "de-x-formal", "en", "hu", "pt-BR", "zh-Hant"};
+#define TAG_COUNT (sizeof(TAGS) / sizeof(TAGS[0]))
+
+static int make_matcher(void **state)
+{
+    *state = locale_matcher_create(TAGS, TAG_COUNT, 3, NULL);
+    return *state ? 0 : -1;
+}
+
+static int destroy_matcher(void **state)
+{
+    locale_matcher_destroy(*state);
+    return 0;
+}
+
+static const char *match_one(const struct locale_matcher *matcher, const char *wish)
+{
+    json_auto_t *locales = json_pack("[s]", wish);
+    const struct locale_wishes wishes = {.locales = locales};
+    return TAGS[locale_match(matcher, &wishes)];
+}
+
+static void understands_tags_codes_and_names(void **state)
+{
+    static const struct {
+        const char *wish, *want;
+    } cases[] = {
+        {"hu", "hu"},
+        {"HU", "hu"},
+        {"hu-HU", "hu"},
+        {"hu_HU", "hu"},
+        {"hu_HU.UTF-8", "hu"},
+        {"hu@formal", "hu"},
+        {" hu\t", "hu"},
+        {"hun", "hu"},
+        {"magyar", "hu"},
+        {"Hungarian", "hu"},
+        {"german", "de"},
+        {"Deutsch", "de"},
+        {"DEUTSCH", "de"},
+        {"de-CH", "de"},
+        {"de-Latn-CH-1996", "de"},
+        {"de-x-formal", "de-x-formal"},
+        {"de-x-other", "de"},
+        {"de-CH-x-formal", "de"},
+        {"pt-BR", "pt-BR"},
+        {"pt_br", "pt-BR"},
+        {"pt", "pt-BR"},
+        {"Portugu\u00eas", "pt-BR"},
+        {"PORTUGU\u00caS", "pt-BR"},
+        {"Portuguese (Brazil)", "pt-BR"},
+        {"zh-Hant-TW", "zh-Hant"},
+        {"\u0627\u0644\u0639\u0631\u0628\u064a\u0629", "ar"},
+        {"Arabic", "ar"},
+        {"fr", "en"},
+        {"", "en"},
+        {"*", "en"},
+        {"h", "en"},
+        {"hux", "en"},
+        {"../../etc/x", "en"},
+        {"hu/../de", "en"},
+        {"-", "en"},
+        {"--", "en"},
+        {"hu\nX", "en"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_string_equal(match_one(*state, cases[i].wish), cases[i].want);
+}
+
+static void takes_garbage_for_no_wish(void **state)
+{
+    char text[301];
+    memset(text, 'h', sizeof(text) - 1);
+    text[300] = '\0';
+    assert_string_equal(match_one(*state, text), "en");
+    memcpy(text, "hu-", 3);
+    assert_string_equal(match_one(*state, text), "en");
+    json_auto_t *locales = json_pack("[i, n, {}, s]", 1, "hu");
+    const struct locale_wishes wishes = {.locales = locales};
+    assert_string_equal(TAGS[locale_match(*state, &wishes)], "hu");
+}
+
+static void weighs_the_header(void **state)
+{
+    static const struct {
+        const char *header, *want;
+    } cases[] = {
+        {"de-CH,de;q=0.9,fr-CH;q=0.7,en;q=0.5", "de"},
+        {"fr, hu;q=0.3, de;q=0.31", "de"},
+        {"hu;q=0.5,de;q=0.5", "hu"},
+        {"hu;q=0,de;q=0.001", "de"},
+        {"hu ; q=0.8 , de ; Q=0.9", "de"},
+        {"*", "en"},
+        {"*, hu;q=0.1", "hu"},
+        {"fr, *;q=0.5", "en"},
+        {"hu;q=2", "en"},
+        {"hu;q=", "en"},
+        {"hu;q=0.12345", "en"},
+        {"hu;level=1", "en"},
+        {",,;,hu", "hu"},
+        {"", "en"},
+        {"hu;q=1.000", "hu"},
+        {"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,aa,bb,cc,dd,ee,ff,hu", "en"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct locale_wishes wishes = {.accept_language = cases[i].header};
+        assert_string_equal(TAGS[locale_match(*state, &wishes)], cases[i].want);
+    }
+}
+
+static void asks_in_order(void **state)
+{
+    json_auto_t *unknown = json_pack("[s, s]", "tlh", "fr");
+    json_auto_t *known = json_pack("[s, s, s]", "fr", "hu", "de");
+    struct locale_wishes wishes = {
+        .locales = known, .accept_language = "de", .ui_locales = "pt-BR ar"};
+    assert_string_equal(TAGS[locale_match(*state, &wishes)], "hu");
+    wishes.locales = unknown;
+    assert_string_equal(TAGS[locale_match(*state, &wishes)], "de");
+    wishes.accept_language = "fr";
+    assert_string_equal(TAGS[locale_match(*state, &wishes)], "pt-BR");
+    wishes.ui_locales = "fr  ar";
+    assert_string_equal(TAGS[locale_match(*state, &wishes)], "ar");
+    wishes.ui_locales = NULL;
+    assert_string_equal(TAGS[locale_match(*state, &wishes)], "en");
+}
+
+static void knows_directions_and_zones(void **state)
+{
+    (void)state;
+    assert_true(locale_is_right_to_left("ar"));
+    assert_true(locale_is_right_to_left("he-IL"));
+    assert_true(locale_is_right_to_left("az-Arab"));
+    assert_false(locale_is_right_to_left("hu"));
+    assert_true(locale_knows_timezone("Europe/Budapest"));
+    assert_true(locale_knows_timezone("UTC"));
+    assert_false(locale_knows_timezone("Europe/Buda"));
+    assert_false(locale_knows_timezone(""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(understands_tags_codes_and_names),
+        cmocka_unit_test(takes_garbage_for_no_wish),
+        cmocka_unit_test(weighs_the_header),
+        cmocka_unit_test(asks_in_order),
+        cmocka_unit_test(knows_directions_and_zones),
+    };
+    return cmocka_run_group_tests(tests, make_matcher, destroy_matcher);
+}
