@@ -13,14 +13,17 @@ local text_in = std.native('text_in');
 local texts_in = std.native('texts_in');
 local number = std.native('number');
 
-// Where things are, best place first.
+// The flat default body has at the top what is below template_data elsewhere.
 local data = 'template_data|TemplateData|';
+
 local traits = std.join('|', [
   'template_data.identity.traits',
   'TemplateData.Identity.traits',
   'template_data.traits',  // registration by e-mail: there is no identity yet
   'template_data.identity',  // registration by SMS: these are the traits
 ]);
+
+// Where a person's language and time zone are looked for, best place first.
 local wishes = std.join('|', [
   'template_data.transient_payload',
   traits,
@@ -28,33 +31,21 @@ local wishes = std.join('|', [
   'TemplateData.Identity.metadata_public',
 ]);
 
-// What things are called there. Recovery by SMS calls its code verification_code.
-local code = 'login_code|registration_code|recovery_code|verification_code|RecoveryCode|VerificationCode';
-local url = 'recovery_url|verification_url|RecoveryURL|VerificationURL';
-local name = std.join('|', [
-  'name',
-  'name.first+name.last',
-  'first_name+last_name',
-  'given_name+family_name',
-  'display_name',
-]);
-local locale = 'lang|language|locale|default_language|preferred_language';
-local timezone = 'timezone|time_zone|zoneinfo|tz';
-
 function(payload) {
   channel: text('message_type|"email"'),
   template: text('template_type|TemplateType'),
   to: text('recipient|Recipient|to|template_data.to|TemplateData.To'),
   data: {
-    code: text_in(data, code),
-    url: text_in(data, url),
-    name: text_in(traits, name),
+    // Recovery by SMS calls its code verification_code.
+    code: text_in(data, 'login_code|registration_code|recovery_code|verification_code|RecoveryCode|VerificationCode'),
+    url: text_in(data, 'recovery_url|verification_url|RecoveryURL|VerificationURL'),
+    name: text_in(traits, 'name|name.first+name.last|first_name+last_name|given_name+family_name|display_name'),
     at: text('template_data.changed_at|template_data.added_at'),
     request_url: text('template_data.request_url'),
   },
-  locales: texts_in(wishes, locale),
+  locales: texts_in(wishes, 'lang|language|locale|default_language|preferred_language'),
   accept_language: text('request_headers.Accept-Language.0'),
-  timezone: text_in(wishes, timezone),
+  timezone: text_in(wishes, 'timezone|time_zone|zoneinfo|tz'),
   identity_id: text('template_data.identity.id|TemplateData.Identity.id'),
   brand: text('template_data.oauth2_login_request.client.client_id'),
   expires_in_minutes: number('template_data.expires_in_minutes'),

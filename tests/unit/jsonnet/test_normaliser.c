@@ -1,0 +1,292 @@
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "jsonnet/normaliser.h"
+#include "jsonnet/payload.h"
+#include "relay/base/cleanup.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+// Payloads {"n": 0, "secret": "hunter2", "bad": [...]}, and what came of them.
+struct stream {
+    int left, given;
+    json_t *document, *last;
+    json_t *results; // NULL: only the last is kept
+};
+
+static json_t *next(void *context)
+{
+    struct stream *stream = context;
+    json_decref(stream->document);
+    stream->document = NULL;
+    if (stream->left-- > 0)
+        stream->document =
+            json_pack("{s:i, s:s, s:[i]}", "n", stream->given++, "secret", "hunter2", "list", 7);
+    return stream->document;
+}
+
+static void emit(void *context, json_t *result)
+{
+    struct stream *stream = context;
+    if (stream->results)
+        json_array_append(stream->results, result);
+    json_decref(stream->last);
+    stream->last = result;
+}
+
+static void stream_finish(struct stream *stream)
+{
+    json_decref(stream->document);
+    json_decref(stream->last);
+    json_decref(stream->results);
+}
+
+#define AUTO_STREAM __attribute__((cleanup(stream_finish))) struct stream
+
+static bool run(const char *text, struct stream *stream, bool *ret_in_payload, struct error *err)
+{
+    struct normaliser_io io = {.next = next, .emit = emit, .context = stream};
+    return normaliser_run(text, "my.jsonnet", &io, ret_in_payload, err);
+}
+
+static void one_evaluation_serves_many_payloads(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"function(payload) payload.n", "[0,1,2]"},
+        {"function(payload) [payload.n, 'x']", "[[0,\"x\"],[1,\"x\"],[2,\"x\"]]"},
+        {"function(payload) null", "[null,null,null]"},
+        {"function(payload) 'text'", "[\"text\",\"text\",\"text\"]"},
+        {"function(payload) { a: payload.list[0], local b = 1, c:: 2 }",
+         "[{\"a\":7},{\"a\":7},{\"a\":7}]"},
+        {"function(payload) std.native('at')('list.0|n')", "[7,7,7]"},
+        {"local text = std.native('text'); function(_) text('nothing|n+secret')",
+         "[\"0 hunter2\",\"1 hunter2\",\"2 hunter2\"]"},
+        {"function(p) std.native('texts_in')('|list', 'secret|n|0')",
+         "[[\"hunter2\",\"0\",\"7\"],[\"hunter2\",\"1\",\"7\"],[\"hunter2\",\"2\",\"7\"]]"},
+        {"function(p) std.native('text_in')('list|', '1|n')", "[\"0\",\"1\",\"2\"]"},
+        {"function(p) std.native('number')('n')", "[null,1,2]"},
+        {"function(p) if p.n > 0 then std.native('at')('list')", "[null,[7],[7]]"},
+        {"// a comment at the end\nfunction(p) p.n // here", "[0,1,2]"},
+        {"function(p) if p.n > 1 then std.char(0) else 'x' + std.char(55296)",
+         "[\"x\uFFFD\uFFFD\uFFFD\",\"x\uFFFD\uFFFD\uFFFD\",\"\uFFFD\"]"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_STREAM stream = {.left = 3, .results = json_array()};
+        struct error err;
+        bool in_payload;
+        if (!run(cases[i].text, &stream, &in_payload, &err))
+            fail_msg("%s: %s", cases[i].text, err.message);
+        AUTO_FREE char *got = json_dumps(stream.results, JSON_COMPACT);
+        assert_string_equal(got, cases[i].want);
+    }
+}
+
+static void goes_on_with_the_next_payload_after_one_that_threw(void **state)
+{
+    (void)state;
+    static const char text[] = "function(payload)\n  if payload.n == 1\n"
+                               "  then error 'bad ' + payload.secret\n  else payload.n\n";
+    AUTO_STREAM stream = {.left = 3, .results = json_array()};
+    struct error err;
+    bool in_payload;
+    assert_false(run(text, &stream, &in_payload, &err));
+    assert_true(in_payload);
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_string_equal(err.message, "my.jsonnet:3:8: an error was raised, or an assertion failed");
+    assert_true(run(text, &stream, &in_payload, &err));
+    assert_false(in_payload);
+    AUTO_FREE char *got = json_dumps(stream.results, JSON_COMPACT);
+    assert_string_equal(got, "[0,2]");
+}
+
+static void names_kind_and_place_but_no_value(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+        bool in_payload;
+    } cases[] = {
+        {"function(p) {\n  a: p.nothing,\n}", "my.jsonnet:2:6: field does not exist", true},
+        {"function(p) p[p.secret]", "my.jsonnet:1:13: field does not exist", true},
+        {"function(p)\n 1 + {}", "my.jsonnet:2:2: binary operator on values of the wrong types",
+         true},
+        {"local f(x) =\n  error x;\nfunction(p)\n  f(p.secret)",
+         "my.jsonnet:2:3: an error was raised, or an assertion failed (from 4:3)", true},
+        {"function(p) error p.secret + '\\n\\tmy.jsonnet:9:9-9\\t' + p.secret",
+         "my.jsonnet:1:13: an error was raised, or an assertion failed", true},
+        {"function(p) assert p.n > 9 : p.secret; 1",
+         "my.jsonnet:1:13: an error was raised, or an assertion failed", true},
+        {"function(p) std.parseJson(p.secret)", "my.jsonnet:1:13: std.parseJson of what is no JSON",
+         true},
+        {"local f(x) = 1 + f(x); function(p) f(1)",
+         "my.jsonnet:1:18: max stack frames exceeded (from 1:18, 1:18)", true},
+        {"function(p) import '/etc/passwd'", "my.jsonnet:1:13: imports are not allowed here", true},
+        {"function(p) importstr 'x'", "my.jsonnet:1:13: imports are not allowed here", true},
+        {"import 'x.libsonnet'", "my.jsonnet:1:1: imports are not allowed here", false},
+        {"function(p) std.native('at')(1)", "my.jsonnet:1:13: paths must be a string", true},
+        {"function(p) std.native('texts_in')('', null)", "my.jsonnet:1:13: paths must be a string",
+         true},
+        {"function(p) function(q) q", "my.jsonnet: the result holds a function", true},
+        {"function(p, q) 1", "my.jsonnet: argument missing", true},
+        {"{ a: 1 }", "my.jsonnet: a normaliser must be a function of the payload", false},
+        {"1", "my.jsonnet: a normaliser must be a function of the payload", false},
+        {"function(p)\n  {\n  a: b }", "my.jsonnet:3:6: Unknown variable: b", false},
+        {"function(p) { a: 1 b: 2 }", "my.jsonnet:1:20: expected a comma before next field.",
+         false},
+        {"function(p) { a 'secret' }", "my.jsonnet:1:17: expected token OPERATOR but got a string",
+         false},
+        {"function(p) {\n", "my.jsonnet: at the end of the file: ", false},
+        {"", "my.jsonnet: at the end of the file: ", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_STREAM stream = {.left = 1};
+        struct error err = {0};
+        bool in_payload;
+        if (run(cases[i].text, &stream, &in_payload, &err))
+            fail_msg("%s: did not fail", cases[i].text);
+        if (strncmp(err.message, cases[i].want, strlen(cases[i].want)) != 0)
+            fail_msg("%s: %s, not %s", cases[i].text, err.message, cases[i].want);
+        assert_int_equal(in_payload, cases[i].in_payload);
+        assert_null(strstr(err.message, "hunter2"));
+        assert_int_equal(stream.given, in_payload ? 1 : 0);
+    }
+}
+
+static long resident_kb(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    assert_non_null(file);
+    long pages = 0, resident = 0;
+    assert_int_equal(fscanf(file, "%ld %ld", &pages, &resident), 2);
+    fclose(file);
+    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+// The sanitizer keeps 256 MB of freed memory back if not told otherwise, and spends most of its
+// time on noting who called malloc: libjsonnet does little else.
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "quarantine_size_mb=4:malloc_context_size=2";
+}
+
+// The first payloads fill the heap; those after them must not grow it.
+static void memory_stays_flat(void **state)
+{
+    (void)state;
+    static const char text[] = "local text = std.native('text');\n"
+                               "function(payload) { to: text('secret'), n: payload.n }";
+    AUTO_STREAM stream = {.left = 500};
+    struct error err;
+    bool in_payload;
+    assert_true(run(text, &stream, &in_payload, &err));
+    long before = resident_kb();
+    stream.left = 2000;
+    assert_true(run(text, &stream, &in_payload, &err));
+    assert_int_equal(stream.given, 2500);
+    assert_true(resident_kb() - before < 8 * 1024);
+}
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void remove_tree(const char *dir)
+{
+    static const char *const names[] = {"conf/sub/c.libsonnet", "conf/sub",  "conf/b.libsonnet",
+                                        "conf/key.txt",         "conf/leak", "conf",
+                                        "outside.libsonnet",    ""};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        char path[512];
+        snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+        assert_int_equal(remove(path), 0);
+    }
+}
+
+static void evaluates_configuration_with_imports_below_its_folder(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/test-normaliser-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    char conf[64], sub[128], leak[128], outside[128];
+    snprintf(conf, sizeof(conf), "%s/conf", dir);
+    snprintf(sub, sizeof(sub), "%s/sub", conf);
+    snprintf(leak, sizeof(leak), "%s/leak", conf);
+    snprintf(outside, sizeof(outside), "import '%s/outside.libsonnet'", dir);
+    assert_int_equal(mkdir(conf, 0700), 0);
+    assert_int_equal(mkdir(sub, 0700), 0);
+    write_file(dir, "outside.libsonnet", "{ outside: true }");
+    write_file(conf, "b.libsonnet", "{ b: 1 } + import 'sub/c.libsonnet'");
+    write_file(conf, "sub/c.libsonnet", "{ c: importstr '../key.txt' }");
+    write_file(conf, "key.txt", "k");
+    assert_int_equal(symlink("../outside.libsonnet", leak), 0);
+
+    struct error err;
+    AUTO_FREE char *json =
+        normaliser_evaluate_config("(import 'b.libsonnet') + { d: 2 }", "r.jsonnet", conf, &err);
+    assert_non_null(json);
+    json_auto_t *value = json_loads(json, 0, NULL);
+    AUTO_FREE char *got = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(got, "{\"b\":1,\"c\":\"k\",\"d\":2}");
+
+    const char *const refused[] = {
+        "import '../outside.libsonnet'", "import 'leak'",    outside,
+        "importstr '/etc/hostname'",     "import 'missing'", "importstr 'sub'"};
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        assert_null(normaliser_evaluate_config(refused[i], "r.jsonnet", conf, &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_non_null(strstr(err.message, "r.jsonnet:1:1: couldn't open import"));
+    }
+    remove_tree(dir);
+}
+
+static void names_the_place_of_a_fault_in_a_configuration(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"{\n  a: error 'set smtp_uri',\n}", "r.jsonnet:2:6: set smtp_uri"},
+        {"{\n  a: self.b,\n}", "r.jsonnet:2:6: field does not exist: b"},
+        {"{\n  a: 1\n  b: 2\n}", "r.jsonnet:3:3: expected a comma before next field."},
+        {"{ password 'hunter2' }", "r.jsonnet:1:12: expected token OPERATOR but got a string"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct error err;
+        assert_null(normaliser_evaluate_config(cases[i].text, "r.jsonnet", "/", &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_string_equal(err.message, cases[i].want);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_evaluation_serves_many_payloads),
+        cmocka_unit_test(goes_on_with_the_next_payload_after_one_that_threw),
+        cmocka_unit_test(names_kind_and_place_but_no_value),
+        cmocka_unit_test(memory_stays_flat),
+        cmocka_unit_test(evaluates_configuration_with_imports_below_its_folder),
+        cmocka_unit_test(names_the_place_of_a_fault_in_a_configuration),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
