@@ -9,8 +9,9 @@
 #include "relay/circuit.h"
 #include "relay/config.h"
 
-// How long a deliverer has to report a transaction that was shut down, before it counts as hung.
-enum { CUT_ANSWER_MS = 5000, IDLE_CONNECTION_MS = 30000, CONNECT_TIMEOUT_MS = 10000 };
+// A deliverer ends a transaction itself that takes too long; one that has not reported this much
+// later is hung.
+enum { OVERDUE_MS = 5000, IDLE_CONNECTION_MS = 30000, CONNECT_TIMEOUT_MS = 10000 };
 
 struct deliverer {
     struct smarthost_pool *pool;
@@ -118,24 +119,6 @@ static const char *text_of(const json_t *header, const char *key)
     return json_string_value(json_object_get(header, key));
 }
 
-// Was it shut down because it took too long?
-static bool is_overdue(const struct deliverer *deliverer, const struct delivery *delivery)
-{
-    int64_t limit_ms = deliverer->pool->owner->config->transaction_timeout_ms;
-    return delivery->limit_ms > delivery->started_boot_ms + limit_ms;
-}
-
-// A smarthost that hangs before it has answered MAIL hangs for everybody; later it may be this
-// message.
-static enum delivery_outcome class_of_hang(const char *stage)
-{
-    static const char *const of_message[] = {"rcpt", "data", "body"};
-    for (size_t i = 0; stage && i < sizeof(of_message) / sizeof(of_message[0]); i++)
-        if (strcmp(stage, of_message[i]) == 0)
-            return DELIVERY_TEMPORARY;
-    return DELIVERY_SESSION;
-}
-
 static void on_frame(void *context, const struct json_t *header, const struct frame *frame)
 {
     (void)frame;
@@ -172,8 +155,6 @@ static void on_frame(void *context, const struct json_t *header, const struct fr
         child_kill(deliverer->child); // its marks judge what is under way
         return;
     }
-    if (result.outcome == DELIVERY_CUT && is_overdue(deliverer, delivery))
-        result.outcome = class_of_hang(result.stage);
     finish(deliverer, delivery, &result);
 }
 
@@ -355,7 +336,8 @@ static bool start_at(struct smarthost_pool *pool, struct delivery *delivery, str
         return false;
     delivery->smarthost = pool->index;
     delivery->started_boot_ms = clock_boot_ms();
-    delivery->limit_ms = delivery->started_boot_ms + pool->owner->config->transaction_timeout_ms;
+    delivery->limit_ms =
+        delivery->started_boot_ms + pool->owner->config->transaction_timeout_ms + OVERDUE_MS;
     delivery->next = deliverer->under_way;
     deliverer->under_way = delivery;
     deliverer->count++;
@@ -383,33 +365,20 @@ bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, 
     return false;
 }
 
-static void send_cut(struct deliverer *deliverer, const char *id)
-{
-    json_auto_t *header = json_pack("{s:s, s:s*}", "op", "cut", "id", id);
-    if (header)
-        child_send(deliverer->child, header, NULL, 0, NULL);
-}
-
 void deliverers_cut(struct deliverers *deliverers)
 {
+    json_auto_t *all = json_pack("{s:s}", "op", "cut");
     for (size_t i = 0; i < deliverers->pool_count; i++)
         for (struct deliverer *at = deliverers->pools[i].processes; at; at = at->next)
-            send_cut(at, NULL);
+            if (all)
+                child_send(at->child, all, NULL, 0, NULL); // one it fails for dies, and is cut
 }
 
 static void watch(struct deliverer *deliverer, int64_t now_ms)
 {
     size_t hung = 0;
-    for (struct delivery *at = deliverer->under_way; at; at = at->next) {
-        if (now_ms < at->limit_ms)
-            continue;
-        if (!is_overdue(deliverer, at)) {
-            send_cut(deliverer, at->id);
-            at->limit_ms += CUT_ANSWER_MS;
-        } else {
-            hung++;
-        }
-    }
+    for (const struct delivery *at = deliverer->under_way; at; at = at->next)
+        hung += now_ms >= at->limit_ms;
     if (hung == 0)
         return;
     deliverer->condemned = true;

@@ -1,8 +1,8 @@
 // deliverers.h - the smarthosts: which one may be used, and the deliverer process of each.
 //
 // Owns a circuit per smarthost and starts its deliverer when the first message is for it. Watches
-// that every transaction ends: shuts one down that takes too long, and kills a deliverer that
-// does not answer to that once its other transactions have ended. Belongs to the thread of its
+// that every transaction ends: a deliverer that fails to end one in time gets nothing more, and is
+// killed once its other transactions have ended. Belongs to the thread of its
 // event loop; never logs (handlers tell).
 #ifndef RELAY_DELIVERERS_H
 #define RELAY_DELIVERERS_H
