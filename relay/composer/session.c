@@ -365,12 +365,14 @@ static bool read_normaliser(struct session *session, const char *file, struct er
 // False: the core was told of faults, or the request is malformed.
 static bool load(struct session *session, json_t *header)
 {
-    struct composer_settings settings = {.lifetimes = json_object_get(header, "lifetimes")};
+    struct composer_settings settings = {
+        .reply_to = json_string_value(json_object_get(header, "reply_to")),
+        .lifetimes = json_object_get(header, "lifetimes"),
+    };
     const char *normaliser;
-    if (json_unpack(header, "{s:s, s:s, s:s, s:s, s:s, s?:s?}", "templates_dir",
-                    &settings.templates_dir, "normaliser", &normaliser, "default_locale",
-                    &settings.default_locale, "timezone", &settings.timezone, "mail_from",
-                    &settings.mail_from, "reply_to", &settings.reply_to) != 0)
+    if (json_unpack(header, "{s:s, s:s, s:s, s:s, s:s}", "templates_dir", &settings.templates_dir,
+                    "normaliser", &normaliser, "default_locale", &settings.default_locale,
+                    "timezone", &settings.timezone, "mail_from", &settings.mail_from) != 0)
         return malformed(session, "init");
 
     json_t *faults = json_array();
