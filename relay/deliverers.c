@@ -25,7 +25,6 @@ struct deliverer {
 struct smarthost_pool {
     struct deliverers *owner;
     const struct smarthost *smarthost;
-    size_t index;
     struct circuit circuit;
     struct deliverer *processes;
     size_t under_way;
@@ -267,7 +266,6 @@ struct deliverers *deliverers_create(struct event_loop *loop, const struct confi
         struct smarthost_pool *pool = &deliverers->pools[i];
         pool->owner = deliverers;
         pool->smarthost = &config->smarthosts[i];
-        pool->index = i;
         circuit_init(&pool->circuit);
     }
     return deliverers;
@@ -334,7 +332,6 @@ static bool start_at(struct smarthost_pool *pool, struct delivery *delivery, str
     struct frame_blob blob = {delivery->message, delivery->message_size};
     if (!header || !child_send(deliverer->child, header, &blob, 1, err))
         return false;
-    delivery->smarthost = pool->index;
     delivery->started_boot_ms = clock_boot_ms();
     delivery->limit_ms =
         delivery->started_boot_ms + pool->owner->config->transaction_timeout_ms + OVERDUE_MS;

@@ -41,9 +41,8 @@ struct delivery {
     int64_t deadline_boot_ms;
     int mark; // its dot mark; the caller assigns it before and clears it after
 
-    size_t smarthost;        // set by deliverers_start()
-    int64_t started_boot_ms; // likewise
-    int64_t limit_ms;        // when it is shut down; deliverers' own
+    int64_t started_boot_ms; // set by deliverers_start()
+    int64_t limit_ms;        // when its deliverer counts as hung; deliverers' own
     struct delivery *next;   // deliverer::under_way
 };
 
