@@ -77,32 +77,40 @@ $(BUILD)/obj/relay/main.o: VERSION
 # System headers are not ours to be warned about.
 system_includes = $(patsubst -I%,-isystem %,$(call pc,--cflags,$(1)))
 
+# V=1 shows the commands.
+quiet = $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)	$(patsubst $(CURDIR)/%,%,$(2))")
+
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(call system_includes,$(PKG)) -c -o $@ $<
+	$(call say,CC,$<)
+	$(quiet)$(CC) $(CPPFLAGS) $(CFLAGS) $(call system_includes,$(PKG)) -c -o $@ $<
 
 define folder_archive
 $(call archive,$(1)): $(call objects,$(call sources,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(quiet)ar rcs $$@ $$^
 endef
 $(foreach folder,$(FOLDERS),$(eval $(call folder_archive,$(folder))))
 
-link = $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
+link = $(quiet)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
     -Wl,--end-group $(call pc,--libs,$($(1)_PKG)) $($(1)_EXTRA)
 
 $(BUILD)/bin/courier-relay: $(BUILD)/obj/relay/main.o $(call archives,$(relay_LIBS))
 	@mkdir -p $(@D)
+	$(call say,LINK,$@)
 	$(call link,relay)
 $(BUILD)/libexec/courier-relay/composer: $(BUILD)/obj/relay/composer/main.o \
     $(call archives,$(composer_LIBS))
 	@mkdir -p $(@D)
+	$(call say,LINK,$@)
 	$(call link,composer)
 # -rdynamic: libesmtp must find our connect(), see smtp_esmtp.c.
 $(BUILD)/libexec/courier-relay/deliverer: $(BUILD)/obj/relay/deliverer/main.o \
     $(call archives,$(deliverer_LIBS))
 	@mkdir -p $(@D)
+	$(call say,LINK,$@)
 	$(call link,deliverer) -rdynamic
 
 # ---- unit tests: tests/unit/<folder>/test_*.c, linked with what that folder may use ------------
@@ -116,6 +124,7 @@ define unit_test
 $(BUILD)/tests/$(1): $(BUILD)/obj/tests/unit/$(1).o \
     $(call archives,$($(call test_side,$(1))_LIBS))
 	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
 	$$(call link,$(call test_side,$(1))) -lcmocka $$(TEST_WRAP)
 $(BUILD)/obj/tests/unit/$(1).o: PKG = $($(call test_side,$(1))_PKG) cmocka
 endef
@@ -138,6 +147,7 @@ $(BUILD)/bench/disk: $(call objects,bench/disk.c)
 $(BENCH_PROGRAMS): $(call objects,bench/ledger.c bench/payload.c bench/samples.c) \
     $(call archives,$(bench_LIBS))
 	@mkdir -p $(@D)
+	$(call say,LINK,$@)
 	$(call link,bench)
 
 .PHONY: bench-programs
@@ -158,7 +168,7 @@ elif command -v sudo >/dev/null; then as_root=sudo; \
 else echo "these packages are missing, and there is neither root nor sudo to install them:" \
     $$missing >&2; exit 1; fi; \
 $$as_root apt-get update -qq && \
-$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 endef
 
 PACKAGES_deps-build = $(PACKAGES_BUILD)
