@@ -46,6 +46,7 @@ struct http_server {
 };
 
 enum exchange_phase {
+    EXCHANGE_REFUSED,  // has no body to refuse; answered when the request is whole
     EXCHANGE_UPLOAD,   // the body comes in
     EXCHANGE_WAITING,  // handed over; the connection is suspended
     EXCHANGE_ANSWERED, // http_answer() was called; not sent yet
@@ -59,7 +60,8 @@ struct http_exchange {
     const struct route *route;
     const char *key_name;
     struct buffer body;
-    size_t body_size; // also of what is over the limit and dropped
+    size_t body_size;        // also of what is over the limit and dropped
+    enum http_reply refusal; // EXCHANGE_REFUSED
     enum http_outcome outcome;
     char id[MESSAGE_ID_SIZE];
     int64_t started_us;
@@ -184,6 +186,13 @@ static enum http_reply examine(const struct http_server *server, const struct ht
     return REPLY_ACCEPTED;
 }
 
+static enum MHD_Result refuse(struct http_server *server, struct MHD_Connection *connection,
+                              enum http_reply reply, const struct route *route)
+{
+    return send_reply(server, connection, reply, "Allow",
+                      reply == REPLY_WRONG_METHOD ? route->allow : NULL);
+}
+
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *connection,
                              const char *method, const char *path, const char *version,
                              void **ret_exchange)
@@ -193,17 +202,21 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
     const struct route *route = NULL;
     const char *key_name = NULL;
     enum http_reply reply = examine(server, &head, method, path, &route, &key_name);
-    if (reply != REPLY_ACCEPTED) {
-        if (reply != REPLY_HEALTHY && reply != REPLY_NOT_READY)
-            log_refusal(server, reply, route ? route->path : NULL);
-        return send_reply(server, connection, reply, "Allow",
-                          reply == REPLY_WRONG_METHOD ? route->allow : NULL);
-    }
+    if (reply != REPLY_ACCEPTED && reply != REPLY_HEALTHY && reply != REPLY_NOT_READY)
+        log_refusal(server, reply, route ? route->path : NULL);
+    // An answer before the request is whole closes the connection: right where a body is not
+    // wanted, and a pity for a health check.
+    bool has_body = head.transfer_encoding || head.length > 0;
+    if (reply != REPLY_ACCEPTED && (has_body || reply == REPLY_BAD_REQUEST))
+        return refuse(server, connection, reply, route);
     struct http_exchange *exchange = calloc(1, sizeof(*exchange));
     if (!exchange)
-        return send_reply(server, connection, REPLY_UNAVAILABLE, NULL, NULL);
+        return refuse(server, connection, REPLY_UNAVAILABLE, NULL);
     *exchange = (struct http_exchange){.server = server,
                                        .connection = connection,
+                                       .phase = reply == REPLY_ACCEPTED ? EXCHANGE_UPLOAD
+                                                                        : EXCHANGE_REFUSED,
+                                       .refusal = reply,
                                        .route = route,
                                        .key_name = key_name,
                                        .started_us = clock_boot_us()};
@@ -278,6 +291,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     switch (exchange->phase) {
     case EXCHANGE_UPLOAD:
         return *data_size > 0 ? take_body(exchange, data, data_size) : hand_over(exchange);
+    case EXCHANGE_REFUSED:
+        return refuse(server, connection, exchange->refusal, exchange->route);
     case EXCHANGE_ANSWERED:
         exchange->phase = EXCHANGE_REPLIED;
         return send_reply(server, connection, outcome_reply(exchange->outcome), "X-Message-Id",
@@ -302,7 +317,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         return;
     *request = NULL;
     // The answer has left by now, so the log costs Kratos nothing.
-    bool was_handed_over = !exchange->body.failed && exchange->phase != EXCHANGE_UPLOAD;
+    bool was_handed_over = !exchange->body.failed && exchange->phase != EXCHANGE_UPLOAD &&
+                           exchange->phase != EXCHANGE_REFUSED;
     if (was_handed_over)
         log_outcome(exchange);
     buffer_finish(&exchange->body);

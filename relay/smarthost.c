@@ -139,7 +139,7 @@ static bool parse_host(struct span text, struct smarthost *smarthost, struct err
     if (bracketed) {
         port = (struct span){text.at + 1, text.size - 1};
         host = span_cut(&port, ']');
-        if (port.size > 0 && *port.at != ':')
+        if (!memchr(text.at, ']', text.size) || (port.size > 0 && *port.at != ':'))
             return error_set(err, ERR_INPUT, "the host is none");
         span_cut(&port, ':');
     } else {

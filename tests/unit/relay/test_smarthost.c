@@ -1,0 +1,188 @@
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+#include <string.h>
+
+#include "relay/smarthost.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void assert_text(const char *got, const char *want)
+{
+    if (want)
+        assert_string_equal(got ? got : "(NULL)", want);
+    else
+        assert_null(got);
+}
+
+static void reads_what_kratos_reads(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri;
+        struct {
+            const char *name, *host, *server_name, *user, *password, *dir;
+            uint16_t port;
+            bool verify;
+            enum smarthost_tls tls;
+            enum smarthost_driver driver;
+        } want;
+    } cases[] = {
+        {"smtp://mail.example:2525/?disable_starttls=true",
+         {.name = "mail.example:2525",
+          .host = "mail.example",
+          .port = 2525,
+          .tls = SMARTHOST_TLS_NONE,
+          .verify = true,
+          .driver = SMARTHOST_ESMTP}},
+        {"smtp://user:p%40ss%2F%3A%25@mail.example:587/",
+         {.name = "mail.example:587",
+          .host = "mail.example",
+          .port = 587,
+          .tls = SMARTHOST_TLS_STARTTLS,
+          .verify = true,
+          .user = "user",
+          .password = "p@ss/:%",
+          .driver = SMARTHOST_CURL}},
+        {"smtps://apikey:a,b@c@mail.example?skip_ssl_verify=1&server_name=other.example",
+         {.name = "mail.example:465",
+          .host = "mail.example",
+          .port = 465,
+          .tls = SMARTHOST_TLS_IMPLICIT,
+          .verify = false,
+          .server_name = "other.example",
+          .user = "apikey",
+          .password = "a,b@c",
+          .driver = SMARTHOST_CURL}},
+        {"smtp://user@10.0.0.1:25?disable_starttls=T",
+         {.name = "10.0.0.1:25",
+          .host = "10.0.0.1",
+          .port = 25,
+          .verify = true,
+          .user = "user",
+          .password = "",
+          .driver = SMARTHOST_CURL}},
+        {"smtp://[::1]:1025/?disable_starttls=true",
+         {.name = "[::1]:1025",
+          .host = "::1",
+          .port = 1025,
+          .verify = true,
+          .driver = SMARTHOST_CURL}},
+        // Ports that Kratos wants said.
+        {"smtp://mail?disable_starttls=true",
+         {.name = "mail:25",
+          .host = "mail",
+          .port = 25,
+          .verify = true,
+          .driver = SMARTHOST_ESMTP}},
+        {"SMTP://mail.example/?disable_starttls=false",
+         {.name = "mail.example:587",
+          .host = "mail.example",
+          .port = 587,
+          .tls = SMARTHOST_TLS_STARTTLS,
+          .verify = true,
+          .driver = SMARTHOST_CURL}},
+        {"file:/var/tmp/mails",
+         {.name = "file", .dir = "/var/tmp/mails", .verify = true, .driver = SMARTHOST_FILE}},
+        {"file:///var/tmp/mails",
+         {.name = "file", .dir = "/var/tmp/mails", .verify = true, .driver = SMARTHOST_FILE}},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct smarthost *got = NULL;
+        size_t count = 0;
+        struct error err = {0};
+        if (!smarthosts_parse(cases[i].uri, &got, &count, &err))
+            fail_msg("%s: %s", cases[i].uri, err.message);
+        assert_int_equal(count, 1);
+        assert_string_equal(got->name, cases[i].want.name);
+        assert_text(got->host, cases[i].want.host);
+        assert_int_equal(got->port, cases[i].want.port);
+        assert_int_equal(got->tls, cases[i].want.tls);
+        assert_int_equal(got->verify, cases[i].want.verify);
+        assert_text(got->server_name, cases[i].want.server_name);
+        assert_text(got->user, cases[i].want.user);
+        assert_text(got->password, cases[i].want.password);
+        assert_text(got->dir, cases[i].want.dir);
+        assert_int_equal(got->driver, cases[i].want.driver);
+        smarthosts_free(got, count);
+    }
+}
+
+static void takes_several_in_order(void **state)
+{
+    (void)state;
+    struct smarthost *got = NULL;
+    size_t count = 0;
+    struct error err = {0};
+    assert_true(smarthosts_parse(
+        " smtp://u:a,b@one.example:587/ ,\n smtps://two.example:465,file:x ", &got, &count, &err));
+    assert_int_equal(count, 3);
+    assert_string_equal(got[0].password, "a,b");
+    assert_string_equal(got[1].name, "two.example:465");
+    assert_string_equal(got[2].dir, "x");
+    smarthosts_free(got, count);
+}
+
+static void refuses_without_repeating_the_text(void **state)
+{
+    (void)state;
+    static const char *const uris[] = {
+        "",
+        "mail.example:25",
+        "http://mail.example",
+        "smtp://",
+        "smtp:///",
+        "smtp://u:S3CRET@",
+        "smtp://:S3CRET@mail.example",
+        "smtp://u:S3CRET%zz@mail.example",
+        "smtp://u:S3CRET%4@mail.example",
+        "smtp://u:S3CRET%0d%0aMAIL@mail.example",
+        "smtp://u:S3CRET/x@mail.example:25",
+        "smtp://u:S3CRET#x@mail.example:25",
+        "smtp://u:S3CRET?x@mail.example:25",
+        "smtp://mail.example:0",
+        "smtp://mail.example:65536",
+        "smtp://mail.example:25x",
+        "smtp://mail.example:-1",
+        "smtp://mail example",
+        "smtp://[::1",
+        "smtp://[S3CRET]:25",
+        "smtp://[::1]25",
+        "smtp://::1:25",
+        "smtp://mail.example/S3CRET",
+        "smtp://mail.example/?disable_starttls=yes",
+        "smtp://mail.example/?disable_startls=true",
+        "smtp://mail.example/?server_name=a&server_name=b",
+        "smtp://mail.example/?server_name=",
+        "smtp://a.example:25,smtp://a.example:25",
+        "file:",
+        "smtp://a.example:25,",
+    };
+    for (size_t i = 0; i < COUNT(uris); i++) {
+        struct smarthost *got = NULL;
+        size_t count = 7;
+        struct error err = {0};
+        if (smarthosts_parse(uris[i], &got, &count, &err))
+            fail_msg("taken: %s", uris[i]);
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_null(strstr(err.message, "S3CRET"));
+        assert_non_null(strstr(err.message, "smarthost "));
+        assert_null(got);
+        assert_int_equal(count, 7);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_what_kratos_reads),
+        cmocka_unit_test(takes_several_in_order),
+        cmocka_unit_test(refuses_without_repeating_the_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
