@@ -1,0 +1,317 @@
+#include "relay/composer/compose.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "jsonnet/payload.h"
+
+#define MINUTE_MS 60000
+
+static const struct compose_request request = {
+    .id = "0193aaaa-bbbb-7ccc-8ddd-eeeeffff0001",
+    .elapsed_ms = 3,
+    .wall_ms = INT64_C(1763688000000),
+};
+
+static json_t *json(const char *text)
+{
+    struct error err;
+    json_t *value = payload_parse(text, strlen(text), &err);
+    if (!value)
+        fail_msg("%s in %s", err.message, text);
+    return value;
+}
+
+static struct composer *create(const char *lifetimes)
+{
+    json_auto_t *parsed = json(lifetimes);
+    json_auto_t *faults = json_array();
+    const struct composer_settings settings = {
+        .templates_dir = REPOSITORY_ROOT "/templates",
+        .default_locale = "en",
+        .timezone = "UTC",
+        .mail_from = "Acme <no-reply@acme.example>",
+        .lifetimes = parsed,
+    };
+    struct composer *composer = composer_create(&settings, faults);
+    if (!composer)
+        fail_msg("%s", json_dumps(faults, 0));
+    return composer;
+}
+
+static int set_up(void **state)
+{
+    *state = create("{\"recovery_valid\":1800000,\"login_code_valid\":1200000}");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    composer_destroy(*state);
+    return 0;
+}
+
+static json_t *canonical(const char *template, const char *data)
+{
+    json_t *mail =
+        json_pack("{s:s, s:s, s:s, s:o, s:[s]}", "channel", "email", "template", template, "to",
+                  "Zoe@example.com", "data", json(data), "locales", "de-CH");
+    assert_non_null(mail);
+    return mail;
+}
+
+// Composes result out of document and gives its MAILs; the composition is the caller's.
+static json_t *compose(struct composer *composer, const char *document, const json_t *result,
+                       struct composition *composition)
+{
+    json_auto_t *payload = json(document);
+    struct error err;
+    if (!compose_payload(composer, &request, payload, result, composition, &err))
+        fail_msg("%s", err.message);
+    return composition->mails;
+}
+
+static const char *text(const json_t *mail, const char *key)
+{
+    return json_string_value(json_object_get(mail, key));
+}
+
+static void composes_a_mail(void **state)
+{
+    json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+    AUTO_COMPOSITION struct composition composition;
+    json_t *mails = compose(*state, "{\"body\":\"x\"}", mail, &composition);
+    assert_int_equal(json_array_size(mails), 1);
+    json_t *got = json_array_get(mails, 0);
+    assert_string_equal(text(got, "channel"), "email");
+    assert_string_equal(text(got, "template"), "login_code_valid");
+    assert_string_equal(text(got, "lane"), "code");
+    assert_string_equal(text(got, "locale"), "de");
+    assert_string_equal(text(got, "recipient"), "Zoe@example.com");
+    assert_string_equal(text(got, "sender"), "no-reply@acme.example");
+    assert_true(json_is_true(json_object_get(got, "coded")));
+    assert_true(json_is_null(json_object_get(got, "park")));
+    assert_int_equal(strlen(text(got, "content_digest")), 64);
+    assert_int_equal(composition.blob_count, 2);
+    const char *bytes = composition.blobs[json_integer_value(json_object_get(got, "mime"))].data;
+    assert_non_null(strstr(bytes, "\r\nContent-Language: de\r\n"));
+    assert_non_null(strstr(bytes, "750046"));
+}
+
+static void takes_the_lifetime_from_the_best_place(void **state)
+{
+    static const struct {
+        const char *template;
+        int minutes; // the payload's; 0: none
+        int want;
+    } cases[] = {
+        {"login_code_valid", 15, 15},
+        {"login_code_valid", 30, 20},
+        {"login_code_valid", 0, 20},
+        {"recovery_code_valid", 45, 45},
+        {"recovery_code_valid", 0, 60},
+        {"recovery_code_invalid", 0, 24 * 60},
+        {"authenticator_key_added", 0, 48 * 60},
+        {"brand_new", 0, 60},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *mail = canonical(cases[i].template, "{\"code\":\"750046\"}");
+        if (cases[i].minutes)
+            json_object_set_new(mail, "expires_in_minutes", json_integer(cases[i].minutes));
+        AUTO_COMPOSITION struct composition composition;
+        json_t *mails = compose(*state, "{}", mail, &composition);
+        json_int_t got =
+            json_integer_value(json_object_get(json_array_get(mails, 0), "lifetime_ms"));
+        assert_int_equal(got, cases[i].want * MINUTE_MS);
+    }
+}
+
+static void parks_what_cannot_be_a_mail(void **state)
+{
+    static const struct {
+        const char *change, *park;
+        size_t blobs;
+    } cases[] = {
+        {"{\"to\":null}", "no_recipient", 1},
+        {"{\"to\":\"\"}", "no_recipient", 1},
+        {"{\"to\":\"a@b, c@d\"}", "bad_recipient", 1},
+        {"{\"channel\":\"sms\",\"to\":\"+36301234567\"}", "unsupported_channel", 1},
+        {"{\"channel\":\"http\"}", "unsupported_channel", 1},
+        {"{\"channel\":\"fax\"}", "not_canonical", 0},
+        {"{\"data\":null}", "not_canonical", 0},
+        {"{\"data\":{}}", "no_content", 1},
+        {"{\"template\":\"brand_new\"}", "no_content", 1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+        json_auto_t *change = json(cases[i].change);
+        json_object_update(mail, change);
+        AUTO_COMPOSITION struct composition composition;
+        json_t *got = json_array_get(compose(*state, "{}", mail, &composition), 0);
+        if (!text(got, "park") || strcmp(text(got, "park"), cases[i].park) != 0)
+            fail_msg("%s: %s", cases[i].change, text(got, "park"));
+        assert_true(json_is_null(json_object_get(got, "mime")));
+        assert_int_equal(composition.blob_count, cases[i].blobs);
+        assert_string_equal(text(got, "lane"), "code");
+    }
+}
+
+static void parks_too_large_a_mail(void **state)
+{
+    json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+    json_t *huge = json_array();
+    for (int i = 0; i < 100000; i++)
+        json_array_append_new(huge, json_integer(i));
+    json_object_set_new(json_object_get(mail, "data"), "huge", huge);
+    AUTO_COMPOSITION struct composition composition;
+    json_t *got = json_array_get(compose(*state, "{}", mail, &composition), 0);
+    assert_string_equal(text(got, "park"), "not_canonical");
+    assert_int_equal(composition.blob_count, 0);
+}
+
+static void sends_an_unknown_type_with_its_own_text(void **state)
+{
+    json_auto_t *mail = canonical("brand_new", "{}");
+    json_object_set_new(mail, "fallback", json("{\"subject\":\"Own\",\"text\":\"Words.\"}"));
+    AUTO_COMPOSITION struct composition composition;
+    json_t *got = json_array_get(compose(*state, "{}", mail, &composition), 0);
+    assert_null(text(got, "park"));
+    assert_true(json_is_true(json_object_get(got, "coded")));
+    assert_non_null(strstr(composition.blobs[1].data, "\r\nSubject: Own\r\n"));
+}
+
+static void knows_what_supersedes(void **state)
+{
+    static const char headers[] = "{\"request_headers\":{\"User-Agent\":[\"Firefox\"]}}";
+    static const char link[] = "{\"url\":\"https://x/?flow=0f3c-9a&token=t\"}";
+    static const struct {
+        const char *template, *data, *document, *want;
+    } cases[] = {
+        {"recovery_valid", link, headers, "flow:recovery_valid:0f3c-9a"},
+        {"recovery_valid", link, "{}", "flow:recovery_valid:0f3c-9a"},
+        {"recovery_valid", "{\"url\":\"https://x/?flow=a%22b\"}", "{}", NULL},
+        {"login_code_valid", "{\"code\":\"750046\"}", "{}", NULL},
+        {"authenticator_key_added", link, headers, NULL},
+        {"recovery_code_invalid", "{}", headers, NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *mail = canonical(cases[i].template, cases[i].data);
+        AUTO_COMPOSITION struct composition composition;
+        json_t *got = json_array_get(compose(*state, cases[i].document, mail, &composition), 0);
+        const char *supersede = text(got, "supersede");
+        assert_int_equal(supersede != NULL, cases[i].want != NULL);
+        if (supersede)
+            assert_string_equal(supersede, cases[i].want);
+    }
+    json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+    AUTO_COMPOSITION struct composition composition;
+    json_t *got = json_array_get(compose(*state, headers, mail, &composition), 0);
+    // printf 'login_code_valid\0zoe@example.com\0Firefox\0\0' | sha256sum
+    assert_string_equal(text(got, "supersede"),
+                        "browser:"
+                        "964d745aff3abe426cb73f7357ef2ffb2277d0d267fac3c5ea9d70dd711c6085");
+}
+
+static void splits_an_array(void **state)
+{
+    json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+    json_auto_t *results = json_array();
+    for (int i = 0; i < MAIL_COUNT_MAX; i++)
+        json_array_append(results, mail);
+    AUTO_COMPOSITION struct composition composition;
+    json_t *mails = compose(*state, "{}", results, &composition);
+    assert_int_equal(json_array_size(mails), MAIL_COUNT_MAX);
+    assert_int_equal(composition.blob_count, 2 * MAIL_COUNT_MAX);
+    assert_non_null(strstr(composition.blobs[1].data, "-eeeeffff0001@acme"));
+    assert_non_null(strstr(composition.blobs[31].data, "-eeeeffff0001-15@acme"));
+
+    json_array_append(results, mail);
+    json_auto_t *payload = json("{}");
+    struct composition none;
+    struct error err;
+    assert_false(compose_payload(*state, &request, payload, results, &none, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+}
+
+static void has_nothing_to_send(void **state)
+{
+    static const char *const results[] = {"[null]", "[[]]"};
+    for (size_t i = 0; i < 2; i++) {
+        json_auto_t *wrapped = json(results[i]);
+        AUTO_COMPOSITION struct composition composition;
+        json_t *mails = compose(*state, "{}", json_array_get(wrapped, 0), &composition);
+        assert_int_equal(json_array_size(mails), 0);
+    }
+}
+
+static void renders_a_stored_mail_again(void **state)
+{
+    json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+    json_object_set_new(mail, "expires_in_minutes", json_integer(15));
+    AUTO_COMPOSITION struct composition first;
+    compose(*state, "{}", mail, &first);
+    json_auto_t *stored = json(first.blobs[0].data);
+
+    struct compose_request later = request;
+    later.elapsed_ms = 5 * MINUTE_MS;
+    AUTO_COMPOSITION struct composition second;
+    struct error err;
+    assert_true(compose_render(*state, &later, stored, &second, &err));
+    json_t *got = json_array_get(second.mails, 0);
+    assert_null(text(got, "content_digest"));
+    assert_null(text(got, "supersede"));
+    assert_int_equal(json_integer_value(json_object_get(got, "lifetime_ms")), 15 * MINUTE_MS);
+    assert_string_equal(second.blobs[0].data, first.blobs[0].data);
+    assert_non_null(strstr(first.blobs[1].data, "15 Min"));
+    assert_non_null(strstr(second.blobs[1].data, "10 Min"));
+}
+
+static void parks_what_is_no_json(void **state)
+{
+    AUTO_COMPOSITION struct composition composition;
+    struct error err;
+    assert_true(compose_unparseable(*state, "{", 1, &composition, &err));
+    json_t *got = json_array_get(composition.mails, 0);
+    assert_string_equal(text(got, "park"), "unparseable");
+    assert_string_equal(text(got, "lane"), "code");
+    assert_true(json_is_null(json_object_get(got, "canonical")));
+    assert_int_equal(composition.blob_count, 0);
+}
+
+static void names_every_wrong_setting(void **state)
+{
+    (void)state;
+    const struct composer_settings settings = {
+        .templates_dir = REPOSITORY_ROOT "/templates",
+        .default_locale = "tlh",
+        .timezone = "UTC",
+        .mail_from = "nobody",
+    };
+    json_auto_t *faults = json_array();
+    assert_null(composer_create(&settings, faults));
+    assert_true(json_array_size(faults) >= 2);
+    assert_string_equal(text(json_array_get(faults, 0), "where"), "mail_from");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(composes_a_mail),
+        cmocka_unit_test(takes_the_lifetime_from_the_best_place),
+        cmocka_unit_test(parks_what_cannot_be_a_mail),
+        cmocka_unit_test(parks_too_large_a_mail),
+        cmocka_unit_test(sends_an_unknown_type_with_its_own_text),
+        cmocka_unit_test(knows_what_supersedes),
+        cmocka_unit_test(splits_an_array),
+        cmocka_unit_test(has_nothing_to_send),
+        cmocka_unit_test(renders_a_stored_mail_again),
+        cmocka_unit_test(parks_what_is_no_json),
+        cmocka_unit_test(names_every_wrong_setting),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
