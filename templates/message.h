@@ -27,8 +27,8 @@ struct message_values {
 
 struct message;
 
-// text is NUL-terminated behind size. ERR_INPUT: an unknown or unclosed placeholder, markup, a control character, or too long; the
-// error says which, but not in which file.
+// text is NUL-terminated behind size. ERR_INPUT: an unknown or unclosed placeholder, markup, a
+// control character, or too long; the error says which, but not in which file.
 struct message *message_create(const char *text, size_t size, struct error *err);
 void message_destroy(struct message *message); // NULL is a no-op
 

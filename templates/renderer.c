@@ -13,6 +13,7 @@
 #include "templates/text_layout.h"
 
 #define OUTPUT_SIZE_MAX (4 * 1024 * 1024) // escaping can make five bytes of one
+#define HTML_SIZE_USUAL (12 * 1024)       // taken at once: growing there copies and wipes
 
 bool renderer_knows(const struct renderer *renderer, const char *template)
 {
@@ -65,6 +66,7 @@ static bool render_html(const struct renderer *renderer, const json_t *view, cha
     const char *own = json_string_value(json_object_get(view, "own_html"));
     struct buffer out AUTO_BUFFER;
     buffer_init(&out, OUTPUT_SIZE_MAX);
+    buffer_reserve(&out, HTML_SIZE_USUAL);
     if (own && own_text_is_document(own))
         buffer_puts(&out, own);
     else if (!template_render(renderer->html_frame, view, &out, err))

@@ -127,11 +127,14 @@ static void put_base(struct draft *draft)
     put_text(draft, view, "footer", TEXT_FOOTER);
 }
 
+// Without words for the button the catalog does not want the link in this type of mail.
+static bool shows_link(const struct draft *draft)
+{
+    return draft->url && catalog_text(draft->base->catalog, draft->type, TEXT_BUTTON);
+}
+
 static void put_link(struct draft *draft)
 {
-    // Without words for the button the catalog does not want the link in this type of mail.
-    if (!draft->url || !catalog_text(draft->base->catalog, draft->type, TEXT_BUTTON))
-        return;
     json_t *link = json_object();
     put_string(draft, link, "url", draft->url);
     put_string(draft, link, "host", draft->host);
@@ -160,8 +163,9 @@ static void put_texts(struct draft *draft)
         put_string(draft, view, "code", draft->code);
         put_text(draft, view, "code_label", TEXT_CODE_LABEL);
     }
-    put_link(draft);
-    if (values[PLACEHOLDER_MINUTES] && (has_code || draft->url))
+    if (shows_link(draft))
+        put_link(draft);
+    if (values[PLACEHOLDER_MINUTES] && (has_code || shows_link(draft)))
         put_text(draft, view, "expiry", has_code ? TEXT_EXPIRY_CODE : TEXT_EXPIRY_LINK);
 }
 

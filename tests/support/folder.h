@@ -22,7 +22,8 @@ static inline void folder_make(char ret_path[FOLDER_PATH_SIZE])
 static inline void folder_write(const char *dir, const char *name, const char *text)
 {
     char path[FOLDER_PATH_SIZE];
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= FOLDER_PATH_SIZE)
+        abort();
     char *slash = strrchr(path, '/');
     *slash = '\0';
     mkdir(path, 0700);

@@ -252,7 +252,7 @@ static void bounds_what_a_template_can_do(void **state)
 
 #define PASSES_SPEC(file)                                                                          \
     {                                                                                              \
-        "passes_spec_" #file, passes_spec, NULL, NULL, (void *)(uintptr_t)#file                   \
+        "passes_spec_" #file, passes_spec, NULL, NULL, (void *)(uintptr_t) #file                   \
     }
 
 int main(void)

@@ -1,0 +1,80 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "templates/own_text.h"
+
+static void splits_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"\n\nUse this code:\r\n\r\n\r\n750046 \t\r\nEnd\n\n",
+         "[{\"text\":\"Use this "
+         "code:\"},{\"text\":\"\"},{\"text\":\"750046\"},{\"text\":\"End\"}]"},
+        {"a\rb\x01\x1b[2Jc\td", "[{\"text\":\"a\"},{\"text\":\"b[2Jc d\"}]"},
+        {"", "[]"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *lines = own_text_lines(cases[i].text);
+        char *got = json_dumps(lines, JSON_COMPACT);
+        assert_string_equal(got, cases[i].want);
+        free(got);
+    }
+}
+
+static void tells_kinds_of_content(void **state)
+{
+    (void)state;
+    assert_false(own_text_is_there(NULL));
+    assert_false(own_text_is_there(" \r\n\t"));
+    assert_true(own_text_is_there(" x"));
+    assert_false(own_text_has_tags("1 < 2 and 3 <4 <"));
+    assert_true(own_text_has_tags("1 < 2<br>"));
+    assert_true(own_text_is_document("\n<!DOCTYPE html><HTML>"));
+    assert_false(own_text_is_document("<p>html</p>"));
+}
+
+static void reads_html(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *html, *want;
+    } cases[] = {
+        {"<p>Hi,</p><p>click <a href=\"https://a.example/?a=1&amp;b=2\">here</a>.</p>",
+         "Hi,\n\nclick here https://a.example/?a=1&b=2 .\n"},
+        {"a &lt;b&gt; &amp;amp; &#8217;&#x1F600;&nbsp;&unknown; &#xD800;&#;x",
+         "a <b> &amp; \u2019\U0001f600 &unknown; &#;x"},
+        {"<html><head><title>x</title></head><body>a<br/>b<!-- <p>c</p> -->d</body></html>",
+         "a\nbd"},
+        {"<style>p{}</style>a\n\n  b<script>if (a<b) {}</script>", "a b"},
+        {"a<", "a<"},
+        {"a<p", "a\n\n"},
+        {"a<!-- b", "a"},
+        {"<a href=>x</a><a>y</a>", "xy"},
+        {"<script>", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buffer out AUTO_BUFFER;
+        buffer_init(&out, 1000);
+        own_text_from_html(cases[i].html, &out);
+        buffer_append(&out, "", 0);
+        assert_string_equal(out.data, cases[i].want);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(splits_lines),
+        cmocka_unit_test(tells_kinds_of_content),
+        cmocka_unit_test(reads_html),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,75 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "templates/text_layout.h"
+
+#define TEN "123456789 "
+#define SEVENTY TEN TEN TEN TEN TEN TEN TEN
+
+struct layout_case {
+    const char *text, *want;
+};
+
+static void lay_out(void (*layout)(const char *, size_t, struct buffer *),
+                    const struct layout_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct buffer out AUTO_BUFFER;
+        buffer_init(&out, 4000);
+        layout(cases[i].text, strlen(cases[i].text), &out);
+        buffer_append(&out, "", 0);
+        assert_string_equal(out.data, cases[i].want);
+    }
+}
+
+static void lays_out_bodies(void **state)
+{
+    (void)state;
+    static const struct layout_case cases[] = {
+        {"\n\n a \t\r\n\r\n\n\nb", " a\n\nb\n"},
+        {"", "\n"},
+        {"a\n\n\n", "a\n"},
+        {SEVENTY "12345678", SEVENTY "12345678\n"},
+        {SEVENTY "123456789", TEN TEN TEN TEN TEN TEN "123456789\n123456789\n"},
+        {"  " SEVENTY "x 1234567", "  " SEVENTY "x\n  1234567\n"},
+        {SEVENTY "https://a.example/" TEN "x",
+         TEN TEN TEN TEN TEN TEN "123456789\nhttps://a.example/123456789 x\n"},
+        {SEVENTY "\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1",
+         SEVENTY "\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\n"},
+    };
+    lay_out(text_layout_body, cases, sizeof(cases) / sizeof(cases[0]));
+
+    char word[301];
+    memset(word, 'x', 300);
+    word[300] = '\0';
+    struct buffer out AUTO_BUFFER;
+    buffer_init(&out, 4000);
+    text_layout_body(word, 300, &out);
+    assert_int_equal(out.size, 301);
+}
+
+static void lays_out_subjects(void **state)
+{
+    (void)state;
+    static const struct layout_case cases[] = {
+        {" a\r\n\tBcc: b\x7f c ", "a Bcc: b c"},
+        {"", ""},
+        {SEVENTY SEVENTY SEVENTY, SEVENTY SEVENTY TEN TEN TEN TEN TEN "123456789"},
+        {"\u00e1 \u00e9", "\u00e1 \u00e9"},
+    };
+    lay_out(text_layout_subject, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lays_out_bodies),
+        cmocka_unit_test(lays_out_subjects),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
