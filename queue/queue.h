@@ -22,9 +22,9 @@
 
 #include "relay/base/error.h"
 
-#define QUEUE_ID_SIZE 37    // UUIDv7 as text, with its NUL
+#define QUEUE_ID_SIZE 37 // UUIDv7 as text, with its NUL
 #define QUEUE_DIGEST_SIZE 32
-#define QUEUE_TEXT_SIZE 65  // template, route, key name, locale, reason, smarthost: with NUL
+#define QUEUE_TEXT_SIZE 65 // template, route, key name, locale, reason, smarthost: with NUL
 #define QUEUE_RECIPIENT_SIZE 321
 #define QUEUE_REPLY_SIZE 201
 
@@ -51,7 +51,7 @@ enum lane { LANE_CODE, LANE_NOTICE, LANE_BULK };
 
 const char *message_state_name(enum message_state state); // "received" ...
 bool message_state_parse(const char *name, enum message_state *ret_state);
-const char *lane_name(enum lane lane);                    // "code", "notice", "bulk"
+const char *lane_name(enum lane lane); // "code", "notice", "bulk"
 bool lane_parse(const char *name, enum lane *ret_lane);
 
 // ---- opening -------------------------------------------------------------------------------
@@ -127,8 +127,9 @@ struct queue_envelope {
     const char *locale;
     const char *recipient;
     const char *identity_id;
-    bool coded;          // carries a code or link: decides the dedupe window
-    int64_t deadline_ms; // queue time
+    bool coded;                      // carries a code or link: decides the dedupe window
+    int64_t created_ms;              // the message's own, as accepted: sealed in with the body
+    int64_t deadline_ms;             // queue time
     const uint8_t *content_digest;   // QUEUE_DIGEST_SIZE bytes, of route + index + content
     const uint8_t *supersede_digest; // QUEUE_DIGEST_SIZE bytes, or NULL
     bool supersede_by_browser;       // else by flow
@@ -145,7 +146,7 @@ struct queue_mail {
 
 // Turns a `received` (or released `parked`) row into its composed mails, in one commit: the
 // first keeps id, the others get new ones (array index 1, 2, ...). count 0 ends it as
-// `cancelled`, reason nothing_to_send.
+// `cancelled`, reason nothing_to_send. QUEUE_GONE also where created_ms is not the row's.
 void queue_compose(struct queue *queue, const char *id, const struct queue_mail *mails,
                    size_t count, queue_done_fn *done, void *context);
 
@@ -175,7 +176,7 @@ struct queue_settlement {
     bool charge;                         // count the attempt
     bool charge_unknown;                 // count an unknown outcome
     int64_t not_before_ms;               // QUEUED
-    bool ride; // may wait for another write's commit, at most 20 ms
+    bool ride;                           // may wait for another write's commit, at most 20 ms
 };
 
 // The body is dropped with sent, superseded, cancelled and expired. A settlement that cannot
@@ -186,8 +187,8 @@ void queue_settle(struct queue *queue, const char *id, const struct queue_settle
 // Puts every lease of another owner back to `queued`, and after a reboot counts an unknown
 // outcome on each lease and each `received` row; over max_unknown they end as `unknown`.
 // Called once, after the dot marks of an earlier run were settled. Waits for the commit.
-bool queue_recover(struct queue *queue, const char *owner, int max_unknown,
-                   size_t *ret_released, struct error *err);
+bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size_t *ret_released,
+                   struct error *err);
 
 // Deletes up to limit final rows (not parked or held) last updated before queue time before_ms,
 // drops bodies of parked ones past keeping, and ends waiting ones past their deadline as
@@ -267,9 +268,9 @@ bool queue_find_content(struct queue_reader *reader, const uint8_t *content_dige
                         bool *ret_found, struct error *err);
 // Is there a newer one (by receive time) with this supersede digest? Rows that ended as
 // `duplicate` are never newer; nor, by browser, parked, held, failed or cancelled ones.
-bool queue_find_newer(struct queue_reader *reader, const uint8_t *supersede_digest,
-                      bool by_browser, const char *own_id, int64_t own_created_ms,
-                      char ret_id[QUEUE_ID_SIZE], bool *ret_found, struct error *err);
+bool queue_find_newer(struct queue_reader *reader, const uint8_t *supersede_digest, bool by_browser,
+                      const char *own_id, int64_t own_created_ms, char ret_id[QUEUE_ID_SIZE],
+                      bool *ret_found, struct error *err);
 
 struct queue_filter {
     bool has_state;
@@ -278,14 +279,14 @@ struct queue_filter {
     enum lane lane;
     const char *recipient; // exact, case folded; NULL: any
     const char *template;
-    const char *before_id; // page: older than this id
+    const char *before_id;       // page: older than this id
     int64_t since_ms, before_ms; // created; 0: no bound
     size_t limit;
 };
 // Newest first. each returns false to stop.
 typedef bool queue_each_fn(void *context, const struct queue_message *message);
-bool queue_list(struct queue_reader *reader, const struct queue_filter *filter,
-                queue_each_fn *each, void *context, struct error *err);
+bool queue_list(struct queue_reader *reader, const struct queue_filter *filter, queue_each_fn *each,
+                void *context, struct error *err);
 
 struct queue_attempt_row {
     int64_t started_ms, ended_ms;
@@ -299,7 +300,7 @@ bool queue_attempts(struct queue_reader *reader, const char *id, queue_each_atte
 
 struct queue_stats {
     int64_t count[MESSAGE_STATE_COUNT];
-    int64_t waiting[LANE_COUNT]; // queued and sending
+    int64_t waiting[LANE_COUNT];           // queued and sending
     int64_t oldest_waiting_ms[LANE_COUNT]; // created; 0: none
 };
 bool queue_stats(struct queue_reader *reader, struct queue_stats *ret_stats, struct error *err);

@@ -1,0 +1,153 @@
+// change_sweep.c - what time ends: waiting messages, kept bodies, old rows. In batches, since
+// nobody is accepted while one is at work.
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/change.h"
+#include "queue/queue_private.h"
+
+// Rows looked at for each that may be deleted.
+#define LOOK_FACTOR 10
+
+struct sweep {
+    struct change change;
+    struct queue *queue;
+    int64_t before_ms;
+    int64_t limit;
+    int64_t *seqs; // room for limit rows
+    int64_t swept; // out
+};
+
+// Runs a statement with the parameters (now, how many are left), and counts its rows if told.
+static int sweep_step(struct sweep *sweep, struct database *database, const char *sql,
+                      int64_t now_ms, bool counts)
+{
+    AUTO_QUERY struct query query = query_start(database, sql);
+    query_int(&query, now_ms);
+    query_int(&query, sweep->limit - sweep->swept);
+    int rc = query_run(&query);
+    if (rc == SQLITE_OK && counts)
+        sweep->swept += database_changes(database);
+    return rc;
+}
+
+// The body goes before the row's state does, since both find their rows by it: the same ones,
+// in the order of the same index.
+#define EXPIRED_ROWS                                                                               \
+    " IN (SELECT seq FROM message INDEXED BY message_deadline WHERE state = 'queued'"              \
+    " AND deadline <= ?1 ORDER BY deadline, seq LIMIT ?2)"
+#define OUTLIVED_ROWS                                                                              \
+    " IN (SELECT seq FROM message INDEXED BY message_kept WHERE body_form > 0"                     \
+    " AND state IN ('failed', 'unknown', 'held', 'parked')"                                        \
+    " AND coalesce(deadline, created + 604800000) <= ?1"                                           \
+    " ORDER BY coalesce(deadline, created + 604800000), seq LIMIT ?2)"
+
+static int expire(struct sweep *sweep, struct database *database, int64_t now_ms)
+{
+    static const char BODIES[] = "DELETE FROM body WHERE message" EXPIRED_ROWS;
+    static const char ROWS[] =
+        "UPDATE message SET state = 'expired', reason = 'deadline', not_before = 0,"
+        " body_form = 0, updated = ?1 WHERE seq" EXPIRED_ROWS;
+    int rc = sweep_step(sweep, database, BODIES, now_ms, false);
+    return rc == SQLITE_OK ? sweep_step(sweep, database, ROWS, now_ms, true) : rc;
+}
+
+static int drop_outlived_bodies(struct sweep *sweep, struct database *database, int64_t now_ms)
+{
+    static const char BODIES[] = "DELETE FROM body WHERE message" OUTLIVED_ROWS;
+    static const char ROWS[] = "UPDATE message SET body_form = 0 WHERE seq" OUTLIVED_ROWS;
+    int rc = sweep_step(sweep, database, BODIES, now_ms, false);
+    return rc == SQLITE_OK ? sweep_step(sweep, database, ROWS, now_ms, true) : rc;
+}
+
+static bool is_final(const char *state)
+{
+    enum message_state parsed;
+    return message_state_parse(state, &parsed) && parsed != MESSAGE_RECEIVED &&
+           parsed != MESSAGE_QUEUED && parsed != MESSAGE_SENDING && parsed != MESSAGE_HELD &&
+           parsed != MESSAGE_PARKED;
+}
+
+// Rows lie in the order they came, so the old ones are in front and no index by age is needed.
+// A stretch that must stay is passed once and not looked at again before all was gone through.
+static int find_old(struct sweep *sweep, struct database *database, size_t *ret_count)
+{
+    static const char SQL[] = "SELECT seq, created, updated, state FROM message WHERE seq > ?"
+                              " ORDER BY seq LIMIT ?";
+    int64_t left = sweep->limit - sweep->swept;
+    AUTO_QUERY struct query query = query_start(database, SQL);
+    query_int(&query, sweep->queue->swept_seq);
+    query_int(&query, left * LOOK_FACTOR);
+    int64_t looked_at = 0;
+    *ret_count = 0;
+    while ((int64_t)*ret_count < left && query_step(&query)) {
+        int64_t seq = query_get_int(&query);
+        if (query_get_int(&query) >= sweep->before_ms)
+            break;
+        int64_t updated_ms = query_get_int(&query);
+        if (updated_ms < sweep->before_ms && is_final(query_get_text(&query)))
+            sweep->seqs[(*ret_count)++] = seq;
+        sweep->queue->swept_seq = seq;
+        looked_at++;
+    }
+    if ((int64_t)*ret_count < left && looked_at < left * LOOK_FACTOR)
+        sweep->queue->swept_seq = 0; // that was all: the next sweep begins in front
+    return query.rc;
+}
+
+static int delete_row(struct database *database, int64_t seq)
+{
+    static const char *const SQL[] = {"DELETE FROM message WHERE seq = ?",
+                                      "DELETE FROM attempt WHERE message = ?",
+                                      "DELETE FROM body WHERE message = ?"};
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < sizeof(SQL) / sizeof(SQL[0]); i++) {
+        AUTO_QUERY struct query query = query_start(database, SQL[i]);
+        query_int(&query, seq);
+        rc = query_run(&query);
+    }
+    return rc;
+}
+
+static int delete_old(struct sweep *sweep, struct database *database)
+{
+    size_t count = 0;
+    int rc = find_old(sweep, database, &count);
+    for (size_t i = 0; rc == SQLITE_OK && i < count; i++)
+        rc = delete_row(database, sweep->seqs[i]);
+    sweep->swept += (int64_t)count;
+    return rc;
+}
+
+static int apply(struct change *change, struct database *database, int64_t now_ms)
+{
+    struct sweep *sweep = (struct sweep *)change;
+    sweep->swept = 0;
+    int rc = expire(sweep, database, now_ms);
+    if (rc == SQLITE_OK)
+        rc = drop_outlived_bodies(sweep, database, now_ms);
+    if (rc == SQLITE_OK)
+        rc = delete_old(sweep, database);
+    return rc;
+}
+
+static const struct change_type SWEEP = {.apply = apply};
+
+bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *ret_swept,
+                 struct error *err)
+{
+    int64_t *seqs = calloc(limit > 0 ? limit : 1, sizeof(*seqs));
+    if (!seqs)
+        return error_set(err, ERR_TEMPORARY, "no memory to sweep %zu rows", limit);
+    struct sweep sweep = {.change.type = &SWEEP,
+                          .queue = queue,
+                          .before_ms = before_ms,
+                          .limit = (int64_t)limit,
+                          .seqs = seqs};
+    enum queue_result result = writer_submit_and_wait(queue->writer, &sweep.change);
+    free(seqs);
+    if (result != QUEUE_DONE)
+        return error_set(err, ERR_TEMPORARY, "the queue in %s cannot be written now", queue->dir);
+    *ret_swept = (size_t)sweep.swept;
+    return true;
+}

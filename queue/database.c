@@ -1,0 +1,245 @@
+#include "queue/database.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+// How long to wait for a foreign process that writes (an operator with sqlite3): ours never do.
+#define BUSY_TIMEOUT_MS 1000
+
+// The cache is small, since the kernel's holds the same pages: 4 MB for the writer's indexes.
+static const char SETTINGS[] = "PRAGMA cache_size = -4096;"
+                               "PRAGMA temp_store = MEMORY;"
+                               "PRAGMA synchronous = FULL;"
+                               "PRAGMA wal_autocheckpoint = 0;";
+
+bool database_open(struct database *database, const char *dir, bool read_only, struct error *err)
+{
+    *database = (struct database){0};
+    if (asprintf(&database->path, "%s/%s", dir, DATABASE_FILE) < 0)
+        abort();
+    struct stat status;
+    if (stat(database->path, &status) < 0) {
+        error_errno(err, errno == ENOENT ? ERR_INPUT : ERR_IO, "open %s", database->path);
+        database_close(database);
+        return false;
+    }
+    int flags = (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
+    int rc = sqlite3_open_v2(database->path, &database->handle, flags, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_extended_result_codes(database->handle, 1);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(database->handle, BUSY_TIMEOUT_MS);
+    // A reader that is the last to leave would checkpoint, beside a writer that just starts.
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (rc == SQLITE_OK)
+        rc = database_execute(database, SETTINGS);
+    if (rc != SQLITE_OK) {
+        database_error(database, rc, "open", err);
+        database_close(database);
+        return false;
+    }
+    return true;
+}
+
+void database_close(struct database *database)
+{
+    for (size_t i = 0; i < database->statement_count; i++)
+        sqlite3_finalize(database->statements[i].statement);
+    sqlite3_close(database->handle);
+    free(database->path);
+    *database = (struct database){0};
+}
+
+int database_execute(struct database *database, const char *sql)
+{
+    return sqlite3_exec(database->handle, sql, NULL, NULL, NULL);
+}
+
+bool database_error(const struct database *database, int rc, const char *what, struct error *err)
+{
+    enum error_code code = ERR_IO;
+    if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
+        code = ERR_CORRUPT;
+    else if (database_fault(database, rc) == DATABASE_BLOCKED)
+        code = ERR_TEMPORARY;
+    return error_set(err, code, "%s %s: %s (SQLite %d)", what, database->path, sqlite3_errstr(rc),
+                     rc);
+}
+
+// An I/O error for want of space or permission happened before anything was relied upon, so
+// it may be tried again. One of a sync never is: the kernel has dropped the dirty pages, and
+// the next sync would say that all is well.
+static enum database_fault io_fault(const struct database *database, int rc)
+{
+    if (rc == SQLITE_IOERR_NOMEM)
+        return DATABASE_BLOCKED;
+    if (rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC || !database->handle)
+        return DATABASE_BROKEN;
+    switch (sqlite3_system_errno(database->handle)) {
+    case ENOSPC:
+    case EDQUOT:
+    case EROFS:
+    case EFBIG: // a limit on the size of files
+        return DATABASE_BLOCKED;
+    default:
+        return DATABASE_BROKEN;
+    }
+}
+
+enum database_fault database_fault(const struct database *database, int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return DATABASE_FINE;
+    case SQLITE_FULL:
+    case SQLITE_READONLY:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_NOMEM:
+        return DATABASE_BLOCKED;
+    case SQLITE_IOERR:
+        return io_fault(database, rc);
+    default:
+        return DATABASE_BROKEN;
+    }
+}
+
+struct query query_start(struct database *database, const char *sql)
+{
+    struct query query = {0};
+    for (size_t i = 0; i < database->statement_count; i++) {
+        if (database->statements[i].sql == sql) {
+            query.statement = database->statements[i].statement;
+            return query;
+        }
+    }
+    if (database->statement_count == DATABASE_STATEMENTS_MAX)
+        abort(); // our bug: the array is too small for our own statements
+    query.rc = sqlite3_prepare_v3(database->handle, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                  &query.statement, NULL);
+    if (query.rc == SQLITE_OK) {
+        database->statements[database->statement_count].sql = sql;
+        database->statements[database->statement_count++].statement = query.statement;
+    }
+    return query;
+}
+
+// Unbinding as well lets no statement keep an address that its owner has freed.
+static void reset(struct query *query)
+{
+    sqlite3_reset(query->statement);
+    sqlite3_clear_bindings(query->statement);
+    query->bound = 0;
+}
+
+void query_finish(struct query *query)
+{
+    if (query->statement)
+        reset(query);
+    query->statement = NULL;
+}
+
+static void note(struct query *query, int rc)
+{
+    if (query->rc == SQLITE_OK)
+        query->rc = rc;
+}
+
+void query_text(struct query *query, const char *text)
+{
+    if (query->rc == SQLITE_OK)
+        note(query, sqlite3_bind_text(query->statement, ++query->bound, text, -1, SQLITE_STATIC));
+}
+
+void query_text_or_null(struct query *query, const char *text)
+{
+    query_text(query, text && *text ? text : NULL);
+}
+
+void query_blob(struct query *query, const void *data, size_t size)
+{
+    if (query->rc == SQLITE_OK)
+        note(query,
+             sqlite3_bind_blob64(query->statement, ++query->bound, data, size, SQLITE_STATIC));
+}
+
+void query_int(struct query *query, int64_t value)
+{
+    if (query->rc == SQLITE_OK)
+        note(query, sqlite3_bind_int64(query->statement, ++query->bound, value));
+}
+
+void query_null(struct query *query)
+{
+    if (query->rc == SQLITE_OK)
+        note(query, sqlite3_bind_null(query->statement, ++query->bound));
+}
+
+void query_int_or_null(struct query *query, int64_t value)
+{
+    if (value == 0)
+        query_null(query);
+    else
+        query_int(query, value);
+}
+
+bool query_step(struct query *query)
+{
+    if (query->rc != SQLITE_OK)
+        return false;
+    query->column = 0;
+    int rc = sqlite3_step(query->statement);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        query->rc = rc;
+    return rc == SQLITE_ROW;
+}
+
+int query_run(struct query *query)
+{
+    while (query_step(query))
+        continue;
+    if (query->statement)
+        reset(query);
+    return query->rc;
+}
+
+int64_t database_changes(const struct database *database)
+{
+    return sqlite3_changes64(database->handle);
+}
+
+int64_t query_get_int(struct query *query)
+{
+    return sqlite3_column_int64(query->statement, query->column++);
+}
+
+const char *query_get_text(struct query *query)
+{
+    const char *text = (const char *)sqlite3_column_text(query->statement, query->column++);
+    return text ? text : "";
+}
+
+void query_copy_text(struct query *query, char *ret_text, size_t size)
+{
+    snprintf(ret_text, size, "%s", query_get_text(query));
+}
+
+const void *query_get_blob(struct query *query, size_t *ret_size)
+{
+    int column = query->column++;
+    const void *data = sqlite3_column_blob(query->statement, column);
+    *ret_size = (size_t)sqlite3_column_bytes(query->statement, column);
+    return data;
+}
+
+bool query_next_is_null(const struct query *query)
+{
+    return sqlite3_column_type(query->statement, query->column) == SQLITE_NULL;
+}

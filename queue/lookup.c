@@ -1,0 +1,155 @@
+// lookup.c - one message with its body, and its likes: same content, or newer.
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/change.h"
+#include "queue/reader.h"
+#include "queue/seal.h"
+
+static void get_digest(struct query *query, bool *ret_has, uint8_t ret_digest[QUEUE_DIGEST_SIZE])
+{
+    size_t size = 0;
+    const void *digest = query_get_blob(query, &size);
+    *ret_has = digest && size == QUEUE_DIGEST_SIZE;
+    if (*ret_has)
+        memcpy(ret_digest, digest, QUEUE_DIGEST_SIZE);
+}
+
+bool reader_get_message(struct query *query, struct queue_message *ret_message)
+{
+    struct queue_message *to = ret_message;
+    *to = (struct queue_message){0};
+    query_copy_text(query, to->id, sizeof(to->id));
+    to->array_index = (int)query_get_int(query);
+    bool ok = message_state_parse(query_get_text(query), &to->state);
+    query_copy_text(query, to->reason, sizeof(to->reason));
+    query_copy_text(query, to->route, sizeof(to->route));
+    query_copy_text(query, to->key_name, sizeof(to->key_name));
+    query_copy_text(query, to->channel, sizeof(to->channel));
+    to->has_lane = !query_next_is_null(query);
+    const char *lane = query_get_text(query);
+    ok = ok && (!to->has_lane || lane_parse(lane, &to->lane));
+    query_copy_text(query, to->template, sizeof(to->template));
+    query_copy_text(query, to->locale, sizeof(to->locale));
+    query_copy_text(query, to->recipient, sizeof(to->recipient));
+    query_copy_text(query, to->identity_id, sizeof(to->identity_id));
+    to->coded = query_get_int(query) != 0;
+    get_digest(query, &to->has_supersede, to->supersede_digest);
+    to->supersede_by_browser = query_get_int(query) != 0;
+    query_copy_text(query, to->smarthost, sizeof(to->smarthost));
+    to->attempts = (int)query_get_int(query);
+    to->unknown_outcomes = (int)query_get_int(query);
+    to->created_ms = query_get_int(query);
+    to->updated_ms = query_get_int(query);
+    to->not_before_ms = query_get_int(query);
+    to->deadline_ms = query_get_int(query);
+    query_copy_text(query, to->last_reply, sizeof(to->last_reply));
+    to->composed = query_get_int(query) == BODY_MAIL;
+    return ok;
+}
+
+// A payload was sealed before its recipient and deadline were known, and keeps that seal.
+static bool open_body(const struct queue_reader *reader, const struct queue_message *message,
+                      const void *sealed, size_t sealed_size, char **ret_body, size_t *ret_size,
+                      struct error *err)
+{
+    const struct seal_binding binding = {
+        .id = message->id,
+        .form = message->composed ? BODY_MAIL : BODY_PAYLOAD,
+        .created_ms = message->created_ms,
+        .recipient = message->composed ? message->recipient : NULL,
+        .deadline_ms = message->composed ? message->deadline_ms : 0,
+    };
+    char *body = seal_open(reader->keys, &binding, sealed, sealed_size, ret_size, err);
+    if (!body)
+        return false;
+    *ret_body = body;
+    return true;
+}
+
+bool queue_load(struct queue_reader *reader, const char *id, struct queue_message *ret_message,
+                bool *ret_found, char **ret_body, size_t *ret_body_size, struct error *err)
+{
+    static const char WITHOUT_BODY[] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE id = ?";
+    static const char WITH_BODY[] = "SELECT " MESSAGE_COLUMNS ", sealed"
+                                    " FROM message LEFT JOIN body ON body.message = message.seq"
+                                    " WHERE id = ?";
+    if (ret_body && !reader->keys)
+        return error_set(err, ERR_INPUT, "bodies cannot be read without the queue's key");
+    AUTO_QUERY struct query query =
+        query_start(&reader->database, ret_body ? WITH_BODY : WITHOUT_BODY);
+    query_text(&query, id);
+    if (!query_step(&query)) {
+        *ret_found = false;
+        return reader_ended_well(reader, &query, err);
+    }
+    struct queue_message message;
+    if (!reader_get_message(&query, &message))
+        return error_set(err, ERR_CORRUPT, "the row of %s has an unknown state or lane", id);
+    if (ret_body) {
+        char *body = NULL;
+        size_t sealed_size = 0, body_size = 0;
+        const void *sealed = query_get_blob(&query, &sealed_size);
+        if (sealed && !open_body(reader, &message, sealed, sealed_size, &body, &body_size, err))
+            return false;
+        *ret_body = body;
+        *ret_body_size = body_size;
+    }
+    *ret_message = message;
+    *ret_found = true;
+    return true;
+}
+
+static bool read_one_id(const struct queue_reader *reader, struct query *query,
+                        char ret_id[QUEUE_ID_SIZE], bool *ret_found, struct error *err)
+{
+    bool found = query_step(query);
+    if (!reader_ended_well(reader, query, err))
+        return false;
+    if (found)
+        query_copy_text(query, ret_id, QUEUE_ID_SIZE);
+    *ret_found = found;
+    return true;
+}
+
+bool queue_find_content(struct queue_reader *reader, const uint8_t *content_digest,
+                        const char *own_id, int64_t now_ms, char ret_id[QUEUE_ID_SIZE],
+                        bool *ret_found, struct error *err)
+{
+    // The windows of queue_accept(). Mails of one payload have equal hashes: not each other's
+    // duplicates.
+    static const char SQL[] =
+        "SELECT id FROM message INDEXED BY message_content"
+        " WHERE content_digest = ?1 AND id <> ?2"
+        " AND payload_hash IS NOT (SELECT own.payload_hash FROM message AS own WHERE own.id = ?2)"
+        " AND NOT (state = 'superseded' AND reason = 'duplicate')"
+        " AND created > ?3 - 86400000"
+        " AND (coded IS NOT 0 OR state = 'parked' OR created > ?3 - 600000)"
+        " ORDER BY seq LIMIT 1";
+    AUTO_QUERY struct query query = query_start(&reader->database, SQL);
+    query_blob(&query, content_digest, QUEUE_DIGEST_SIZE);
+    query_text(&query, own_id);
+    query_int(&query, now_ms);
+    return read_one_id(reader, &query, ret_id, ret_found, err);
+}
+
+bool queue_find_newer(struct queue_reader *reader, const uint8_t *supersede_digest, bool by_browser,
+                      const char *own_id, int64_t own_created_ms, char ret_id[QUEUE_ID_SIZE],
+                      bool *ret_found, struct error *err)
+{
+    // Of two in the same millisecond the id decides, but mails of one payload are of one age.
+    static const char SQL[] =
+        "SELECT id FROM message INDEXED BY message_supersede"
+        " WHERE supersede_digest = ?1 AND supersede_by_browser = ?2"
+        " AND (created > ?4 OR (created = ?4 AND id > ?3))"
+        " AND payload_hash IS NOT (SELECT own.payload_hash FROM message AS own WHERE own.id = ?3)"
+        " AND NOT (state = 'superseded' AND reason = 'duplicate')"
+        " AND NOT (?2 AND state IN ('parked', 'held', 'failed', 'cancelled'))"
+        " ORDER BY created DESC, id DESC LIMIT 1";
+    AUTO_QUERY struct query query = query_start(&reader->database, SQL);
+    query_blob(&query, supersede_digest, QUEUE_DIGEST_SIZE);
+    query_int(&query, by_browser);
+    query_text(&query, own_id);
+    query_int(&query, own_created_ms);
+    return read_one_id(reader, &query, ret_id, ret_found, err);
+}

@@ -1,0 +1,240 @@
+// queue.c - opening and closing the folder; ids, digests and times.
+#include "queue/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "queue/queue_private.h"
+#include "queue/schema.h"
+#include "relay/base/cleanup.h"
+
+#define LOCK_FILE "queue.lock"
+
+static bool sync_dir(const char *path, struct error *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0)
+        return error_errno(err, ERR_IO, "sync %s", path);
+    return true;
+}
+
+static bool make_dir(const char *dir, struct error *err)
+{
+    if (mkdir(dir, 0700) == 0) {
+        AUTO_FREE char *copy = strdup(dir);
+        return sync_dir(copy ? dirname(copy) : dir, err);
+    }
+    if (errno != EEXIST)
+        return error_errno(err, ERR_IO, "make the folder %s", dir);
+    struct stat status;
+    if (stat(dir, &status) < 0)
+        return error_errno(err, ERR_IO, "open %s", dir);
+    if (!S_ISDIR(status.st_mode))
+        return error_set(err, ERR_INPUT, "%s is not a folder", dir);
+    if ((status.st_mode & 077) != 0)
+        return error_set(err, ERR_INPUT, "%s is open to others: chmod 700 it", dir);
+    return true;
+}
+
+// flock() belongs to the open file, so it also keeps out a second queue_open() of this process.
+static bool take_lock(struct queue *queue, struct error *err)
+{
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, "%s/%s", queue->dir, LOCK_FILE) < 0)
+        abort();
+    queue->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (queue->lock_fd < 0)
+        return error_errno(err, ERR_IO, "open %s", path);
+    if (flock(queue->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (errno == EWOULDBLOCK)
+        return error_set(err, ERR_TEMPORARY, "%s is in use by another process", queue->dir);
+    return error_errno(err, ERR_IO, "lock %s", path);
+}
+
+// Made here and not by SQLite, which would ask the umask. *ret_made: it is new or was empty.
+static bool make_file(const struct queue *queue, bool *ret_made, struct error *err)
+{
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, "%s/%s", queue->dir, DATABASE_FILE) < 0)
+        abort();
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return error_errno(err, errno == EROFS || errno == ENOSPC ? ERR_TEMPORARY : ERR_IO,
+                           "open %s", path);
+    *ret_made = status.st_size == 0;
+    return true;
+}
+
+static bool use_wal(struct database *database, struct error *err)
+{
+    AUTO_QUERY struct query query = query_start(database, "PRAGMA journal_mode = WAL");
+    bool is_wal = query_step(&query) && strcmp(query_get_text(&query), "wal") == 0;
+    if (query.rc != SQLITE_OK)
+        return database_error(database, query.rc, "open", err);
+    return is_wal || error_set(err, ERR_IO, "%s cannot have a write-ahead log", database->path);
+}
+
+// What an earlier run left in the WAL goes into the database, and the WAL begins anew: a hole
+// that a failed write may have left must never be appended to. A reader can delay that only.
+static bool empty_wal(struct database *database, struct error *err)
+{
+    int rc =
+        sqlite3_wal_checkpoint_v2(database->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY ||
+           database_error(database, rc, "checkpoint", err);
+}
+
+static bool read_last_seq(struct queue *queue, struct database *database, struct error *err)
+{
+    AUTO_QUERY struct query query =
+        query_start(database, "SELECT coalesce(max(seq), 0) FROM message");
+    if (query_step(&query))
+        queue->last_seq_found = query_get_int(&query);
+    return query.rc == SQLITE_OK || database_error(database, query.rc, "read", err);
+}
+
+static bool set_up(struct queue *queue, const struct clock_source *source,
+                   struct database *database, struct error *err)
+{
+    bool made = false;
+    if (!schema_upgrade(database, &made, err) || !keys_load_digest(queue->keys, database, err) ||
+        !queue_clock_start(&queue->clock, source, database, err) ||
+        !read_last_seq(queue, database, err))
+        return false;
+    int rc = queue_clock_record(&queue->clock, database);
+    if (rc == SQLITE_OK && made)
+        rc = queue_clock_record_recovery(&queue->clock, database);
+    return rc == SQLITE_OK || database_error(database, rc, "write", err);
+}
+
+static bool open_database(struct queue *queue, const struct clock_source *source,
+                          struct database *database, struct error *err)
+{
+    // Before anything is written: the file may be a newer program's.
+    if (!schema_check(database, false, err) || !use_wal(database, err) || !empty_wal(database, err))
+        return false;
+    int rc = database_execute(database, "BEGIN IMMEDIATE");
+    if (rc != SQLITE_OK)
+        return database_error(database, rc, "write", err);
+    if (!set_up(queue, source, database, err))
+        return false; // closing rolls back
+    rc = database_execute(database, "COMMIT");
+    return rc == SQLITE_OK || database_error(database, rc, "write", err);
+}
+
+static bool open_all(struct queue *queue, const struct queue_options *options,
+                     const struct clock_source *source, struct error *err)
+{
+    bool is_new = false;
+    if (!make_dir(queue->dir, err) || !take_lock(queue, err) || !make_file(queue, &is_new, err))
+        return false;
+    queue->keys = keys_load(queue->dir, options->key_hex, is_new, err);
+    struct database database;
+    if (!queue->keys || !database_open(&database, queue->dir, false, err))
+        return false;
+    if (!open_database(queue, source, &database, err) || !sync_dir(queue->dir, err)) {
+        database_close(&database);
+        return false;
+    }
+    queue->writer = writer_start(&database, &queue->clock, options, err);
+    return queue->writer != NULL;
+}
+
+struct queue *queue_open_at(const struct queue_options *options, const struct clock_source *source,
+                            struct error *err)
+{
+    struct queue *queue = calloc(1, sizeof(*queue));
+    if (!queue || !(queue->dir = strdup(options->dir)))
+        abort();
+    queue->lock_fd = -1;
+    uuid_source_init(&queue->uuids);
+    if (!open_all(queue, options, source, err)) {
+        queue_close(queue);
+        return NULL;
+    }
+    return queue;
+}
+
+struct queue *queue_open(const struct queue_options *options, struct error *err)
+{
+    return queue_open_at(options, &CLOCK_SOURCE_MACHINE, err);
+}
+
+void queue_close(struct queue *queue)
+{
+    if (!queue)
+        return;
+    writer_stop(queue->writer);
+    keys_destroy(queue->keys);
+    uuid_source_finish(&queue->uuids);
+    if (queue->lock_fd >= 0)
+        close(queue->lock_fd);
+    free(queue->dir);
+    free(queue);
+}
+
+bool queue_rebooted(const struct queue *queue)
+{
+    return queue->clock.rebooted;
+}
+
+int64_t queue_now_ms(const struct queue *queue)
+{
+    return queue_clock_now(&queue->clock);
+}
+
+int64_t queue_wall_ms(const struct queue *queue, int64_t t_ms)
+{
+    return queue_clock_wall(&queue->clock, t_ms);
+}
+
+int64_t queue_boot_ms(const struct queue *queue, int64_t t_ms)
+{
+    return queue_clock_boot(&queue->clock, t_ms);
+}
+
+bool queue_writable(const struct queue *queue)
+{
+    return writer_writable(queue->writer);
+}
+
+void queue_new_id(struct queue *queue, char ret_id[QUEUE_ID_SIZE])
+{
+    uuid_next(&queue->uuids, queue_now_ms(queue), ret_id);
+}
+
+void queue_digest(const struct queue *queue, const char *purpose, const void *data, size_t size,
+                  uint8_t ret_digest[QUEUE_DIGEST_SIZE])
+{
+    keys_digest(queue->keys, purpose, NULL, data, size, ret_digest);
+}
+
+// ---- flush ------------------------------------------------------------------------------------
+
+static int apply_nothing(struct change *change, struct database *database, int64_t now_ms)
+{
+    (void)change, (void)database, (void)now_ms;
+    return SQLITE_OK;
+}
+
+// Kept, so that it stays behind what is kept in front of it.
+static const struct change_type FLUSH = {.apply = apply_nothing, .kept = true};
+
+bool queue_flush(struct queue *queue, struct error *err)
+{
+    struct change change = {.type = &FLUSH};
+    enum queue_result result = writer_submit_and_wait(queue->writer, &change);
+    uint64_t refused = writer_refused_count(queue->writer);
+    if (atomic_exchange(&queue->flushed_refusals, refused) == refused && result == QUEUE_DONE)
+        return true;
+    return error_set(err, ERR_TEMPORARY, "the queue in %s has refused writes", queue->dir);
+}

@@ -1,0 +1,27 @@
+// queue_private.h - struct queue, for the files of this folder that serve queue.h.
+#ifndef QUEUE_QUEUE_PRIVATE_H
+#define QUEUE_QUEUE_PRIVATE_H
+
+#include "queue/keys.h"
+#include "queue/queue.h"
+#include "queue/queue_clock.h"
+#include "queue/uuid.h"
+#include "queue/writer.h"
+
+struct queue {
+    char *dir;
+    int lock_fd; // holds the lock for life
+    struct keys *keys;
+    struct queue_clock clock;
+    struct uuid_source uuids;
+    struct writer *writer;
+    int64_t last_seq_found;            // the newest row at queue_open(): later ones are this run's
+    int64_t swept_seq;                 // the writer's: how far queue_sweep() has looked
+    _Atomic uint64_t flushed_refusals; // refusals that a queue_flush() has told of
+};
+
+// queue_open() on other clocks than the machine's.
+struct queue *queue_open_at(const struct queue_options *options, const struct clock_source *source,
+                            struct error *err);
+
+#endif

@@ -1,0 +1,23 @@
+// uuid.h - UUIDv7 (RFC 9562 §5.7) whose text ascends in the order they were made.
+#ifndef QUEUE_UUID_H
+#define QUEUE_UUID_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#define UUID_TEXT_SIZE 37
+
+struct uuid_source {
+    pthread_mutex_t mutex;
+    int64_t last_ms;
+    uint16_t counter; // 12 bits in rand_a, RFC 9562 §6.2 method 1
+};
+
+void uuid_source_init(struct uuid_source *source);
+void uuid_source_finish(struct uuid_source *source);
+
+// now_ms: the time that goes in. Where it stands still or goes back, or a millisecond has no
+// number left, the ids run ahead of it. Any thread.
+void uuid_next(struct uuid_source *source, int64_t now_ms, char ret_text[UUID_TEXT_SIZE]);
+
+#endif

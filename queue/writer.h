@@ -1,0 +1,32 @@
+// writer.h - the one thread that writes and checkpoints: changes go in, commits come out.
+//
+// A group is whatever has queued up while the last commit ran; nobody waits for company but
+// changes that ride. Checkpoints are made here too: SQLite before 3.51.3 can corrupt the file
+// when one connection checkpoints while another commits, and beside a busy writer a
+// checkpoint never completes.
+#ifndef QUEUE_WRITER_H
+#define QUEUE_WRITER_H
+
+#include "queue/change.h"
+#include "queue/queue.h"
+#include "queue/queue_clock.h"
+
+struct writer;
+
+// Takes the connection over, also on failure. clock is borrowed; so is options, for this call.
+struct writer *writer_start(struct database *database, const struct queue_clock *clock,
+                            const struct queue_options *options, struct error *err);
+// Commits what was submitted, refuses what cannot be, checkpoints, closes the connection.
+void writer_stop(struct writer *writer); // NULL is a no-op
+
+// Any thread. The writer owns the change from now on.
+void writer_submit(struct writer *writer, struct change *change);
+
+// Submits a change that stands on the caller's stack and waits for its end. Never from a done
+// function.
+enum queue_result writer_submit_and_wait(struct writer *writer, struct change *change);
+
+bool writer_writable(const struct writer *writer);          // any thread
+uint64_t writer_refused_count(const struct writer *writer); // any thread; refused so far
+
+#endif
