@@ -29,8 +29,6 @@ struct source {
     const char *content_digest; // NULL: a stored mail
 };
 
-// ---- loading -------------------------------------------------------------------------------
-
 static void add_fault(json_t *faults, const char *where, const char *what)
 {
     // Without memory for it the fault is lost, but not the failure: the caller returns NULL.
@@ -76,8 +74,6 @@ void composer_destroy(struct composer *composer)
     json_decref(composer->lifetimes);
     free(composer);
 }
-
-// ---- one mail ------------------------------------------------------------------------------
 
 static int append_bytes(const char *data, size_t size, void *buffer)
 {
@@ -219,8 +215,6 @@ static bool compose_one(struct composer *composer, const struct source *source,
     }
     return add_mail(composer, &envelope, canonical_number, mime_number, composition, err);
 }
-
-// ---- requests ------------------------------------------------------------------------------
 
 static bool composition_init(struct composition *composition, struct error *err)
 {

@@ -11,8 +11,6 @@
 #define MINUTE_MS INT64_C(60000)
 #define FLOW_SIZE 65
 
-// ---- lifetime ------------------------------------------------------------------------------
-
 // The payload's minutes, at most the configured lifetime; else that; else the lane's.
 static void set_lifetime(struct envelope *envelope, const struct mail *mail,
                          const json_t *lifetimes)
@@ -32,8 +30,6 @@ int envelope_minutes_left(const struct envelope *envelope, int64_t elapsed_ms)
     int64_t minutes = (envelope->lifetime_ms - elapsed_ms + MINUTE_MS / 2) / MINUTE_MS;
     return minutes < 1 ? 1 : (int)minutes;
 }
-
-// ---- supersede -----------------------------------------------------------------------------
 
 static bool is_flow_id(const char *text)
 {
@@ -81,8 +77,6 @@ void envelope_supersede(struct envelope *envelope, const struct mail *mail, json
     else if (document)
         supersede_by_browser(envelope, document);
 }
-
-// ---- the value -----------------------------------------------------------------------------
 
 void envelope_init(struct envelope *envelope, const struct mail *mail, const json_t *lifetimes)
 {

@@ -14,8 +14,6 @@ struct mime {
     struct buffer head;        // From, Reply-To and what else never changes
 };
 
-// ---- headers -------------------------------------------------------------------------------
-
 // The gate of every header's value: what passes cannot begin a new line.
 static bool is_one_line(const char *value)
 {
@@ -171,8 +169,6 @@ static bool put_date(struct buffer *out, int64_t wall_ms, struct error *err)
     return put_verbatim(out, "Date", text, err);
 }
 
-// ---- bodies --------------------------------------------------------------------------------
-
 // Copies text with every LF as CRLF; CRs of its own are dropped, since a lone one is no line end.
 static void put_crlf(struct buffer *out, const char *text)
 {
@@ -229,8 +225,6 @@ static bool put_part(struct buffer *out, const char *type, const char *boundary,
         buffer_puts(out, "\r\n");
     return true;
 }
-
-// ---- the mail ------------------------------------------------------------------------------
 
 static bool put_fixed(struct mime *mime, const struct address *from, const char *from_name,
                       const char *reply_to, struct error *err)

@@ -13,6 +13,7 @@
 #include "relay/composer/compose.h"
 #include "relay/composer/confine.h"
 #include "relay/composer/fallback.h"
+#include "relay/composer/reply.h"
 
 #define NORMALISER_MAX (1024 * 1024)
 
@@ -51,8 +52,6 @@ static const char SAMPLE[] =
     "\"traits\":{\"email\":\"warm@example.com\",\"name\":{\"first\":\"W\",\"last\":\"M\"}},"
     "\"metadata_public\":null}}}";
 
-// ---- answers -------------------------------------------------------------------------------
-
 static bool session_break(struct session *session)
 {
     session->state = SESSION_OVER;
@@ -60,61 +59,34 @@ static bool session_break(struct session *session)
     return false;
 }
 
-// Steals header. ERR_INPUT: the answer does not fit a frame, and nothing was written.
-static bool write_answer(struct session *session, json_t *header, const struct buffer *blobs,
-                         size_t blob_count, struct error *err)
+// For the end of an answer: whatever could not be written ends the session.
+static bool answered(struct session *session, bool written)
 {
-    AUTO_FREE char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
-    json_decref(header);
-    if (!text)
-        return error_set(err, ERR_TEMPORARY, "answer: no memory");
-    struct frame frame = {.header = text, .header_size = strlen(text), .blob_count = blob_count};
-    for (size_t i = 0; i < blob_count; i++)
-        frame.blobs[i] = (struct frame_blob){blobs[i].data, blobs[i].size};
-    return frame_write(session->fd, &frame, err);
-}
-
-static bool answer(struct session *session, json_t *header)
-{
-    return write_answer(session, header, NULL, 0, session->err) || session_break(session);
+    return written || session_break(session);
 }
 
 static bool answer_failed(struct session *session, const json_t *request, const char *reason,
                           const char *detail)
 {
-    return answer(session, json_pack("{s:s, s:s?, s:s, s:s}", "op", "failed", "id",
-                                     json_string_value(json_object_get(request, "id")), "reason",
-                                     reason, "detail", detail));
+    return answered(session, reply_failed(session->fd, request, reason, detail, session->err));
 }
 
 static bool answer_composed(struct session *session, const json_t *request,
                             struct composition *composition, int64_t normaliser_us)
 {
-    struct error error;
-    json_t *header =
-        json_pack("{s:s, s:O, s:O, s:I}", "op", "composed", "id", json_object_get(request, "id"),
-                  "mails", composition->mails, "normaliser_us", (json_int_t)normaliser_us);
-    bool written =
-        write_answer(session, header, composition->blobs, composition->blob_count, &error);
+    bool written = reply_composed(session->fd, request, composition, normaliser_us, session->err);
     composition_finish(composition);
-    if (written)
-        return true;
-    if (error.code == ERR_INPUT)
-        return answer_failed(session, request, "too_large", error.message);
-    *session->err = error;
-    return session_break(session);
+    return answered(session, written);
 }
 
+// The last answer of a session: false.
 static bool answer_faults(struct session *session, json_t *faults)
 {
-    if (!answer(session, json_pack("{s:s, s:o}", "op", "faults", "faults", faults)))
-        return false;
+    bool written = reply_faults(session->fd, faults, session->err);
     session->state = SESSION_OVER;
-    session->end = SESSION_FAULTS;
+    session->end = written ? SESSION_FAULTS : SESSION_BROKEN;
     return false;
 }
-
-// ---- requests ------------------------------------------------------------------------------
 
 static bool malformed(struct session *session, const char *what)
 {
@@ -191,9 +163,7 @@ static bool answer_evaluate(struct session *session, const json_t *header,
     AUTO_FREE char *json = normaliser_evaluate_config(text, file, dir, &error);
     if (!json)
         return answer_failed(session, header, "not_evaluated", error.message);
-    struct buffer result = {.data = json, .size = strlen(json)};
-    return write_answer(session, json_pack("{s:s}", "op", "evaluated"), &result, 1, session->err) ||
-           session_break(session);
+    return answered(session, reply_evaluated(session->fd, json, session->err));
 }
 
 // Reads one request. False: the session is over. The header is the caller's to json_decref().
@@ -224,8 +194,6 @@ static bool next_request(struct session *session, json_t **ret_header, const cha
     *ret_blob = frame.blob_count ? frame.blobs[0] : (struct frame_blob){"", 0};
     return true;
 }
-
-// ---- composing through the normaliser --------------------------------------------------------
 
 static void drop_payload(struct session *session)
 {
@@ -277,7 +245,7 @@ static json_t *next_payload(void *context)
     }
     if (session->state == SESSION_WARMING) {
         session->state = SESSION_WARM;
-        answer(session, json_pack("{s:s}", "op", "ready"));
+        answered(session, reply_ready(session->fd, session->err));
     }
     json_t *document = NULL;
     while (!document && session->state != SESSION_OVER) {
@@ -312,10 +280,10 @@ static bool answer_normaliser_fault(struct session *session, const char *message
 {
     const char *colon = strstr(message, ": ");
     size_t where_size = colon ? (size_t)(colon - message) : 0;
-    json_t *fault =
-        colon ? json_pack("{s:s%, s:s}", "where", message, where_size, "what", colon + 2)
-              : json_pack("{s:s, s:s}", "where", session->normaliser_file, "what", message);
-    return answer_faults(session, json_pack("[o]", fault));
+    json_auto_t *faults =
+        colon ? json_pack("[{s:s%, s:s}]", "where", message, where_size, "what", colon + 2)
+              : json_pack("[{s:s, s:s}]", "where", session->normaliser_file, "what", message);
+    return answer_faults(session, faults);
 }
 
 static void serve_payloads(struct session *session)
@@ -338,8 +306,6 @@ static void serve_payloads(struct session *session)
     }
     drop_payload(session);
 }
-
-// ---- loading -------------------------------------------------------------------------------
 
 static bool read_normaliser(struct session *session, const char *file, struct error *err)
 {
@@ -375,7 +341,7 @@ static bool load(struct session *session, json_t *header)
                     "timezone", &settings.timezone, "mail_from", &settings.mail_from) != 0)
         return malformed(session, "init");
 
-    json_t *faults = json_array();
+    json_auto_t *faults = json_array();
     struct error error;
     if (!read_normaliser(session, normaliser, &error))
         json_array_append_new(faults,
@@ -383,7 +349,6 @@ static bool load(struct session *session, json_t *header)
     session->composer = composer_create(&settings, faults);
     if (!session->composer || json_array_size(faults) > 0)
         return answer_faults(session, faults);
-    json_decref(faults);
     return confine(session->err) || session_break(session);
 }
 

@@ -68,6 +68,15 @@ static void assert_holds(const struct buffer *out, const char *part)
         fail_msg("no \"%s\" in:\n%s", part, out->data);
 }
 
+// The unit again and again, as often as it fits.
+static void fill(char *text, size_t size, const char *unit)
+{
+    size_t used = 0, unit_size = strlen(unit);
+    for (; used + unit_size < size; used += unit_size)
+        memcpy(text + used, unit, unit_size);
+    text[used] = '\0';
+}
+
 static void writes_every_header(void **state)
 {
     (void)state;
@@ -135,9 +144,8 @@ static void folds_any_subject(void **state)
     (void)state;
     static const char *const units[] = {"a", " ", "ű", "日", "😀", "ab ", "=?", "é "};
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        char subject[3000] = "";
-        while (strlen(subject) + 8 < sizeof(subject))
-            strcat(subject, units[i]);
+        char subject[3000];
+        fill(subject, sizeof(subject), units[i]);
         struct mime_mail mail = sample();
         mail.subject = subject;
         AUTO_BUFFER struct buffer out;
@@ -176,9 +184,7 @@ static void encodes_bodies(void **state)
     char text[5000], html[5000];
     memset(text, 'x', sizeof(text) - 1); // one line, far over any limit
     text[sizeof(text) - 1] = '\0';
-    html[0] = '\0';
-    while (strlen(html) + 8 < sizeof(html))
-        strcat(html, "ő\n.\r");
+    fill(html, sizeof(html), "ő\n.\r");
     mail.text = text;
     mail.html = html;
     AUTO_BUFFER struct buffer out;
