@@ -68,6 +68,7 @@ static void fill(struct job *job, struct queue *queue, const struct config *conf
     envelope->recipient = job->recipient[0] ? job->recipient : NULL;
     envelope->identity_id = job->identity_id[0] ? job->identity_id : NULL;
     envelope->coded = json_is_true(json_object_get(mail, "coded"));
+    envelope->created_ms = job->received_ms;
     envelope->deadline_ms = job->received_ms +
                             json_integer_value(json_object_get(mail, "lifetime_ms")) -
                             config->deadline_margin_ms;
