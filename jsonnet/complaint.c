@@ -1,19 +1,44 @@
 #include "jsonnet/complaint.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STATIC_HEAD "STATIC ERROR: "
 #define RUNTIME_HEAD "RUNTIME ERROR: "
 #define PLACES_MAX 3
+#define LINES_MAX 1000000
 #define TRACE_SIZE_MAX 8192 // 20 lines; the message before them can be as long as a payload
 
-// A range as Jsonnet writes it: "3:5", "3:5-20" or "(3:5)-(4:2)".
 struct place {
     int line, column;
 };
 
-// Reads the place that follows "FILE:" and steps *text over it. False where there is none.
+static bool read_character(const char **text, char c)
+{
+    if (**text != c)
+        return false;
+    (*text)++;
+    return true;
+}
+
+// "LINE:COLUMN"
+static bool read_position(const char **text, struct place *ret_place)
+{
+    char *end;
+    long line = strtol(*text, &end, 10);
+    if (end == *text || *end != ':' || line < 0 || line > LINES_MAX)
+        return false;
+    const char *column_text = end + 1;
+    long column = strtol(column_text, &end, 10);
+    if (end == column_text || column < 0 || column > LINES_MAX)
+        return false;
+    *ret_place = (struct place){(int)line, (int)column};
+    *text = end;
+    return true;
+}
+
+// Reads the place behind "FILE:" ("3:5", "3:5-20" or "(3:5)-(4:2)") and steps *text over it.
 static bool read_place(const char **text, const struct complaint_source *source,
                        struct place *ret_place)
 {
@@ -21,18 +46,14 @@ static bool read_place(const char **text, const struct complaint_source *source,
     if (strncmp(*text, source->file, file_size) != 0 || (*text)[file_size] != ':')
         return false;
     const char *at = *text + file_size + 1;
-    int used = 0;
     struct place place;
-    if (sscanf(at, "(%6d:%6d)-(%*d:%*d)%n", &place.line, &place.column, &used) != 2 || !used) {
-        if (sscanf(at, "%6d:%6d%n", &place.line, &place.column, &used) != 2 || !used)
-            return false;
-        int end = 0;
-        if (sscanf(at + used, "-%*d%n", &end) == 0)
-            used += end;
-    }
+    read_character(&at, '(');
+    if (!read_position(&at, &place))
+        return false;
+    at += strspn(at, "0123456789:()-"); // where it ends
     place.line -= source->lines_before;
     *ret_place = place;
-    *text = at + used;
+    *text = at;
     return true;
 }
 
@@ -130,7 +151,7 @@ static bool set_static(struct error *err, const char *message,
     struct place place = {0};
     bool found = read_place(&message, source, &place);
     if (found)
-        message += strspn(message, ": ");
+        message += strspn(message, " ");
     char words[300];
     snprintf(words, sizeof(words), "%.*s", (int)strcspn(message, "\n"), message);
     hide_strings(words);

@@ -16,20 +16,12 @@ local number = std.native('number');
 // The flat default body has at the top what is below template_data elsewhere.
 local data = 'template_data|TemplateData|';
 
-local traits = std.join('|', [
-  'template_data.identity.traits',
-  'TemplateData.Identity.traits',
-  'template_data.traits',  // registration by e-mail: there is no identity yet
-  'template_data.identity',  // registration by SMS: these are the traits
-]);
+// Registration has no identity yet: by e-mail the traits stand alone, by SMS as the identity.
+local traits = 'template_data.identity.traits|TemplateData.Identity.traits|template_data.traits|template_data.identity';
 
 // Where a person's language and time zone are looked for, best place first.
-local wishes = std.join('|', [
-  'template_data.transient_payload',
-  traits,
-  'template_data.identity.metadata_public',
-  'TemplateData.Identity.metadata_public',
-]);
+local wishes = 'template_data.transient_payload|' + traits +
+               '|template_data.identity.metadata_public|TemplateData.Identity.metadata_public';
 
 function(payload) {
   channel: text('message_type|"email"'),

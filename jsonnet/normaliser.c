@@ -1,30 +1,32 @@
 #include "jsonnet/normaliser.h"
 
 #include <libjsonnet.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "jsonnet/complaint.h"
 #include "jsonnet/payload.h"
 #include "relay/base/buffer.h"
-#include "relay/base/cleanup.h"
 
 #define FILE_SIZE_MAX (1024 * 1024)
 // An evaluation grows by some bytes a payload; a new one costs 15 ms, so it comes seldom.
 #define PAYLOADS_PER_EVALUATION 100000
 
-// The text stands on lines of its own between these, so that only line numbers shift.
-#define PROLOGUE "local normaliser = (\n"
+// The text is the body of a function that is called for each payload, so that what it works out
+// outside of its own function is worked out anew: were `local to = at('to')` kept from payload to
+// payload, one person's code would go to another.
+// It stands on lines of its own, so that only line numbers shift.
+#define PROLOGUE "local normaliser() = (\n"
 #define PROLOGUE_LINES 1
 // The tail call keeps the stack flat. payload() is evaluated only if the function looks at its
 // argument. std.toString of a string would give the bare string, hence the array around it.
 static const char epilogue[] =
     "\n);\n"
-    "assert std.isFunction(normaliser) : 'the normaliser is no function';\n"
+    "assert std.isFunction(normaliser()) : 'the normaliser is no function';\n"
     "local next = std.native('next'), payload = std.native('payload'),\n"
     "      emit = std.native('emit');\n"
     "local loop(emitted) =\n"
-    "  if next() then loop(emit(std.toString([normaliser(payload())]))) tailstrict else null;\n"
+    "  if next() then loop(emit(std.toString([normaliser()(payload())]))) tailstrict\n"
+    "  else null;\n"
     "loop(null)\n";
 
 struct evaluation {
@@ -36,7 +38,7 @@ struct evaluation {
     int payloads;
 };
 
-static struct JsonnetJsonValue *to_jsonnet(struct JsonnetVm *vm, const json_t *value)
+static struct JsonnetJsonValue *to_jsonnet(struct JsonnetVm *vm, json_t *value)
 {
     if (json_is_string(value))
         return jsonnet_json_make_string(vm, json_string_value(value));
@@ -52,10 +54,10 @@ static struct JsonnetJsonValue *to_jsonnet(struct JsonnetVm *vm, const json_t *v
     }
     if (json_is_object(value)) {
         struct JsonnetJsonValue *object = jsonnet_json_make_object(vm);
-        void *members = json_object_iter((json_t *)(uintptr_t)value);
-        for (; members; members = json_object_iter_next((json_t *)(uintptr_t)value, members))
-            jsonnet_json_object_append(vm, object, json_object_iter_key(members),
-                                       to_jsonnet(vm, json_object_iter_value(members)));
+        const char *key;
+        json_t *member;
+        json_object_foreach(value, key, member)
+            jsonnet_json_object_append(vm, object, key, to_jsonnet(vm, member));
         return object;
     }
     return jsonnet_json_make_null(vm);
@@ -203,15 +205,17 @@ static int count_lines(const char *text)
 }
 
 // One evaluation: to the end of the payloads, or as long as an evaluation may live.
-static bool evaluate_payloads(const char *program, const char *file, struct evaluation *evaluation,
-                              char **ret_text)
+static bool evaluate_payloads(const char *program, const struct complaint_source *source,
+                              struct evaluation *evaluation, struct error *err)
 {
     evaluation->vm = jsonnet_make();
+    evaluation->payloads = 0;
     jsonnet_import_callback(evaluation->vm, refuse_import, evaluation->vm);
     register_natives(evaluation);
     int failed;
-    char *text = jsonnet_evaluate_snippet(evaluation->vm, file, program, &failed);
-    *ret_text = failed ? strdup(text) : NULL;
+    char *text = jsonnet_evaluate_snippet(evaluation->vm, source->file, program, &failed);
+    if (failed)
+        complaint_set(err, text, source);
     jsonnet_realloc(evaluation->vm, text, 0);
     jsonnet_destroy(evaluation->vm);
     return !failed;
@@ -229,16 +233,14 @@ bool normaliser_run(const char *text, const char *file, const struct normaliser_
     if (program.failed)
         return error_set(err, ERR_INPUT, "%s: larger than %d bytes", file, FILE_SIZE_MAX);
 
+    struct complaint_source source = {
+        .file = file, .lines_before = PROLOGUE_LINES, .lines = count_lines(text)};
     struct evaluation evaluation = {.io = io};
     while (!evaluation.ended) {
-        evaluation.payloads = 0;
-        AUTO_FREE char *complaint = NULL;
-        if (evaluate_payloads(program.data, file, &evaluation, &complaint))
-            continue;
-        struct complaint_source source = {
-            .file = file, .lines_before = PROLOGUE_LINES, .lines = count_lines(text)};
-        *ret_in_payload = evaluation.in_payload;
-        return complaint_set(err, complaint ? complaint : "", &source);
+        if (!evaluate_payloads(program.data, &source, &evaluation, err)) {
+            *ret_in_payload = evaluation.in_payload;
+            return false;
+        }
     }
     return true;
 }

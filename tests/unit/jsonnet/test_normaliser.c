@@ -94,6 +94,20 @@ static void one_evaluation_serves_many_payloads(void **state)
     }
 }
 
+static void nothing_is_kept_from_one_payload_for_the_next(void **state)
+{
+    (void)state;
+    AUTO_STREAM stream = {.left = 3, .results = json_array()};
+    struct error err;
+    bool in_payload;
+    assert_true(run("local n = std.native('at')('n');\n"
+                    "local again = { n: n };\n"
+                    "function(payload) [n, again.n, payload.n]",
+                    &stream, &in_payload, &err));
+    AUTO_FREE char *got = json_dumps(stream.results, JSON_COMPACT);
+    assert_string_equal(got, "[[0,0,0],[1,1,1],[2,2,2]]");
+}
+
 static void goes_on_with_the_next_payload_after_one_that_threw(void **state)
 {
     (void)state;
@@ -169,9 +183,12 @@ static long resident_kb(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
     assert_non_null(file);
-    long pages = 0, resident = 0;
-    assert_int_equal(fscanf(file, "%ld %ld", &pages, &resident), 2);
+    char line[128] = "";
+    assert_non_null(fgets(line, sizeof(line), file));
     fclose(file);
+    char *second = strchr(line, ' ');
+    assert_non_null(second);
+    long resident = strtol(second, NULL, 10);
     return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
@@ -282,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_evaluation_serves_many_payloads),
+        cmocka_unit_test(nothing_is_kept_from_one_payload_for_the_next),
         cmocka_unit_test(goes_on_with_the_next_payload_after_one_that_threw),
         cmocka_unit_test(names_kind_and_place_but_no_value),
         cmocka_unit_test(memory_stays_flat),
