@@ -19,8 +19,8 @@ void dialogue_enter(struct dialogue *dialogue, enum stage stage)
 
 static void forget_offers(struct dialogue *dialogue)
 {
-    dialogue->offers_size = dialogue->offers_smtputf8 = false;
-    dialogue->offers_auth = dialogue->offers_chunking = false;
+    dialogue->offers_size = dialogue->offers_smtputf8 = dialogue->offers_chunking = false;
+    dialogue->size_limit = 0;
 }
 
 void dialogue_sent(struct dialogue *dialogue, const char *command, size_t size)
@@ -51,7 +51,19 @@ void dialogue_sent(struct dialogue *dialogue, const char *command, size_t size)
     }
 }
 
-// One line of EHLO's answer: "250-AUTH PLAIN LOGIN".
+// The digits from at on; 0 where they are too many to mean a limit.
+static size_t read_number(const char *at, const char *end)
+{
+    size_t number = 0;
+    for (int digits = 0; at < end && *at >= '0' && *at <= '9'; at++) {
+        if (++digits > 15)
+            return 0;
+        number = number * 10 + (size_t)(*at - '0');
+    }
+    return number;
+}
+
+// One line of EHLO's answer: "250-SIZE 10240000".
 static void note_offer(struct dialogue *dialogue, const char *line, size_t size)
 {
     const struct {
@@ -60,7 +72,6 @@ static void note_offer(struct dialogue *dialogue, const char *line, size_t size)
     } offers[] = {
         {"SIZE", &dialogue->offers_size},
         {"SMTPUTF8", &dialogue->offers_smtputf8},
-        {"AUTH", &dialogue->offers_auth},
         {"CHUNKING", &dialogue->offers_chunking},
     };
     if (size < 5)
@@ -73,6 +84,9 @@ static void note_offer(struct dialogue *dialogue, const char *line, size_t size)
             strncasecmp(line + 4, offers[i].keyword, length) == 0)
             *offers[i].offered = true;
     }
+    static const char sized[] = "SIZE ";
+    if (size > 4 + strlen(sized) && strncasecmp(line + 4, sized, strlen(sized)) == 0)
+        dialogue->size_limit = read_number(line + 4 + strlen(sized), line + size);
 }
 
 static void answered(struct dialogue *dialogue, int code)

@@ -23,7 +23,8 @@ struct dialogue {
     struct reply reply; // code and text of its first line, when answered
 
     // What this connection's last EHLO offered, and whether 235 was seen on it.
-    bool offers_size, offers_smtputf8, offers_auth, offers_chunking;
+    bool offers_size, offers_smtputf8, offers_chunking;
+    size_t size_limit; // 0: none told
     bool authenticated;
 
     bool leaving; // QUIT was sent: what follows is of no interest

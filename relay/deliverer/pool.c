@@ -18,6 +18,7 @@ struct worker {
     struct job *job;       // under way or just given
     int64_t limit_boot_ms; // by when job must be over
     bool idle;             // in next() or between runs
+    bool ending;           // nothing came while it was idle
     bool connected;        // idle with its connection kept
     struct worker *below;  // pool::idle
     struct worker *next;   // pool::workers
@@ -34,6 +35,8 @@ struct pool {
     struct worker *workers;
     struct worker *idle; // the one that became idle last is first
     struct job *waiting, **waiting_end;
+    size_t waiting_count;
+    size_t returning; // workers that have reported and will ask for the next job at once
 };
 
 struct pool *pool_create(const struct settings *settings, const struct smtp_driver *driver,
@@ -86,6 +89,7 @@ static struct job *take_waiting(struct pool *pool)
     if (!job)
         return NULL;
     pool->waiting = job->next;
+    pool->waiting_count--;
     if (!pool->waiting)
         pool->waiting_end = &pool->waiting;
     job->next = NULL;
@@ -137,6 +141,7 @@ static struct job *wait_for_job(struct worker *worker, bool connected)
         if (pthread_cond_timedwait(&worker->given, &pool->lock, &until) == ETIMEDOUT &&
             !worker->job) {
             leave_idle(worker);
+            worker->ending = true;
             break;
         }
     }
@@ -146,6 +151,7 @@ static struct job *wait_for_job(struct worker *worker, bool connected)
 static struct job *next_job(struct worker *worker, bool connected)
 {
     pthread_mutex_lock(&worker->pool->lock);
+    worker->pool->returning--;
     struct job *job = take_waiting(worker->pool);
     if (job)
         give(worker, job);
@@ -168,6 +174,7 @@ static void source_done(struct job_source *source, struct job *job, struct outco
     pthread_mutex_lock(&pool->lock);
     worker->job = NULL;
     wire_end(&worker->wire);
+    pool->returning++;
     pthread_mutex_unlock(&pool->lock);
     report(pool, job, outcome);
 }
@@ -186,6 +193,7 @@ static struct job *retire(struct worker *worker)
     pthread_mutex_lock(&pool->lock);
     struct job *job = take_waiting(pool);
     if (job) {
+        worker->ending = false;
         give(worker, job);
     } else {
         struct worker **at = &pool->workers;
@@ -214,7 +222,7 @@ static void *worker_main(void *argument)
                 outcome_set(&outcome, OUTCOME_SESSION, STAGE_CONNECT, err.message);
                 source_done(&worker->source, job, &outcome);
             }
-            job = next_job(worker, false);
+            job = worker->ending ? NULL : next_job(worker, false);
         }
         pool->driver->destroy(client);
         job = retire(worker);
@@ -261,12 +269,15 @@ static struct job *hand_over(struct pool *pool, struct job *job)
         pthread_cond_signal(&worker->given);
         return NULL;
     }
-    if (pool->worker_count < pool->settings->connections && start_worker(pool, job))
+    // The core may answer a result before the worker has turned round: its connection is kept.
+    bool soon = pool->returning > pool->waiting_count;
+    if (!soon && pool->worker_count < pool->settings->connections && start_worker(pool, job))
         return NULL;
     if (pool->worker_count == 0)
         return job;
     *pool->waiting_end = job;
     pool->waiting_end = &job->next;
+    pool->waiting_count++;
     return NULL;
 }
 
@@ -298,6 +309,7 @@ void pool_cut(struct pool *pool, const char *id)
         struct job *job = *at;
         if (id[0] == '\0' || strcmp(id, job->id) == 0) {
             *at = job->next;
+            pool->waiting_count--;
             job->next = cut;
             cut = job;
         } else {

@@ -19,8 +19,7 @@
 #include "relay/deliverer/dialogue.h"
 #include "relay/deliverer/smtp_driver.h"
 
-static const char body_end[] = "\r\n";
-enum { BODY_END_SIZE = sizeof(body_end) - 1, URL_SIZE = 1100, MS_PER_S = 1000 };
+enum { URL_SIZE = 1100, MS_PER_S = 1000 };
 
 struct client {
     const struct settings *settings;
@@ -120,6 +119,9 @@ static int before_mail(void *argument, char *peer, char *local, int peer_port, i
     } else if (client->job->smtputf8 && !dialogue->offers_smtputf8) {
         dialogue_enter(&client->dialogue, STAGE_RCPT);
         client->not_allowed = "the recipient needs SMTPUTF8, which the smarthost does not offer";
+    } else if (dialogue->size_limit > 0 && client->job->body_size > dialogue->size_limit) {
+        dialogue_enter(&client->dialogue, STAGE_RCPT);
+        client->not_allowed = "the message is over the smarthost's size limit";
     } else {
         dialogue_enter(&client->dialogue, STAGE_MAIL);
         return CURL_PREREQFUNC_OK;
@@ -127,29 +129,25 @@ static int before_mail(void *argument, char *peer, char *local, int peer_port, i
     return CURL_PREREQFUNC_ABORT;
 }
 
-// The message, but for its last CRLF. Once that is asked for the kernel has all before it, and
-// libcurl writes it and the dot next, without asking again since it knows the size (transfer.c,
-// readwrite_upload): so it is given out at the gate.
+// The message, then "there is no more", which is the gate: the dot is what libcurl writes next
+// (smtp.c, smtp_done). It must not know the size beforehand: it would count the dots that it
+// stuffs, and end the message, unasked, at the size (transfer.c, readwrite_upload).
 static size_t give_body(char *to, size_t unit, size_t count, void *argument)
 {
     struct client *client = argument;
     const struct job *job = client->job;
     size_t room = unit * count, left = job->body_size - client->body_given;
-    if (left > BODY_END_SIZE) {
-        size_t size = left - BODY_END_SIZE < room ? left - BODY_END_SIZE : room;
+    if (left > 0) {
+        size_t size = left < room ? left : room;
         memcpy(to, job->body + client->body_given, size);
         client->body_given += size;
         return size;
     }
-    if (left == 0)
-        return 0;
     // With TLS there may be unread records that are no answer (session tickets).
-    if (room < BODY_END_SIZE || !wire_pass_dot(client->wire, client->tls[0] == '\0'))
+    if (!wire_pass_dot(client->wire, client->tls[0] == '\0'))
         return CURL_READFUNC_ABORT;
     dialogue_enter(&client->dialogue, STAGE_DOT);
-    memcpy(to, body_end, BODY_END_SIZE);
-    client->body_given = job->body_size;
-    return BODY_END_SIZE;
+    return 0;
 }
 
 // Called at least every second, also while there is no socket to shut down (name resolution), and
@@ -195,7 +193,7 @@ static void place_failure(struct client *client, CURLcode rc)
     curl_off_t connected_us = 0;
     (void)curl_easy_getinfo(client->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
     bool implicit = client->settings->tls == TLS_IMPLICIT;
-    if (is_tls_error(rc) && dialogue->stage < STAGE_MAIL)
+    if (is_tls_error(rc) && dialogue->stage <= STAGE_STARTTLS)
         dialogue_enter(dialogue, STAGE_STARTTLS);
     else if (rc == CURLE_LOGIN_DENIED && dialogue->stage == STAGE_EHLO)
         dialogue_enter(dialogue, STAGE_AUTH); // offered, but with no mechanism of ours
@@ -206,14 +204,17 @@ static void place_failure(struct client *client, CURLcode rc)
 static void judge(struct client *client, CURLcode rc, struct outcome *outcome)
 {
     struct dialogue *dialogue = &client->dialogue;
-    if (rc != CURLE_OK && dialogue->stage < STAGE_MAIL && !client->not_allowed)
+    // What was answered well before the failure is not its answer.
+    bool refused = dialogue->answered && dialogue->reply.code >= 400;
+    if (rc != CURLE_OK && dialogue->answered && !refused && dialogue->stage != STAGE_DOT)
+        dialogue_enter(dialogue, dialogue->stage);
+    if (rc != CURLE_OK && !refused && dialogue->stage < STAGE_MAIL && !client->not_allowed)
         place_failure(client, rc);
     struct trace trace = {
         .stage = dialogue->stage,
         .answered = dialogue->answered,
         .reply = dialogue->reply,
         .dot_begun = wire_dot_begun(client->wire),
-        .size_declared = dialogue->offers_size,
         .stop = wire_stopped(client->wire),
     };
     if (!trace.answered && trace.stop == STOP_NONE) {
@@ -253,9 +254,7 @@ static void deliver(struct client *client, const struct job *job, struct outcome
 {
     struct curl_slist *recipients = curl_slist_append(NULL, job->recipient);
     if (!recipients || curl_easy_setopt(client->curl, CURLOPT_MAIL_FROM, job->sender) != CURLE_OK ||
-        curl_easy_setopt(client->curl, CURLOPT_MAIL_RCPT, recipients) != CURLE_OK ||
-        curl_easy_setopt(client->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)job->body_size) !=
-            CURLE_OK) {
+        curl_easy_setopt(client->curl, CURLOPT_MAIL_RCPT, recipients) != CURLE_OK) {
         outcome_set(outcome, OUTCOME_SESSION, STAGE_CONNECT, "no memory");
     } else {
         client->job = job;

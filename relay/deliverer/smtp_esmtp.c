@@ -142,8 +142,16 @@ static void end_session(struct client *client)
     wire_hush(client->wire);
 }
 
+// Once the connection was shut down a reply may be cut short, and libesmtp takes it for whole.
+static bool may_be_torn(struct client *client)
+{
+    return wire_stopped(client->wire) != STOP_NONE;
+}
+
 static void on_mail_status(struct client *client)
 {
+    if (may_be_torn(client))
+        return;
     const smtp_status_t *status = smtp_reverse_path_status(client->message);
     if (status->code / 100 == 2) {
         dialogue_enter(&client->dialogue, STAGE_RCPT);
@@ -155,6 +163,8 @@ static void on_mail_status(struct client *client)
 
 static void on_recipient_status(struct client *client)
 {
+    if (may_be_torn(client))
+        return;
     const smtp_status_t *status = smtp_recipient_status(client->recipient);
     client->refused = status->code / 100 != 2;
     if (client->refused)

@@ -1,0 +1,679 @@
+"""The deliverer as the core sees it: the binary, its socket, the dot marks, a smarthost.
+
+Every outcome class of docs/protocol.md, over both drivers where both can meet it.
+"""
+import contextlib
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import time
+import uuid
+
+import frames
+import pytest
+import smtp_server
+from smtp_server import SmtpServer, after, drip, drop, garbage, hang, reply, reset, then_drop
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / os.environ.get("RELAY_BUILD", "build/sanitize")
+DELIVERER = BUILD / "libexec/courier-relay/deliverer"
+
+DRIVERS = ["esmtp", "curl"]
+BODY = (b"From: a@acme.example\r\nTo: z@example.com\r\nMessage-ID: <%s@acme.example>\r\n"
+        b"Date: Fri, 21 Nov 2025 01:22:03 +0000\r\nSubject: hello\r\n\r\n"
+        b"first\r\n.\r\n..two\r\nlast line\r\n")
+# More than the kernel keeps for a peer that does not read.
+HUGE = BODY % b"huge" + (b"y" * 76 + b"\r\n") * 150000
+
+
+class Dots:
+    """The marks' file of relay/base/dots.c."""
+
+    FREE, ASSIGNED, BEGUN, VERDICT = range(4)
+    HEAD, MARK, COUNT = 8 + 40, 4 + 4 + 40, 512
+
+    def __init__(self, path):
+        self.path = path
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip().encode()
+        path.write_bytes(b"dots-01\0" + boot.ljust(40, b"\0") + bytes(self.MARK * self.COUNT))
+
+    def __getitem__(self, index):
+        data = self.path.read_bytes()
+        return struct.unpack_from("<Ii", data, self.HEAD + index * self.MARK)
+
+
+class Deliverer:
+    """Starts the binary as process_spawn() does."""
+
+    def __init__(self, folder, port, *, driver="esmtp", **init):
+        self.dots = Dots(folder / f"dots-{uuid.uuid4()}")
+        self.answers = {}
+        self.next_mark = 0
+        self.socket, theirs = socket.socketpair()
+        self.socket.settimeout(20)
+        dots = os.open(self.dots.path, os.O_RDWR)
+
+        def place():
+            os.dup2(os.dup(theirs.fileno()), 3)
+            os.dup2(os.dup(dots), 4)
+
+        # Lifted out of the way of 3 and 4 before they are put there.
+        lifted = [os.dup(fd) for fd in [0] * 8]
+        self.process = subprocess.Popen([DELIVERER, str(os.getpid())], env=environment(),
+                                        preexec_fn=place, close_fds=False,
+                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for fd in [dots, *lifted]:
+            os.close(fd)
+        theirs.close()
+        self.send(dict({
+            "op": "init", "smarthost": f"127.0.0.1:{port}", "driver": driver,
+            "host": "127.0.0.1", "port": port, "tls": "none", "verify": True,
+            "server_name": None, "user": None, "password": None, "dir": None,
+            "helo": "relay.example.com", "connections": 16, "idle_ms": 30000,
+            "connect_timeout_ms": 2000, "timeout_ms": 10000}, **init))
+        self.first, _ = frames.read_frame(self.socket)
+
+    def send(self, header, *blobs):
+        self.socket.sendall(frames.encode(header, blobs))
+
+    def deliver(self, body=None, **fields):
+        """Hands a message over and returns its id."""
+        name = str(uuid.uuid4())
+        header = dict({
+            "op": "deliver", "id": name, "mark": self.next_mark, "smtputf8": False,
+            "sender": "no-reply@acme.example", "recipient": "zoe@example.com",
+            "deadline_boot_ms": boot_ms() + 3600000}, **fields)
+        self.next_mark += 1
+        self.send(header, BODY % name.encode() if body is None else body)
+        return name
+
+    def result(self, name):
+        while name not in self.answers:
+            header, _ = frames.read_frame(self.socket)
+            assert header["op"] == "result"
+            self.answers[header["id"]] = header
+        return self.answers[name]
+
+    def send_one(self, **fields):
+        return self.result(self.deliver(**fields))
+
+    def cut(self, name=None):
+        self.send({"op": "cut", "id": name})
+
+    def close(self):
+        self.socket.close()
+        try:
+            status = self.process.wait(5)
+        finally:
+            self.process.kill()
+        text = self.process.stderr.read().decode()
+        assert status == 0, f"ended with {status}: {text}"
+        return text
+
+
+def environment():
+    """Empty as the core leaves it, but for what sanitizers are told."""
+    return {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
+
+
+def boot_ms():
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)
+
+
+@pytest.fixture
+def start(tmp_path):
+    with contextlib.ExitStack() as stack:
+        def begin(server, driver="esmtp", port=None, **init):
+            made = Deliverer(tmp_path, port or (server.port if server else 1), driver=driver,
+                             **init)
+            assert made.first == {"op": "ready"}, made.first
+            return stack.enter_context(contextlib.closing(made))
+        yield begin
+
+
+@pytest.fixture
+def server():
+    with SmtpServer() as made:
+        yield made
+
+
+def expect(result, outcome, stage, code=None, alarm=None):
+    got = {key: result[key] for key in ("outcome", "stage", "reply_code", "alarm")}
+    assert got == {"outcome": outcome, "stage": stage, "reply_code": code, "alarm": alarm}, result
+
+
+# ---- sent --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_message_arrives_as_it_was_and_its_verdict_is_marked(server, start, driver):
+    deliverer = start(server, driver)
+    name = deliverer.deliver()
+    result = deliverer.result(name)
+    expect(result, "sent", "dot", 250)
+    assert result["enhanced_code"] == "2.0.0" and result["reply_text"].startswith("queued as 1-")
+    assert result["address"] == f"127.0.0.1:{server.port}" and result["tls"] is None
+    [message] = server.messages
+    assert message.data == BODY % name.encode()
+    assert (message.sender, message.recipients) == ("no-reply@acme.example", ["zoe@example.com"])
+    if driver == "esmtp":
+        assert f"SIZE={len(message.data)}" in message.parameters
+    assert server.commands[0] == (1, "EHLO relay.example.com")
+    assert deliverer.dots[0] == (Dots.VERDICT, 250)
+
+
+@pytest.mark.parametrize("dots", range(4))
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_lines_that_begin_with_a_dot(server, start, driver, dots):
+    deliverer = start(server, driver)
+    long = b"x" * 76 + b"\r\n"
+    body = BODY % b"dots" + b".\r\n" * dots + long * (65536 // len(long)) + b"." * dots + b"\r\n"
+    expect(deliverer.send_one(body=body), "sent", "dot", 250)
+    assert server.messages[0].data == body
+    assert deliverer.dots[0] == (Dots.VERDICT, 250)
+
+
+def test_a_message_over_the_limit_that_ehlo_told(start):
+    with SmtpServer(offers=["SIZE 100"]) as server:
+        expect(start(server, "curl").send_one(), "permanent", "rcpt")
+        assert "MAIL" not in server.verbs()
+
+
+@pytest.mark.parametrize("offers", [[], ["PIPELINING"], ["CHUNKING"], ["CHUNKING", "PIPELINING"]])
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_connection_is_kept_for_a_hundred_messages(start, driver, offers):
+    with SmtpServer(offers=offers) as server:
+        deliverer = start(server, driver)
+        sent = [deliverer.deliver() for _ in range(1)]
+        for _ in range(99):
+            expect(deliverer.result(sent[-1]), "sent", "dot", 250)
+            sent.append(deliverer.deliver())
+        deliverer.result(sent[-1])
+        # libesmtp holds what it has sent until its session ends, so that has a limit of 40.
+        assert server.connections == (3 if driver == "esmtp" else 1)
+        assert [message.data for message in server.messages] == \
+            [BODY % name.encode() for name in sent]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_many_messages_share_the_connections_allowed(server, start, driver):
+    server.on("mail", after(0.05), times=8)
+    deliverer = start(server, driver, connections=4)
+    names = [deliverer.deliver(recipient=f"r{i}@example.com") for i in range(40)]
+    for name in names:
+        expect(deliverer.result(name), "sent", "dot", 250)
+    assert server.connections <= 8
+    pairs = {message.message_id: message.recipients for message in server.messages}
+    assert pairs == {f"<{name}@acme.example>": [f"r{i}@example.com"]
+                     for i, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_idle_connection_is_quit(server, start, driver):
+    deliverer = start(server, driver, idle_ms=100)
+    deliverer.send_one()
+    server.wait_until(lambda: server.open_connections == 0)
+    assert server.verbs()[-1] == "QUIT"
+    expect(deliverer.send_one(), "sent", "dot", 250)
+
+
+@pytest.mark.parametrize("say", ["nothing", "421"])
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_kept_connection_that_was_closed_is_not_the_messages_fault(server, start, driver, say):
+    deliverer = start(server, driver)
+    deliverer.send_one()
+    if say == "421":
+        server.on("mail", then_drop("421 4.4.2 idle for too long"), times=1)
+    else:
+        server.drop_connections()
+    expect(deliverer.send_one(), "sent", "dot", 250)
+    assert server.connections == 2 and len(server.messages) == 2
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_kept_connection_that_closes_at_mail_is_tried_once_more_only(server, start, driver):
+    deliverer = start(server, driver)
+    deliverer.send_one()
+    server.on("mail", drop())
+    expect(deliverer.send_one(), "session", "mail")
+    assert server.connections == 2
+
+
+# ---- refusals ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("stage, answer, outcome", [
+    ("greeting", "554 5.3.2 not today", "session"),
+    ("greeting", "421 4.3.2 not now", "session"),
+    ("mail", "451 4.3.0 later", "session"),
+    ("mail", "550 5.7.1 who are you", "session"),
+    ("mail", "552 5.3.4 too big", "permanent"),
+    ("mail", "452 4.3.1 too big for now", "temporary"),
+    ("rcpt", "450 4.2.0 greylisted", "temporary"),
+    ("rcpt", "451 4.3.0 later", "temporary"),
+    ("rcpt", "452 4.2.2 full", "temporary"),
+    ("rcpt", "421 4.3.2 going", "temporary"),
+    ("rcpt", "550 5.1.1 no such user", "permanent"),
+    ("rcpt", "550 5.7.1 relaying denied", "permanent"),
+    ("rcpt", "554 5.7.1 relaying denied", "permanent"),
+    ("data", "451 4.3.0 later", "temporary"),
+    ("data", "554 5.6.0 no", "permanent"),
+    ("dot", "451 4.7.1 later", "temporary"),
+    ("dot", "421 4.3.2 going", "temporary"),
+    ("dot", "554 5.7.1 spam", "permanent"),
+    ("dot", "552 5.2.2 quota", "permanent"),
+])
+def test_a_refusal_has_its_class(server, start, driver, stage, answer, outcome):
+    server.on(stage, reply(answer))
+    deliverer = start(server, driver)
+    result = deliverer.send_one()
+    code, enhanced, text = answer.split(" ", 2)
+    if stage == "mail" and driver == "curl":
+        outcome = "session"  # it does not declare the size, so no answer is about that
+    expect(result, outcome, stage, int(code))
+    assert result["enhanced_code"] == enhanced and result["reply_text"] == text
+    mark = (Dots.VERDICT, int(code)) if stage == "dot" else (Dots.FREE, 0)
+    assert deliverer.dots[0] == mark
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_ehlo_and_helo_refused_is_the_sessions_fault(server, start, driver):
+    server.on("ehlo", reply("502 5.5.1 no"))
+    server.on("helo", reply("502 5.5.1 no"))
+    expect(start(server, driver).send_one(), "session", "ehlo", 502)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_smarthost_that_knows_helo_only(server, start, driver):
+    server.on("ehlo", reply("502 5.5.1 no"))
+    expect(start(server, driver).send_one(), "sent", "dot", 250)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_reply_is_masked_and_cut(server, start, driver):
+    server.on("rcpt", reply("550 5.1.1 <zoe@example.com> 123456 https://x.example/?flow=1 "
+                            "\x07id 1234567890 " + "long " * 60))
+    result = start(server, driver).send_one()
+    assert result["reply_text"].startswith("<[address]> **** [link] id 1234567890 long long")
+    assert len(result["reply_text"]) <= 200
+
+
+def test_a_refused_recipient_counts_where_the_body_went_out_with_it(start):
+    with SmtpServer(offers=["PIPELINING", "CHUNKING"]) as server:
+        server.on("rcpt", reply("450 4.2.0 greylisted"))
+        deliverer = start(server)
+        expect(deliverer.send_one(), "temporary", "rcpt", 450)
+        assert server.messages == []
+        # The end of the message was under way: the mark says how it ended.
+        assert deliverer.dots[0] in [(Dots.VERDICT, 450), (Dots.FREE, 0)]
+
+
+# ---- connections that fail ------------------------------------------------------------------------
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("behaviour", [drop(), reset(), garbage(), hang(), garbage(b"x" * 100000)],
+                         ids=["drop", "reset", "garbage", "hang", "flood"])
+@pytest.mark.parametrize("stage, outcome", [
+    ("greeting", "session"), ("ehlo", "session"), ("mail", "session"), ("rcpt", "temporary"),
+    ("data", "temporary"), ("dot", "unknown"),
+])
+def test_a_connection_that_fails_has_the_class_of_its_stage(server, start, driver, stage, outcome,
+                                                             behaviour):
+    server.on(stage, behaviour)
+    deliverer = start(server, driver, timeout_ms=600)
+    result = deliverer.send_one()
+    assert result["reply_text"]
+    if stage == "greeting" and result["stage"] == "connect":
+        stage = "connect"  # a reset may overtake the connection
+    expect(result, outcome, stage)
+    assert deliverer.dots[0] == ((Dots.BEGUN, 0) if stage == "dot" else (Dots.FREE, 0))
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("behaviour", [drop(), reset()], ids=["drop", "reset"])
+def test_a_connection_that_ends_in_the_body_is_not_an_unknown_outcome(server, start, driver,
+                                                                       behaviour):
+    server.on("body", behaviour)
+    deliverer = start(server, driver)
+    big = BODY % b"big" + b"x" * 76 + b"\r\n" + (b"y" * 76 + b"\r\n") * 100000
+    expect(deliverer.send_one(body=big), "temporary", "body")
+    assert deliverer.dots[0] == (Dots.FREE, 0)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_smarthost_that_stalls_in_the_body_is_left(start, driver):
+    with SmtpServer(offers=["PIPELINING"]) as server:
+        server.on("body", lambda connection, ordinary: time.sleep(1.5))
+        deliverer = start(server, driver, timeout_ms=500)
+        began = time.monotonic()
+        expect(deliverer.send_one(body=HUGE), "temporary", "body")
+        assert time.monotonic() - began < 1.4 and server.messages == []
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_whole_transaction_has_a_limit(server, start, driver):
+    server.on("mail", drip(0.1, "250 " + "x" * 200))
+    began = time.monotonic()
+    expect(start(server, driver, timeout_ms=700).send_one(), "session", "mail")
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_reply_that_drips_is_a_reply(server, start, driver):
+    server.on("dot", drip(0.005))
+    expect(start(server, driver).send_one(), "sent", "dot", 250)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_nobody_listens(start, driver):
+    free = socket.create_server(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+    free.close()
+    result = start(None, driver, port=port).send_one()
+    expect(result, "session", "connect")
+    assert result["address"] == f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_host_that_does_not_answer_is_given_up_after_the_connect_limit(start, driver):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        # The backlog of one is taken, so the next SYN is never answered.
+        taken = [socket.socket() for _ in range(3)]
+        for one in taken:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        began = time.monotonic()
+        port = full.getsockname()[1]
+        result = start(None, driver, port=port, connect_timeout_ms=500).send_one()
+        expect(result, "session", "connect")
+        assert time.monotonic() - began < 3
+        for one in taken:
+            one.close()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_name_that_does_not_resolve(start, driver):
+    result = start(None, driver, host="no-such-host.invalid").send_one()
+    expect(result, "session", "connect")
+
+
+# ---- the gate before the dot ----------------------------------------------------------------------
+
+@pytest.mark.parametrize("offers", [["PIPELINING"], ["PIPELINING", "CHUNKING"]])
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_no_dot_follows_where_the_deadline_passed_on_the_way(start, driver, offers):
+    with SmtpServer(offers=offers) as server:
+        server.on("rcpt", after(0.4))
+        server.on("mail", after(0.4))
+        deliverer = start(server, driver)
+        result = deliverer.send_one(deadline_boot_ms=boot_ms() + 300)
+        server.wait_until(lambda: server.open_connections == 0)
+        expect(result, "expired", "body")
+        assert server.messages == [] and b"\r\n.\r\n" not in b"".join(server.stray)
+        assert "BDAT 0 LAST" not in [line for _, line in server.commands]
+        assert deliverer.dots[0] == (Dots.FREE, 0)
+
+
+def test_what_has_expired_is_not_begun(server, start):
+    expect(start(server).send_one(deadline_boot_ms=boot_ms()), "expired", "connect")
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("stage", ["greeting", "ehlo", "mail", "rcpt", "data"])
+def test_a_cut_before_the_dot(server, start, driver, stage):
+    server.on(stage, hang())
+    deliverer = start(server, driver)
+    other = deliverer.deliver(recipient="other@example.com")
+    name = deliverer.deliver()
+    server.wait_until(lambda: server.connections == 2)
+    time.sleep(0.1)
+    began = time.monotonic()
+    deliverer.cut(name)
+    expect(deliverer.result(name), "cut", stage)
+    assert other not in deliverer.answers
+    deliverer.cut()
+    expect(deliverer.result(other), "cut", stage)
+    assert time.monotonic() - began < 1 and server.messages == []
+    assert deliverer.dots[0] == deliverer.dots[1] == (Dots.FREE, 0)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_cut_after_the_dot_leaves_the_outcome_unknown(server, start, driver):
+    server.on("dot", hang())
+    deliverer = start(server, driver)
+    name = deliverer.deliver()
+    server.wait_for(1)
+    deliverer.cut(name)
+    expect(deliverer.result(name), "unknown", "dot")
+    assert deliverer.dots[0] == (Dots.BEGUN, 0)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_cut_while_connecting(start, driver):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        taken = [socket.socket() for _ in range(3)]
+        for one in taken:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        deliverer = start(None, driver, port=full.getsockname()[1], connect_timeout_ms=9000)
+        name = deliverer.deliver()
+        time.sleep(0.2)
+        began = time.monotonic()
+        deliverer.cut(name)
+        expect(deliverer.result(name), "cut", "connect")
+        assert time.monotonic() - began < 1.5
+        for one in taken:
+            one.close()
+
+
+def test_a_cut_of_one_that_waits(server, start):
+    server.on("mail", hang())
+    deliverer = start(server, connections=1)
+    first, second = deliverer.deliver(), deliverer.deliver()
+    server.wait_until(lambda: "MAIL" in server.verbs())
+    deliverer.cut(second)
+    expect(deliverer.result(second), "cut", "connect")
+    deliverer.cut()
+    expect(deliverer.result(first), "cut", "mail")
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_mark_is_there_before_the_dot_is(server, start, driver):
+    seen = []
+    deliverer = start(server, driver)
+    server.on("dot", lambda connection, ordinary: (seen.append(deliverer.dots[0]),
+                                                   connection.say(ordinary)))
+    server.on("body", lambda connection, ordinary: seen.append(deliverer.dots[0]), times=1)
+    big = BODY % b"big" + (b"y" * 76 + b"\r\n") * 100000
+    expect(deliverer.send_one(body=big), "sent", "dot", 250)
+    assert seen == [(Dots.FREE, 0), (Dots.BEGUN, 0)]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_answer_that_comes_before_the_dot_is_not_believed(start, driver):
+    with SmtpServer(offers=["PIPELINING"]) as server:
+        server.on("body", after(0.2, reply("250 2.0.0 queued already")))
+        deliverer = start(server, driver)
+        expect(deliverer.send_one(body=HUGE), "temporary", "body")
+        assert server.messages == [] and deliverer.dots[0] == (Dots.FREE, 0)
+
+
+# ---- TLS and AUTH ---------------------------------------------------------------------------------
+
+@pytest.fixture
+def certificate(tmp_path):
+    return smtp_server.make_certificate(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+def test_tls_with_a_kept_connection(start, certificate, mode):
+    with SmtpServer(tls=certificate, implicit=mode == "implicit") as server:
+        deliverer = start(server, "curl", tls=mode, verify=False)
+        for _ in range(5):
+            result = deliverer.send_one()
+            expect(result, "sent", "dot", 250)
+            assert result["tls"] == "TLSv1.3"
+        assert server.connections == 1
+        assert server.messages[0].data.startswith(b"From: a@acme.example\r\n")
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+def test_a_certificate_that_nobody_vouches_for(start, certificate, mode):
+    with SmtpServer(tls=certificate, implicit=mode == "implicit") as server:
+        result = start(server, "curl", tls=mode).send_one()
+        expect(result, "session", "starttls", alarm="tls")
+        assert "MAIL" not in server.verbs()
+
+
+def test_starttls_that_was_stripped(server, start):
+    result = start(server, "curl", tls="starttls").send_one()
+    expect(result, "session", "starttls", alarm="tls")
+    assert server.verbs() == ["EHLO", "QUIT"] or server.verbs() == ["EHLO"]
+
+
+def test_starttls_that_is_refused(start, certificate):
+    with SmtpServer(tls=certificate) as server:
+        server.on("starttls", reply("454 4.7.0 not now"))
+        expect(start(server, "curl", tls="starttls", verify=False).send_one(), "session",
+               "starttls", 454, alarm="tls")
+        assert "MAIL" not in server.verbs()
+
+
+def test_bytes_injected_behind_the_answer_to_starttls(start, certificate):
+    with SmtpServer(tls=certificate) as server:
+        server.on("starttls", garbage(b"220 go ahead\r\n250-injected\r\n250 AUTH PLAIN\r\n"))
+        result = start(server, "curl", tls="starttls", verify=False).send_one()
+        assert (result["outcome"], result["stage"], result["alarm"]) == \
+            ("session", "starttls", "tls"), result
+        assert server.messages == [] and "MAIL" not in server.verbs()
+
+
+def test_a_port_that_speaks_no_tls(server, start):
+    result = start(server, "curl", tls="implicit", verify=False, timeout_ms=1500).send_one()
+    expect(result, "session", "starttls", alarm="tls")
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+@pytest.mark.parametrize("driver", DRIVERS)  # libesmtp is not used with AUTH, whatever is asked
+def test_auth(start, driver, mechanism):
+    with SmtpServer(auth=[mechanism]) as server:
+        deliverer = start(server, driver, user="relay", password="secret")
+        expect(deliverer.send_one(), "sent", "dot", 250)
+        expect(deliverer.send_one(), "sent", "dot", 250)
+        assert server.verbs().count("AUTH") == 1 and server.connections == 1
+
+
+def test_auth_within_tls(start, certificate):
+    with SmtpServer(tls=certificate, auth=["PLAIN", "LOGIN"]) as server:
+        deliverer = start(server, "curl", tls="starttls", verify=False, user="relay",
+                          password="secret")
+        expect(deliverer.send_one(), "sent", "dot", 250)
+        verbs = server.verbs()
+        assert verbs.index("STARTTLS") < verbs.index("AUTH") < verbs.index("MAIL")
+
+
+@pytest.mark.parametrize("auth, reason", [((), "no AUTH"), (("XOAUTH2", "CRAM-MD5"), "others")])
+def test_nothing_is_sent_where_auth_is_not_offered(start, auth, reason):
+    with SmtpServer(auth=auth) as server:
+        result = start(server, "curl", user="relay", password="secret").send_one()
+        expect(result, "session", "auth", alarm="auth")
+        server.wait_until(lambda: server.open_connections == 0)
+        assert "MAIL" not in server.verbs() and "AUTH" not in server.verbs()
+
+
+def test_nothing_is_sent_where_ehlo_is_refused_and_there_are_credentials(start):
+    with SmtpServer(auth=["PLAIN"]) as server:
+        server.on("ehlo", reply("502 5.5.1 what"))
+        result = start(server, "curl", user="relay", password="secret").send_one()
+        expect(result, "session", "auth", alarm="auth")
+        assert "MAIL" not in server.verbs()
+
+
+@pytest.mark.parametrize("answer", ["535 5.7.8 no", "454 4.7.0 later", "534 5.7.9 weak"])
+def test_auth_that_fails(start, answer):
+    with SmtpServer(auth=["PLAIN", "LOGIN"]) as server:
+        server.on("auth", reply(answer))
+        result = start(server, "curl", user="relay", password="Sup3rS3cret").send_one()
+        expect(result, "session", "auth", int(answer[:3]), alarm="auth")
+        assert "MAIL" not in server.verbs() and "Sup3rS3cret" not in str(result)
+
+
+# ---- SMTPUTF8, unfit messages, the folder, the protocol -----------------------------------------
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_recipient_that_needs_smtputf8_where_it_is_not_offered(server, start, driver):
+    deliverer = start(server, driver)
+    deliverer.send_one()
+    result = deliverer.send_one(recipient="zoë@example.com", smtputf8=True)
+    expect(result, "permanent", "rcpt")
+    assert "SMTPUTF8" in result["reply_text"]
+    assert len(server.messages) == 1
+    expect(deliverer.send_one(), "sent", "dot", 250)
+
+
+def test_a_recipient_that_needs_smtputf8_where_it_is_offered(start):
+    with SmtpServer(offers=["SMTPUTF8"]) as server:
+        expect(start(server, "curl").send_one(recipient="zoë@example.com", smtputf8=True),
+               "sent", "dot", 250)
+        assert server.messages[0].recipients == ["zoë@example.com"]
+        assert "SMTPUTF8" in server.messages[0].parameters
+
+
+@pytest.mark.parametrize("fields, stage", [
+    ({"recipient": "a@b.example>\r\nRCPT TO:<x@y.example"}, "rcpt"),
+    ({"recipient": "a b@c.example"}, "rcpt"),
+    ({"sender": "a@b.example\n"}, "rcpt"),
+    ({"body": b"Subject: x\r\n\r\nbare\nline\r\n"}, "body"),
+    ({"body": b"Subject: x\r\n\r\nbare\r.\r\n"}, "body"),
+    ({"body": b"Subject: x\r\n\r\n" + b"y" * 999 + b"\r\n"}, "body"),
+    ({"body": b"Subject: x\r\n\r\nno end"}, "body"),
+    ({"body": b""}, "body"),
+])
+def test_what_is_unfit_for_smtp_comes_near_no_smarthost(server, start, fields, stage):
+    expect(start(server).send_one(**fields), "permanent", stage)
+    assert server.connections == 0
+
+
+def test_the_folder_instead_of_a_smarthost(tmp_path, start):
+    folder = tmp_path / "mails"
+    folder.mkdir()
+    deliverer = start(None, "file", dir=str(folder), host=None, helo=None, tls=None)
+    name = deliverer.deliver()
+    expect(deliverer.result(name), "sent", "dot", 250)
+    [path] = folder.iterdir()
+    assert path.name == f"{name}.eml" and path.read_bytes() == BODY % name.encode()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert deliverer.dots[0] == (Dots.VERDICT, 250)
+
+
+def test_a_folder_that_went_away_is_the_smarthosts_fault(tmp_path, start):
+    folder = tmp_path / "mails"
+    folder.mkdir()
+    deliverer = start(None, "file", dir=str(folder), host=None, helo=None, tls=None)
+    folder.rmdir()
+    result = deliverer.send_one()
+    assert result["outcome"] == "session", result
+
+
+@pytest.mark.parametrize("init, where", [
+    ({"host": None}, "host"), ({"host": "a b"}, "host"), ({"port": 0}, "port"),
+    ({"connections": 0}, "connections"), ({"helo": "a\r\nb"}, "helo"), ({"user": "u"}, "password"),
+])
+def test_settings_that_are_of_no_use_are_told(tmp_path, init, where):
+    deliverer = Deliverer(tmp_path, **{"port": 25, **init})
+    assert deliverer.first["op"] == "faults"
+    assert deliverer.first["faults"][0]["where"] == where
+    assert deliverer.process.wait(5) != 0
+    deliverer.socket.close()
+
+
+def test_it_ends_at_once_when_the_core_has_gone(server, start):
+    server.on("mail", hang())
+    deliverer = start(server)
+    deliverer.deliver()
+    server.wait_until(lambda: "MAIL" in server.verbs())
+    began = time.monotonic()
+    assert "secret" not in deliverer.close()
+    assert time.monotonic() - began < 1
