@@ -139,8 +139,8 @@ int change_find_row(struct database *database, const char *id, struct row *ret_r
     if (*ret_found) {
         ret_row->seq = query_get_int(&query);
         ret_row->created_ms = query_get_int(&query);
-        if (!message_state_parse(query_get_text(&query), &ret_row->state))
-            return SQLITE_CORRUPT;
+        // A word that no version writes is a state that no change starts from.
+        *ret_found = message_state_parse(query_get_text(&query), &ret_row->state);
         ret_row->form = (enum body_form)query_get_int(&query);
     }
     return query.rc;

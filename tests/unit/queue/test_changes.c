@@ -1,0 +1,538 @@
+// The life of a row: accepting, composing, leases, settling.
+#include "queue_fixture.h"
+
+// ---- accept and dedupe ------------------------------------------------------------------------
+
+static void an_accepted_payload_is_there_as_it_came(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    assert_int_equal(accept_now(fixture->queue, "{\"a\":\"\xc3\xa9\"}", id), QUEUE_DONE);
+    struct queue_message row = load_row(fixture->reader, id);
+    assert_int_equal(row.state, MESSAGE_RECEIVED);
+    assert_string_equal(row.route, "/kratos/webhook");
+    assert_string_equal(row.key_name, "kratos");
+    assert_int_equal(row.created_ms, now_ms);
+    assert_int_equal(row.deadline_ms, 0);
+    assert_false(row.has_lane);
+    assert_false(row.composed);
+    assert_body(fixture->reader, id, "{\"a\":\"\xc3\xa9\"}");
+}
+
+static void a_body_of_any_bytes_and_size_comes_back(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { SIZE = 1024 * 1024 };
+    char *payload = malloc(SIZE), id[QUEUE_ID_SIZE];
+    assert_non_null(payload);
+    for (size_t i = 0; i < SIZE; i++)
+        payload[i] = (char)(i * 7 + i / 256);
+    struct outcome outcome = OUTCOME_INIT;
+    queue_new_id(fixture->queue, id);
+    const struct queue_accept accept = {
+        .id = id, .route = "/r", .payload = payload, .payload_size = SIZE, .received_ms = 5};
+    queue_accept(fixture->queue, &accept, outcome_done, &outcome);
+    assert_int_equal(outcome_wait(&outcome), QUEUE_DONE);
+    struct queue_message row;
+    struct error err = {0};
+    bool found = false;
+    char *body = NULL;
+    size_t size = 0;
+    assert_true(queue_load(fixture->reader, id, &row, &found, &body, &size, &err));
+    assert_true(found && size == SIZE && body[size] == '\0');
+    assert_memory_equal(body, payload, SIZE);
+    assert_string_equal(row.key_name, "");
+    free(body);
+    free(payload);
+}
+
+static void a_missing_id_is_not_found(void **state)
+{
+    struct fixture *fixture = *state;
+    struct queue_message row;
+    struct error err = {0};
+    bool found = true;
+    assert_true(queue_load(fixture->reader, "nothing", &row, &found, NULL, NULL, &err));
+    assert_false(found);
+}
+
+static void the_same_payload_again_names_the_first(void **state)
+{
+    struct fixture *fixture = *state;
+    char first[QUEUE_ID_SIZE], id[QUEUE_ID_SIZE];
+    assert_int_equal(accept_now(fixture->queue, "{\"n\":1}", first), QUEUE_DONE);
+    assert_int_equal(accept_now(fixture->queue, "{\"n\":1}", id), QUEUE_DUPLICATE);
+    assert_string_equal(id, first);
+    assert_int_equal(accept_now(fixture->queue, "{\"n\":2}", id), QUEUE_DONE);
+    // Whatever became of it, and after a restart.
+    assert_int_equal(settle_as(fixture->queue, first, MESSAGE_FAILED, "rejected"), QUEUE_DONE);
+    fixture_reopen(fixture);
+    assert_int_equal(accept_now(fixture->queue, "{\"n\":1}", id), QUEUE_DUPLICATE);
+    assert_string_equal(id, first);
+}
+
+static void another_route_is_another_message(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    assert_int_equal(accept_now(fixture->queue, "{}", NULL), QUEUE_DONE);
+    queue_new_id(fixture->queue, id);
+    struct outcome outcome = OUTCOME_INIT;
+    const struct queue_accept accept = {.id = id,
+                                        .route = "/other",
+                                        .payload = "{}",
+                                        .payload_size = 2,
+                                        .received_ms = queue_now_ms(fixture->queue)};
+    queue_accept(fixture->queue, &accept, outcome_done, &outcome);
+    assert_int_equal(outcome_wait(&outcome), QUEUE_DONE);
+}
+
+static void a_payload_is_known_for_its_window(void **state)
+{
+    struct fixture *fixture = *state;
+    enum becomes { UNCOMPOSED, CODED, UNCODED, UNCODED_PARKED, NOTHING };
+    static const struct {
+        const char *payload;
+        enum becomes becomes;
+        int64_t window_ms;
+    } CASES[] = {
+        {"{\"k\":1}", UNCOMPOSED, DAY_MS},      {"{\"k\":2}", CODED, DAY_MS},
+        {"{\"k\":3}", UNCODED, 10 * MINUTE_MS}, {"{\"k\":4}", UNCODED_PARKED, DAY_MS},
+        {"{\"k\":5}", NOTHING, 10 * MINUTE_MS},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        char id[QUEUE_ID_SIZE];
+        int64_t created_ms = queue_now_ms(fixture->queue);
+        assert_int_equal(accept_now(fixture->queue, CASES[i].payload, id), QUEUE_DONE);
+        struct queue_envelope envelope = envelope_at(created_ms);
+        envelope.coded = CASES[i].becomes == CODED;
+        struct queue_settlement settlement = {.state = MESSAGE_SENT, .envelope = &envelope};
+        if (CASES[i].becomes == UNCODED_PARKED)
+            settlement.state = MESSAGE_PARKED;
+        if (CASES[i].becomes == NOTHING)
+            assert_int_equal(compose(fixture->queue, id, NULL, 0), QUEUE_DONE);
+        else if (CASES[i].becomes != UNCOMPOSED)
+            assert_int_equal(settle(fixture->queue, id, &settlement), QUEUE_DONE);
+        fixture_pass(fixture, CASES[i].window_ms - 1);
+        assert_int_equal(accept_now(fixture->queue, CASES[i].payload, NULL), QUEUE_DUPLICATE);
+        fixture_pass(fixture, 1);
+        assert_int_equal(accept_now(fixture->queue, CASES[i].payload, NULL), QUEUE_DONE);
+    }
+}
+
+static void *accept_in_thread(void *context)
+{
+    struct fixture *fixture = context;
+    intptr_t done = 0;
+    for (int i = 0; i < 50; i++) {
+        char payload[32];
+        snprintf(payload, sizeof(payload), "{\"race\":%d}", i);
+        done += accept_now(fixture->queue, payload, NULL) == QUEUE_DONE;
+    }
+    return (void *)done;
+}
+
+static void two_threads_with_one_payload_make_one_message(void **state)
+{
+    struct fixture *fixture = *state;
+    pthread_t thread;
+    void *theirs = NULL;
+    assert_int_equal(pthread_create(&thread, NULL, accept_in_thread, fixture), 0);
+    intptr_t ours = (intptr_t)accept_in_thread(fixture);
+    pthread_join(thread, &theirs);
+    assert_int_equal(ours + (intptr_t)theirs, 50);
+    struct queue_stats stats;
+    struct error err = {0};
+    assert_true(queue_stats(fixture->reader, &stats, &err));
+    assert_int_equal(stats.count[MESSAGE_RECEIVED], 50);
+}
+
+// ---- compose ----------------------------------------------------------------------------------
+
+static void composing_puts_the_mail_in_place_of_the_payload(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    uint8_t supersede[QUEUE_DIGEST_SIZE] = {1, 2, 3};
+    assert_int_equal(accept_now(fixture->queue, "{\"raw\":1}", id), QUEUE_DONE);
+    struct queue_mail mail = {.envelope = envelope_at(now_ms),
+                              .body = "{\"mail\":1}",
+                              .body_size = 10,
+                              .state = MESSAGE_QUEUED,
+                              .reason = "rate_limited",
+                              .not_before_ms = now_ms + 5000};
+    mail.envelope.supersede_digest = supersede;
+    mail.envelope.supersede_by_browser = true;
+    assert_int_equal(compose(fixture->queue, id, &mail, 1), QUEUE_DONE);
+    struct queue_message row = load_row(fixture->reader, id);
+    assert_int_equal(row.state, MESSAGE_QUEUED);
+    assert_string_equal(row.reason, "rate_limited");
+    assert_string_equal(row.channel, "email");
+    assert_string_equal(row.template, "login_code_valid");
+    assert_true(row.has_lane && row.lane == LANE_CODE);
+    assert_string_equal(row.locale, "hu");
+    assert_string_equal(row.recipient, "zoe@example.com");
+    assert_string_equal(row.identity_id, "identity-1");
+    assert_true(row.coded && row.composed);
+    assert_true(row.has_supersede && row.supersede_by_browser);
+    assert_memory_equal(row.supersede_digest, supersede, sizeof(supersede));
+    assert_int_equal(row.not_before_ms, now_ms + 5000);
+    assert_int_equal(row.deadline_ms, now_ms + 15 * MINUTE_MS);
+    assert_int_equal(row.created_ms, now_ms);
+    assert_body(fixture->reader, id, "{\"mail\":1}");
+    // Once composed it is not composed again.
+    assert_int_equal(compose(fixture->queue, id, &mail, 1), QUEUE_GONE);
+}
+
+struct listed {
+    int count;
+    struct queue_message rows[16];
+};
+
+static bool collect(void *context, const struct queue_message *message)
+{
+    struct listed *listed = context;
+    assert_true(listed->count < 16);
+    listed->rows[listed->count++] = *message;
+    return true;
+}
+
+static void an_array_is_split_into_rows_of_one_payload(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    assert_int_equal(accept_now(fixture->queue, "{\"raw\":1}", id), QUEUE_DONE);
+    fixture_pass(fixture, 100);
+    struct queue_mail mails[3];
+    static const char *const BODIES[] = {"{\"m\":0}", "{\"m\":1}", "{\"m\":2}"};
+    for (size_t i = 0; i < 3; i++)
+        mails[i] = (struct queue_mail){.envelope = envelope_at(now_ms),
+                                       .body = BODIES[i],
+                                       .body_size = 7,
+                                       .state = MESSAGE_QUEUED};
+    mails[1].state = MESSAGE_SUPERSEDED;
+    mails[1].reason = "duplicate";
+    assert_int_equal(compose(fixture->queue, id, mails, 3), QUEUE_DONE);
+
+    struct listed listed = {0};
+    struct error err = {0};
+    const struct queue_filter filter = {.limit = 16};
+    assert_true(queue_list(fixture->reader, &filter, collect, &listed, &err));
+    assert_int_equal(listed.count, 3);
+    assert_string_equal(listed.rows[2].id, id);
+    for (int i = 0; i < 3; i++) {
+        const struct queue_message *row = &listed.rows[2 - i];
+        assert_int_equal(row->array_index, i);
+        assert_int_equal(row->created_ms, now_ms);
+        assert_string_equal(row->route, "/kratos/webhook");
+        assert_int_equal(row->state, i == 1 ? MESSAGE_SUPERSEDED : MESSAGE_QUEUED);
+        assert_body(fixture->reader, row->id, i == 1 ? "" : BODIES[i]);
+    }
+    assert_int_equal(accept_now(fixture->queue, "{\"raw\":1}", listed.rows[0].id), QUEUE_DUPLICATE);
+    assert_string_equal(listed.rows[0].id, id);
+}
+
+static void nothing_to_send_ends_as_cancelled(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    assert_int_equal(accept_now(fixture->queue, "{}", id), QUEUE_DONE);
+    assert_int_equal(compose(fixture->queue, id, NULL, 0), QUEUE_DONE);
+    struct queue_message row = load_row(fixture->reader, id);
+    assert_int_equal(row.state, MESSAGE_CANCELLED);
+    assert_string_equal(row.reason, "nothing_to_send");
+    assert_body(fixture->reader, id, "");
+}
+
+static void a_parked_payload_can_be_composed_later(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    assert_int_equal(accept_now(fixture->queue, "{\"odd\":1}", id), QUEUE_DONE);
+    const struct queue_envelope envelope = envelope_at(now_ms);
+    assert_int_equal(settle(fixture->queue, id,
+                            &(struct queue_settlement){.state = MESSAGE_PARKED,
+                                                       .reason = "no_recipient",
+                                                       .envelope = &envelope}),
+                     QUEUE_DONE);
+    assert_body(fixture->reader, id, "{\"odd\":1}"); // sealed before the envelope was known
+    const struct queue_mail mail = {
+        .envelope = envelope, .body = "{}", .body_size = 2, .state = MESSAGE_QUEUED};
+    assert_int_equal(compose(fixture->queue, id, &mail, 1), QUEUE_DONE);
+    assert_body(fixture->reader, id, "{}");
+}
+
+static void a_mail_sealed_to_another_time_is_not_written(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    assert_int_equal(accept_now(fixture->queue, "{}", id), QUEUE_DONE);
+    const struct queue_envelope envelope = envelope_at(queue_now_ms(fixture->queue) + 1);
+    const struct queue_mail mail = {
+        .envelope = envelope, .body = "{}", .body_size = 2, .state = MESSAGE_QUEUED};
+    assert_int_equal(compose(fixture->queue, id, &mail, 1), QUEUE_GONE);
+    assert_int_equal(
+        settle(fixture->queue, id,
+               &(struct queue_settlement){
+                   .state = MESSAGE_QUEUED, .envelope = &envelope, .body = "{}", .body_size = 2}),
+        QUEUE_GONE);
+    assert_state(fixture->reader, id, MESSAGE_RECEIVED);
+}
+
+// ---- settle -----------------------------------------------------------------------------------
+
+static bool collect_attempt(void *context, const struct queue_attempt_row *attempt)
+{
+    struct queue_attempt_row **next = context;
+    *(*next)++ = *attempt;
+    return true;
+}
+
+static void a_first_send_leaves_envelope_attempt_and_no_body(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    assert_int_equal(accept_now(fixture->queue, "{}", id), QUEUE_DONE);
+    fixture_pass(fixture, 30);
+    const struct queue_envelope envelope = envelope_at(now_ms);
+    const struct queue_attempt attempt = {.started_ms = now_ms + 10,
+                                          .smarthost = "mx1",
+                                          .outcome = "sent",
+                                          .reply_code = 250,
+                                          .enhanced_code = "2.0.0",
+                                          .reply_text = "queued as 7"};
+    const struct queue_settlement settlement = {.state = MESSAGE_SENT,
+                                                .envelope = &envelope,
+                                                .attempt = &attempt,
+                                                .charge = true,
+                                                .ride = true};
+    assert_int_equal(settle(fixture->queue, id, &settlement), QUEUE_DONE);
+    struct queue_message row = load_row(fixture->reader, id);
+    assert_int_equal(row.state, MESSAGE_SENT);
+    assert_int_equal(row.attempts, 1);
+    assert_int_equal(row.unknown_outcomes, 0);
+    assert_string_equal(row.smarthost, "mx1");
+    assert_string_equal(row.last_reply, "250 2.0.0 queued as 7");
+    assert_string_equal(row.recipient, "zoe@example.com");
+    assert_body(fixture->reader, id, "");
+
+    struct queue_attempt_row rows[4], *next = rows;
+    struct error err = {0};
+    assert_true(queue_attempts(fixture->reader, id, collect_attempt, &next, &err));
+    assert_int_equal(next - rows, 1);
+    assert_int_equal(rows[0].started_ms, now_ms + 10);
+    assert_int_equal(rows[0].ended_ms, now_ms + 30);
+    assert_string_equal(rows[0].outcome, "sent");
+    assert_string_equal(rows[0].reply_text, "queued as 7");
+    assert_int_equal(rows[0].reply_code, 250);
+}
+
+static void a_temporary_refusal_waits_as_a_mail_and_counts(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    assert_int_equal(accept_now(fixture->queue, "{\"raw\":1}", id), QUEUE_DONE);
+    struct queue_envelope envelope = envelope_at(now_ms);
+    struct queue_attempt attempt = {.smarthost = "mx1", .outcome = "temporary", .reply_code = 451};
+    struct queue_settlement settlement = {.state = MESSAGE_QUEUED,
+                                          .envelope = &envelope,
+                                          .body = "{\"mail\":1}",
+                                          .body_size = 10,
+                                          .attempt = &attempt,
+                                          .charge = true,
+                                          .not_before_ms = now_ms + 2000};
+    assert_int_equal(settle(fixture->queue, id, &settlement), QUEUE_DONE);
+    assert_int_equal(claim(fixture->queue, id, "run-1"), QUEUE_DONE);
+    // From now on neither envelope nor body change.
+    envelope.recipient = "eve@example.com";
+    settlement.body = "{\"evil\":1}";
+    attempt.outcome = "unknown";
+    attempt.smarthost = "mx2";
+    settlement.charge_unknown = true;
+    assert_int_equal(settle(fixture->queue, id, &settlement), QUEUE_DONE);
+    struct queue_message row = load_row(fixture->reader, id);
+    assert_int_equal(row.state, MESSAGE_QUEUED);
+    assert_int_equal(row.attempts, 2);
+    assert_int_equal(row.unknown_outcomes, 1);
+    assert_string_equal(row.recipient, "zoe@example.com");
+    assert_string_equal(row.smarthost, "mx2");
+    assert_body(fixture->reader, id, "{\"mail\":1}");
+    struct queue_attempt_row rows[4], *next = rows;
+    struct error err = {0};
+    assert_true(queue_attempts(fixture->reader, id, collect_attempt, &next, &err));
+    assert_int_equal(next - rows, 2);
+    assert_string_equal(rows[0].smarthost, "mx1");
+    assert_string_equal(rows[1].smarthost, "mx2");
+}
+
+static void a_received_row_waits_only_as_a_mail(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    assert_int_equal(accept_now(fixture->queue, "{}", id), QUEUE_DONE);
+    assert_int_equal(settle_as(fixture->queue, id, MESSAGE_QUEUED, NULL), QUEUE_GONE);
+    const struct queue_settlement counts = {
+        .state = MESSAGE_RECEIVED, .charge = true, .charge_unknown = true};
+    assert_int_equal(settle(fixture->queue, id, &counts), QUEUE_DONE);
+    struct queue_message row = load_row(fixture->reader, id);
+    assert_int_equal(row.state, MESSAGE_RECEIVED);
+    assert_int_equal(row.attempts, 1);
+    assert_int_equal(row.unknown_outcomes, 1);
+    assert_body(fixture->reader, id, "{}");
+}
+
+static void ends_keep_the_body_only_where_it_could_help(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        enum message_state state;
+        bool keeps;
+    } CASES[] = {
+        {MESSAGE_SENT, false},    {MESSAGE_SUPERSEDED, false}, {MESSAGE_CANCELLED, false},
+        {MESSAGE_EXPIRED, false}, {MESSAGE_FAILED, true},      {MESSAGE_UNKNOWN, true},
+        {MESSAGE_PARKED, true},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        char payload[32], id[QUEUE_ID_SIZE];
+        snprintf(payload, sizeof(payload), "{\"end\":%zu}", i);
+        make_queued(fixture->queue, payload, LANE_CODE, queue_now_ms(fixture->queue), 0, id);
+        assert_int_equal(settle_as(fixture->queue, id, CASES[i].state, "why"), QUEUE_DONE);
+        assert_state(fixture->reader, id, CASES[i].state);
+        assert_string_equal(load_row(fixture->reader, id).reason, "why");
+        assert_body(fixture->reader, id, CASES[i].keeps ? payload : "");
+        // An end is an end.
+        assert_int_equal(settle_as(fixture->queue, id, MESSAGE_SENT, NULL), QUEUE_GONE);
+        assert_int_equal(settle_as(fixture->queue, id, MESSAGE_QUEUED, NULL), QUEUE_GONE);
+        assert_int_equal(claim(fixture->queue, id, "run-1"), QUEUE_GONE);
+        assert_state(fixture->reader, id, CASES[i].state);
+    }
+    assert_int_equal(settle_as(fixture->queue, "nothing", MESSAGE_SENT, NULL), QUEUE_GONE);
+}
+
+static void a_message_is_claimed_once(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    assert_int_equal(accept_now(fixture->queue, "{\"r\":1}", id), QUEUE_DONE);
+    assert_int_equal(claim(fixture->queue, id, "run-1"), QUEUE_GONE); // not composed
+    make_queued(fixture->queue, "{}", LANE_CODE, queue_now_ms(fixture->queue), 0, id);
+    assert_int_equal(claim(fixture->queue, id, "run-1"), QUEUE_DONE);
+    assert_state(fixture->reader, id, MESSAGE_SENDING);
+    assert_int_equal(claim(fixture->queue, id, "run-2"), QUEUE_GONE);
+    assert_int_equal(settle_as(fixture->queue, id, MESSAGE_RECEIVED, NULL), QUEUE_GONE);
+    assert_int_equal(claim(fixture->queue, "nothing", "run-1"), QUEUE_GONE);
+}
+
+static void too_long_texts_are_cut_between_characters(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE], reason[QUEUE_TEXT_SIZE + 2];
+    memset(reason, 'x', sizeof(reason));
+    memcpy(reason + QUEUE_TEXT_SIZE - 2, "\xc3\xa9", 3); // its second byte would not fit
+    make_queued(fixture->queue, "{}", LANE_BULK, queue_now_ms(fixture->queue), 0, id);
+    assert_int_equal(settle_as(fixture->queue, id, MESSAGE_PARKED, reason), QUEUE_DONE);
+    assert_int_equal(strlen(load_row(fixture->reader, id).reason), QUEUE_TEXT_SIZE - 2);
+}
+
+static void flush_waits_for_all_that_was_submitted(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    struct outcome outcomes[20];
+    char ids[20][QUEUE_ID_SIZE];
+    for (int i = 0; i < 20; i++) {
+        char payload[32];
+        snprintf(payload, sizeof(payload), "{\"f\":%d}", i);
+        outcomes[i] = (struct outcome)OUTCOME_INIT;
+        queue_new_id(fixture->queue, ids[i]);
+        const struct queue_accept accept = {.id = ids[i],
+                                            .route = "/r",
+                                            .payload = payload,
+                                            .payload_size = strlen(payload),
+                                            .received_ms = 1};
+        queue_accept(fixture->queue, &accept, outcome_done, &outcomes[i]);
+    }
+    assert_true(queue_flush(fixture->queue, &err));
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(outcomes[i].count, 1);
+        assert_int_equal(outcomes[i].result, QUEUE_DONE);
+    }
+}
+
+// ---- seals ------------------------------------------------------------------------------------
+
+static void a_row_that_was_tampered_with_does_not_open(void **state)
+{
+    (void)state;
+    static const char *const TAMPERS[] = {
+        "UPDATE body SET sealed = substr(sealed, 1, 40) || x'00' || substr(sealed, 42)",
+        "UPDATE body SET sealed = substr(sealed, 1, 20)",
+        "UPDATE body SET sealed = x'02' || substr(sealed, 2)",
+        "UPDATE body SET sealed = x'01ffffffff' || substr(sealed, 6)",
+        "UPDATE message SET id = '01900000-0000-7000-8000-000000000000'",
+        "UPDATE message SET recipient = 'eve@example.com'",
+        "UPDATE message SET created = created + 1",
+        "UPDATE message SET deadline = deadline + 1",
+        "UPDATE message SET body_form = 1",
+        "UPDATE message SET state = 'odd'",
+    };
+    for (size_t i = 0; i < sizeof(TAMPERS) / sizeof(TAMPERS[0]); i++) {
+        struct fixture victim;
+        fixture_init(&victim);
+        fixture_open(&victim);
+        char id[QUEUE_ID_SIZE];
+        make_queued(victim.queue, "{\"code\":\"123456\"}", LANE_CODE, queue_now_ms(victim.queue), 0,
+                    id);
+        assert_body(victim.reader, id, "{\"code\":\"123456\"}");
+        run_sql(&victim, TAMPERS[i]);
+        if (strstr(TAMPERS[i], "SET id"))
+            snprintf(id, sizeof(id), "01900000-0000-7000-8000-000000000000");
+        struct queue_message row;
+        struct error err = {0};
+        bool found = false;
+        char *body = NULL;
+        size_t size = 0;
+        assert_false(queue_load(victim.reader, id, &row, &found, &body, &size, &err));
+        assert_int_equal(err.code, ERR_CORRUPT);
+        assert_null(strstr(err.message, "123456"));
+        // It can still be put aside, with the body it has.
+        if (!strstr(TAMPERS[i], "odd")) {
+            assert_int_equal(settle_as(victim.queue, id, MESSAGE_PARKED, "damaged"), QUEUE_DONE);
+            assert_state(victim.reader, id, MESSAGE_PARKED);
+        }
+        fixture_finish(&victim);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        QUEUE_TEST(an_accepted_payload_is_there_as_it_came),
+        QUEUE_TEST(a_body_of_any_bytes_and_size_comes_back),
+        QUEUE_TEST(a_missing_id_is_not_found),
+        QUEUE_TEST(the_same_payload_again_names_the_first),
+        QUEUE_TEST(another_route_is_another_message),
+        QUEUE_TEST(a_payload_is_known_for_its_window),
+        QUEUE_TEST(two_threads_with_one_payload_make_one_message),
+        QUEUE_TEST(composing_puts_the_mail_in_place_of_the_payload),
+        QUEUE_TEST(an_array_is_split_into_rows_of_one_payload),
+        QUEUE_TEST(nothing_to_send_ends_as_cancelled),
+        QUEUE_TEST(a_parked_payload_can_be_composed_later),
+        QUEUE_TEST(a_mail_sealed_to_another_time_is_not_written),
+        QUEUE_TEST(a_first_send_leaves_envelope_attempt_and_no_body),
+        QUEUE_TEST(a_temporary_refusal_waits_as_a_mail_and_counts),
+        QUEUE_TEST(a_received_row_waits_only_as_a_mail),
+        QUEUE_TEST(ends_keep_the_body_only_where_it_could_help),
+        QUEUE_TEST(a_message_is_claimed_once),
+        QUEUE_TEST(too_long_texts_are_cut_between_characters),
+        QUEUE_TEST(flush_waits_for_all_that_was_submitted),
+        cmocka_unit_test(a_row_that_was_tampered_with_does_not_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
