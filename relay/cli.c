@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "relay/base/log.h"
+
 static void complain(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 static void complain(const char *format, va_list args)
 {
@@ -40,15 +42,21 @@ int cli_next_option(int argc, char **argv, const struct option *options)
     return option == ':' ? '?' : option;
 }
 
-struct config *cli_load(const char *file, enum config_purpose purpose, bool show_warnings)
+struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_warnings warnings)
 {
     struct config_report report;
     struct config *config = config_load(file, purpose, &report);
+    if (config && warnings == CLI_WARNINGS_LOG)
+        log_setup(config->log_format, config->log_level);
     for (size_t i = 0; i < report.count; i++) {
         const struct config_finding *finding = &report.findings[i];
-        if (finding->fault || show_warnings)
-            cli_complain("%s%s: %s", finding->fault ? "" : "warning: ", finding->where,
-                         finding->what);
+        if (finding->fault)
+            cli_complain("%s: %s", finding->where, finding->what);
+        else if (warnings == CLI_WARNINGS_PRINT)
+            cli_complain("warning: %s: %s", finding->where, finding->what);
+        else if (warnings == CLI_WARNINGS_LOG)
+            LOG(LOG_WARNING, "setting", LOG_STRING("where", finding->where),
+                LOG_STRING("what", finding->what));
     }
     if (report.failed)
         cli_complain("no memory");

@@ -28,9 +28,11 @@ int cli_send(int argc, char **argv);
 // unknown was reported on standard error and comes back as '?'.
 int cli_next_option(int argc, char **argv, const struct option *options);
 
-// Reads the configuration and prints what is wrong with it on standard error. Warnings are
-// printed too where asked for. NULL where there is a fault: the status is then CLI_FAILED.
-struct config *cli_load(const char *file, enum config_purpose purpose, bool show_warnings);
+// Reads the configuration and prints what is wrong with it on standard error. Warnings go there
+// as well, or into the log (which is set up for it), or nowhere. NULL where there is a fault: the
+// status is then CLI_FAILED.
+enum cli_warnings { CLI_WARNINGS_NONE, CLI_WARNINGS_PRINT, CLI_WARNINGS_LOG };
+struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_warnings warnings);
 
 // "courier-relay: ..." on standard error.
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

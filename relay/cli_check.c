@@ -176,7 +176,7 @@ int cli_check(int argc, char **argv)
     if (optind < argc)
         return cli_usage("check", "%s is too much", argv[optind]);
 
-    struct config *config = cli_load(config_file, CONFIG_FOR_RELAY, true);
+    struct config *config = cli_load(config_file, CONFIG_FOR_RELAY, CLI_WARNINGS_PRINT);
     if (!config)
         return CLI_FAILED;
     struct check check = {.config = config};

@@ -81,13 +81,13 @@ static bool print_row(void *context, const struct queue_message *message)
     }
     if (output->count == 1)
         printf("%-36s  %-10s  %-24s  %-3s  %-29s  %-6s  %s\n", "ID", "STATE", "CREATED", "TRY",
-               "TEMPLATE", "LOCALE", "RECIPIENT");
+               "TEMPLATE", "LOCALE", "RECIPIENT, REASON");
     printf("%-36s  %-10s  %-24s  %3d  %-29s  %-6s  ", message->id, field(view, "state"),
            field(view, "created_at"), message->attempts, field(view, "template"),
            field(view, "locale"));
     put_safely(field(view, "recipient"));
     const char *why = *message->reason ? message->reason : message->last_reply;
-    if (*why) {
+    if (*why && message->state != MESSAGE_SENT) {
         fputs("  ", stdout);
         put_safely(why);
     }
@@ -248,7 +248,7 @@ static int parse_options(int argc, char **argv, struct arguments *arguments, boo
 
 static int run(const char *verb, const char *id, const struct arguments *arguments)
 {
-    struct config *config = cli_load(arguments->config_file, CONFIG_FOR_COMMAND, false);
+    struct config *config = cli_load(arguments->config_file, CONFIG_FOR_COMMAND, CLI_WARNINGS_NONE);
     if (!config)
         return CLI_FAILED;
     struct error err = {0};

@@ -170,7 +170,7 @@ static int post(const char *url, const char *key, const struct buffer *payload, 
 
 static int run(const struct arguments *arguments)
 {
-    struct config *config = cli_load(arguments->config_file, CONFIG_FOR_COMMAND, false);
+    struct config *config = cli_load(arguments->config_file, CONFIG_FOR_COMMAND, CLI_WARNINGS_NONE);
     if (!config)
         return CLI_FAILED;
     AUTO_FREE char *url = find_url(config, arguments);

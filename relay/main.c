@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "relay/base/log.h"
 #include "relay/base/process.h"
 #include "relay/cli.h"
 #include "relay/serve.h"
@@ -52,7 +51,7 @@ static int serve(int argc, char **argv, char **program_argv)
     }
     if (optind < argc)
         return cli_usage("serve", "%s is too much", argv[optind]);
-    struct config *config = cli_load(config_file, CONFIG_FOR_RELAY, true);
+    struct config *config = cli_load(config_file, CONFIG_FOR_RELAY, CLI_WARNINGS_LOG);
     if (!config)
         return CLI_FAILED;
     int status = serve_main(config, program_argv);

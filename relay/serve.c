@@ -112,21 +112,6 @@ static bool watch_events(struct relay *relay, struct error *err)
 
 // ---- start --------------------------------------------------------------------------------------
 
-static void log_warnings(const struct config *config)
-{
-    size_t place = 0;
-    for (const char *name; (name = api_keys_next_short(config->api_keys, &place));)
-        LOG(LOG_WARNING, "weak_key", LOG_STRING("name", name),
-            LOG_INTEGER("fewer_characters_than", API_KEY_SHORT));
-    for (size_t i = 0; i < config->smarthost_count; i++)
-        if (config->smarthosts[i].tls != SMARTHOST_TLS_NONE && !config->smarthosts[i].verify)
-            LOG(LOG_WARNING, "tls_not_verified",
-                LOG_STRING("smarthost", config->smarthosts[i].name));
-    if (!config->admin_off)
-        LOG(LOG_INFO, "admin_listener_absent",
-            LOG_STRING("note", "this version has no admin listener; use `courier-relay queue`"));
-}
-
 static void log_faults(const json_t *faults)
 {
     size_t index;
@@ -181,7 +166,9 @@ static int start(struct relay *relay)
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
-    log_warnings(config);
+    if (!config->admin_off)
+        LOG(LOG_INFO, "admin_listener_absent",
+            LOG_STRING("note", "this version has no admin listener; use `courier-relay queue`"));
     LOG(LOG_INFO, "ready", LOG_STRING("queue_dir", config->queue_dir),
         LOG_INTEGER("smarthosts", (int64_t)config->smarthost_count));
     return EXIT_SUCCESS;
