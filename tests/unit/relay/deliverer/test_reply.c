@@ -1,0 +1,113 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "relay/deliverer/reply.h"
+
+static void reads_lines_of_replies(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        bool valid;
+        int code;
+        bool last;
+        const char *enhanced, *text;
+    } cases[] = {
+        {"250 2.1.0 Ok\r\n", true, 250, true, "2.1.0", "Ok"},
+        {"250-first", true, 250, false, "", "first"},
+        {"250\r\n", true, 250, true, "", ""},
+        {"250 \r\n", true, 250, true, "", ""},
+        {"354 go", true, 354, true, "", "go"},
+        {"550 5.7.123 no", true, 550, true, "5.7.123", "no"},
+        {"550 5.7.1", true, 550, true, "5.7.1", ""},
+        {"550 5.7.1234 no", true, 550, true, "", "5.7.**** no"},
+        {"550 5.7 no", true, 550, true, "", "5.7 no"},
+        {"550 3.7.1 no", true, 550, true, "", "3.7.1 no"},
+        {"550 5.7.1x no", true, 550, true, "", "5.7.1x no"},
+        {"150 no", false, 0, false, "", ""},
+        {"650 no", false, 0, false, "", ""},
+        {"25x no", false, 0, false, "", ""},
+        {"250x", false, 0, false, "", ""},
+        {"25", false, 0, false, "", ""},
+        {"", false, 0, false, "", ""},
+        {"\r\n", false, 0, false, "", ""},
+        {"garbage", false, 0, false, "", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct reply reply;
+        bool last;
+        assert_int_equal(reply_parse_line(cases[i].line, strlen(cases[i].line), &reply, &last),
+                         cases[i].valid);
+        if (!cases[i].valid)
+            continue;
+        assert_int_equal(reply.code, cases[i].code);
+        assert_int_equal(last, cases[i].last);
+        assert_string_equal(reply.enhanced, cases[i].enhanced);
+        assert_string_equal(reply.text, cases[i].text);
+    }
+}
+
+static void refuses_a_nul(void **state)
+{
+    (void)state;
+    struct reply reply;
+    bool last;
+    assert_false(reply_parse_line("250 a\0b", 7, &reply, &last));
+}
+
+static void masks_what_must_not_be_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"plain words", "plain words"},
+        {"<zoe@example.com>: no such user", "<[address]>: no such user"},
+        {"zoe.o'hara@example.com", "zoe.o'[address]"},
+        {"code 123456 is spam", "code **** is spam"},
+        {"123 is short, 123456789 is long", "123 is short, 123456789 is long"},
+        {"1234 and 12345678", "**** and ****"},
+        {"queued as 4bXyZ12345z", "queued as 4bXyZ****z"},
+        {"see https://acme.example/r?flow=1&token=x now", "see [link] now"},
+        {"first\r\nsecond", "first"},
+        {"tab\there\x1b[31m", "tabhere[31m"},
+        {"gr\xc3\xbc\xc3\x9f", "gr????"},
+        {"ends with blanks   ", "ends with blanks"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[REPLY_TEXT_MAX + 1];
+        reply_clean(cases[i].text, strlen(cases[i].text), text);
+        assert_string_equal(text, cases[i].want);
+    }
+}
+
+static void cuts_long_texts(void **state)
+{
+    (void)state;
+    char long_text[1000], text[REPLY_TEXT_MAX + 1];
+    memset(long_text, 'x', sizeof(long_text));
+    reply_clean(long_text, sizeof(long_text), text);
+    assert_int_equal(strlen(text), REPLY_TEXT_MAX);
+    // A code that the cut would leave half of is masked before the cut.
+    memset(long_text, 'x', REPLY_TEXT_MAX - 2);
+    memcpy(long_text + REPLY_TEXT_MAX - 2, "123456", 6);
+    reply_clean(long_text, REPLY_TEXT_MAX + 4, text);
+    assert_string_equal(text + REPLY_TEXT_MAX - 3, "x**");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_lines_of_replies),
+        cmocka_unit_test(refuses_a_nul),
+        cmocka_unit_test(masks_what_must_not_be_shown),
+        cmocka_unit_test(cuts_long_texts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "relay/base/clock.h"
+#include "relay/deliverer/wire.h"
+
+struct fixture {
+    char dir[40];
+    struct dots *core, *dots;
+    struct wire wire;
+    struct job job;
+    int near, far; // of the connection; near is in the library's hands
+};
+
+static int begin(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    strcpy(fixture->dir, "/tmp/wire-XXXXXX");
+    assert_non_null(mkdtemp(fixture->dir));
+    struct error err;
+    fixture->core = dots_open(fixture->dir, 0, &err);
+    assert_non_null(fixture->core);
+    fixture->dots = dots_map(dots_share(fixture->dir, &err), &err);
+    assert_non_null(fixture->dots);
+    int mark = dots_assign(fixture->core, "0193");
+    assert_int_equal(mark, 0);
+
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    fixture->near = pair[0];
+    fixture->far = pair[1];
+    wire_init(&fixture->wire, fixture->dots, 1000);
+    fixture->job.deadline_boot_ms = clock_boot_ms() + 60000;
+    wire_begin(&fixture->wire, &fixture->job);
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(25), .sin_addr.s_addr = htonl(0xc0000201)};
+    assert_true(wire_opened(&fixture->wire, fixture->near, (const struct sockaddr *)&address,
+                            sizeof(address)));
+    *state = fixture;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct fixture *fixture = *state;
+    wire_finish(&fixture->wire);
+    dots_close(fixture->dots);
+    dots_close(fixture->core);
+    close(fixture->near);
+    close(fixture->far);
+    char path[60];
+    snprintf(path, sizeof(path), "%s/dots", fixture->dir);
+    unlink(path);
+    rmdir(fixture->dir);
+    free(fixture);
+    return 0;
+}
+
+static enum dot_state mark(const struct fixture *fixture)
+{
+    struct dot dot;
+    dots_get(fixture->core, 0, &dot);
+    return dot.state;
+}
+
+// Whether nothing can be written by the library any more.
+static bool is_shut(const struct fixture *fixture)
+{
+    return send(fixture->near, ".", 1, MSG_NOSIGNAL) < 0;
+}
+
+static void the_dot_is_marked_once_and_gets_its_verdict(void **state)
+{
+    struct fixture *fixture = *state;
+    wire_verdict(&fixture->wire, 250); // not of the dot: there was none
+    assert_int_equal(mark(fixture), DOT_ASSIGNED);
+    assert_true(wire_pass_dot(&fixture->wire, true));
+    assert_int_equal(mark(fixture), DOT_BEGUN);
+    assert_true(wire_pass_dot(&fixture->wire, true));
+    wire_verdict(&fixture->wire, 451);
+    struct dot dot;
+    dots_get(fixture->core, 0, &dot);
+    assert_int_equal(dot.state, DOT_VERDICT);
+    assert_int_equal(dot.reply_code, 451);
+    assert_false(is_shut(fixture));
+}
+
+static void a_stop_closes_the_gate_for_good(void **state)
+{
+    struct fixture *fixture = *state;
+    wire_stop(&fixture->wire, STOP_CUT);
+    wire_stop(&fixture->wire, STOP_LIMIT);
+    assert_false(wire_pass_dot(&fixture->wire, true));
+    assert_int_equal(wire_stopped(&fixture->wire), STOP_CUT);
+    assert_int_equal(mark(fixture), DOT_ASSIGNED);
+    assert_true(is_shut(fixture));
+}
+
+static void a_stop_behind_the_gate_leaves_the_dot_begun(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_true(wire_pass_dot(&fixture->wire, true));
+    wire_stop(&fixture->wire, STOP_CUT);
+    assert_true(wire_dot_begun(&fixture->wire));
+    assert_int_equal(mark(fixture), DOT_BEGUN);
+    assert_true(is_shut(fixture));
+}
+
+static void nothing_passes_after_its_deadline(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->job.deadline_boot_ms = clock_boot_ms();
+    assert_false(wire_pass_dot(&fixture->wire, true));
+    assert_int_equal(wire_stopped(&fixture->wire), STOP_EXPIRED);
+    assert_int_equal(mark(fixture), DOT_ASSIGNED);
+    assert_true(is_shut(fixture));
+}
+
+static void a_dead_peer_is_found_before_the_dot(void **state)
+{
+    struct fixture *fixture = *state;
+    shutdown(fixture->far, SHUT_RDWR);
+    assert_false(wire_pass_dot(&fixture->wire, false));
+    assert_int_equal(wire_stopped(&fixture->wire), STOP_BROKEN);
+    assert_int_equal(mark(fixture), DOT_ASSIGNED);
+}
+
+static void an_answer_before_the_dot_is_a_fault_only_where_none_is_due(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(write(fixture->far, "250 ok\r\n", 8), 8);
+    assert_false(wire_is_quiet(&fixture->wire));
+    assert_true(wire_pass_dot(&fixture->wire, false));
+    wire_end(&fixture->wire);
+    wire_begin(&fixture->wire, &fixture->job);
+    assert_false(wire_pass_dot(&fixture->wire, true));
+}
+
+static void a_stop_between_transactions_hits_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    wire_end(&fixture->wire);
+    wire_stop(&fixture->wire, STOP_CUT);
+    assert_false(is_shut(fixture));
+    wire_begin(&fixture->wire, &fixture->job);
+    assert_true(wire_pass_dot(&fixture->wire, true));
+}
+
+static void a_closed_socket_is_let_go(void **state)
+{
+    struct fixture *fixture = *state;
+    char address[OUTCOME_ADDRESS_SIZE];
+    wire_address(&fixture->wire, address);
+    assert_string_equal(address, "192.0.2.1:25");
+    assert_true(wire_is_open(&fixture->wire));
+    wire_closed(&fixture->wire, fixture->near);
+    assert_false(wire_is_open(&fixture->wire));
+    close(fixture->near);
+    char byte;
+    assert_int_equal(read(fixture->far, &byte, 1), 0); // the duplicate is closed as well
+    fixture->near = dup(fixture->far);
+}
+
+static void a_stopped_transaction_opens_no_more_sockets(void **state)
+{
+    struct fixture *fixture = *state;
+    wire_closed(&fixture->wire, -1);
+    wire_stop(&fixture->wire, STOP_CUT);
+    const struct sockaddr address = {.sa_family = AF_UNIX};
+    assert_false(wire_opened(&fixture->wire, fixture->near, &address, sizeof(address)));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(the_dot_is_marked_once_and_gets_its_verdict),
+        TEST(a_stop_closes_the_gate_for_good),
+        TEST(a_stop_behind_the_gate_leaves_the_dot_begun),
+        TEST(nothing_passes_after_its_deadline),
+        TEST(a_dead_peer_is_found_before_the_dot),
+        TEST(an_answer_before_the_dot_is_a_fault_only_where_none_is_due),
+        TEST(a_stop_between_transactions_hits_nobody),
+        TEST(a_closed_socket_is_let_go),
+        TEST(a_stopped_transaction_opens_no_more_sockets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
