@@ -156,11 +156,15 @@ static bool answer_evaluate(struct session *session, const json_t *header,
 {
     const char *file = json_string_value(json_object_get(header, "file"));
     const char *dir = json_string_value(json_object_get(header, "dir"));
-    AUTO_FREE char *text = strndup(blob->data, blob->size);
-    if (!file || !dir || !text)
+    if (!file || !dir)
         return malformed(session, "evaluate");
+    AUTO_BUFFER struct buffer text; // may hold passwords
+    buffer_init(&text, blob->size);
+    buffer_append(&text, blob->data, blob->size);
+    if (text.failed || strlen(text.data) != blob->size)
+        return answer_failed(session, header, "not_evaluated", "no text: it holds a NUL byte");
     struct error error;
-    AUTO_FREE char *json = normaliser_evaluate_config(text, file, dir, &error);
+    AUTO_FREE char *json = normaliser_evaluate_config(text.data, file, dir, &error);
     if (!json)
         return answer_failed(session, header, "not_evaluated", error.message);
     return answered(session, reply_evaluated(session->fd, json, session->err));

@@ -482,6 +482,7 @@ def test_evaluate(bare, tmp_path):
     ask = {"op": "evaluate", "file": "relay.jsonnet", "dir": str(tmp_path)}
     header, blobs = child.ask(ask, b"{ a: 1 } + import 'part.libsonnet'")
     assert header["op"] == "evaluated" and json.loads(blobs[0]) == {"a": 1, "b": 2}
+    assert child.ask(ask, b"{}\0{}")[0]["op"] == "failed"
     header, _ = child.ask(ask, b"{\n  a: nowhere\n}")
     assert header["op"] == "failed" and "relay.jsonnet:2" in header["detail"]
 
