@@ -106,18 +106,26 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int dial(const struct fixture *fixture)
+// A socket that was told to connect there; *ret_status is what connect() said.
+static int try_to_dial(const struct fixture *fixture, int *ret_status)
 {
     const char *address = http_server_address(fixture->server);
+    unsigned long port = strtoul(strchr(address, ':') + 1, NULL, 10);
     struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port =
-                                 htons((uint16_t)strtoul(strchr(address, ':') + 1, NULL, 10)),
+                             .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const struct timeval limit = {.tv_sec = WAIT_S};
     assert_true(fd >= 0);
+    *ret_status = connect(fd, (struct sockaddr *)&to, sizeof(to));
+    return fd;
+}
+
+static int dial(const struct fixture *fixture)
+{
+    int status, fd = try_to_dial(fixture, &status);
+    const struct timeval limit = {.tv_sec = WAIT_S};
+    assert_int_equal(status, 0);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     return fd;
 }
 
@@ -134,10 +142,10 @@ struct reply {
     bool closed; // the server has closed instead of answering
 };
 
-// The value of a header, or NULL; good until the next call.
+// The value of a header, or NULL; good until the thread's next call.
 static const char *header(const struct reply *reply, const char *name)
 {
-    static char value[256];
+    static _Thread_local char value[256];
     size_t size = strlen(name);
     for (const char *line = strstr(reply->head, "\r\n"); line; line = strstr(line + 2, "\r\n")) {
         if (strncasecmp(line + 2, name, size) != 0 || line[2 + size] != ':')
@@ -343,7 +351,6 @@ static void an_empty_body_is_handed_over_as_one(void **state)
 {
     struct fixture *fixture = *state;
     fixture->outcome = HTTP_EMPTY;
-    log_setup(LOG_JSON, LOG_ERROR);
     struct reply reply = exchange_once(fixture, POST KEY JSON "Content-Length: 0\r\n\r\n");
     assert_int_equal(reply.status, 400);
     assert_int_equal(fixture->accepted, 1);
@@ -423,14 +430,9 @@ static void quiesced_serves_who_is_connected_and_nobody_else(void **state)
     assert_true(is_closed(fd));
     close(fd);
 
-    const char *address = http_server_address(fixture->server);
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port =
-                                 htons((uint16_t)strtoul(strchr(address, ':') + 1, NULL, 10)),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), -1);
-    close(fd);
+    int status;
+    close(try_to_dial(fixture, &status));
+    assert_int_equal(status, -1);
 }
 
 static void *answer_held(void *context)

@@ -20,95 +20,88 @@ static void assert_text(const char *got, const char *want)
         assert_null(got);
 }
 
+static const struct {
+    const char *uri;
+    struct {
+        const char *name, *host, *server_name, *user, *password, *dir;
+        uint16_t port;
+        bool verify;
+        enum smarthost_tls tls;
+        enum smarthost_driver driver;
+    } want;
+} readings[] = {
+    {"smtp://mail.example:2525/?disable_starttls=true",
+     {.name = "mail.example:2525",
+      .host = "mail.example",
+      .port = 2525,
+      .tls = SMARTHOST_TLS_NONE,
+      .verify = true,
+      .driver = SMARTHOST_ESMTP}},
+    {"smtp://user:p%40ss%2F%3A%25@mail.example:587/",
+     {.name = "mail.example:587",
+      .host = "mail.example",
+      .port = 587,
+      .tls = SMARTHOST_TLS_STARTTLS,
+      .verify = true,
+      .user = "user",
+      .password = "p@ss/:%",
+      .driver = SMARTHOST_CURL}},
+    {"smtps://apikey:a,b@c@mail.example?skip_ssl_verify=1&server_name=other.example",
+     {.name = "mail.example:465",
+      .host = "mail.example",
+      .port = 465,
+      .tls = SMARTHOST_TLS_IMPLICIT,
+      .verify = false,
+      .server_name = "other.example",
+      .user = "apikey",
+      .password = "a,b@c",
+      .driver = SMARTHOST_CURL}},
+    {"smtp://user@10.0.0.1:25?disable_starttls=T",
+     {.name = "10.0.0.1:25",
+      .host = "10.0.0.1",
+      .port = 25,
+      .verify = true,
+      .user = "user",
+      .password = "",
+      .driver = SMARTHOST_CURL}},
+    {"smtp://[::1]:1025/?disable_starttls=true",
+     {.name = "[::1]:1025", .host = "::1", .port = 1025, .verify = true, .driver = SMARTHOST_CURL}},
+    // Ports that Kratos wants said.
+    {"smtp://mail?disable_starttls=true",
+     {.name = "mail:25", .host = "mail", .port = 25, .verify = true, .driver = SMARTHOST_ESMTP}},
+    {"SMTP://mail.example/?disable_starttls=false",
+     {.name = "mail.example:587",
+      .host = "mail.example",
+      .port = 587,
+      .tls = SMARTHOST_TLS_STARTTLS,
+      .verify = true,
+      .driver = SMARTHOST_CURL}},
+    {"file:/var/tmp/mails",
+     {.name = "file", .dir = "/var/tmp/mails", .verify = true, .driver = SMARTHOST_FILE}},
+    {"file:///var/tmp/mails",
+     {.name = "file", .dir = "/var/tmp/mails", .verify = true, .driver = SMARTHOST_FILE}},
+};
+
 static void reads_what_kratos_reads(void **state)
 {
     (void)state;
-    static const struct {
-        const char *uri;
-        struct {
-            const char *name, *host, *server_name, *user, *password, *dir;
-            uint16_t port;
-            bool verify;
-            enum smarthost_tls tls;
-            enum smarthost_driver driver;
-        } want;
-    } cases[] = {
-        {"smtp://mail.example:2525/?disable_starttls=true",
-         {.name = "mail.example:2525",
-          .host = "mail.example",
-          .port = 2525,
-          .tls = SMARTHOST_TLS_NONE,
-          .verify = true,
-          .driver = SMARTHOST_ESMTP}},
-        {"smtp://user:p%40ss%2F%3A%25@mail.example:587/",
-         {.name = "mail.example:587",
-          .host = "mail.example",
-          .port = 587,
-          .tls = SMARTHOST_TLS_STARTTLS,
-          .verify = true,
-          .user = "user",
-          .password = "p@ss/:%",
-          .driver = SMARTHOST_CURL}},
-        {"smtps://apikey:a,b@c@mail.example?skip_ssl_verify=1&server_name=other.example",
-         {.name = "mail.example:465",
-          .host = "mail.example",
-          .port = 465,
-          .tls = SMARTHOST_TLS_IMPLICIT,
-          .verify = false,
-          .server_name = "other.example",
-          .user = "apikey",
-          .password = "a,b@c",
-          .driver = SMARTHOST_CURL}},
-        {"smtp://user@10.0.0.1:25?disable_starttls=T",
-         {.name = "10.0.0.1:25",
-          .host = "10.0.0.1",
-          .port = 25,
-          .verify = true,
-          .user = "user",
-          .password = "",
-          .driver = SMARTHOST_CURL}},
-        {"smtp://[::1]:1025/?disable_starttls=true",
-         {.name = "[::1]:1025",
-          .host = "::1",
-          .port = 1025,
-          .verify = true,
-          .driver = SMARTHOST_CURL}},
-        // Ports that Kratos wants said.
-        {"smtp://mail?disable_starttls=true",
-         {.name = "mail:25",
-          .host = "mail",
-          .port = 25,
-          .verify = true,
-          .driver = SMARTHOST_ESMTP}},
-        {"SMTP://mail.example/?disable_starttls=false",
-         {.name = "mail.example:587",
-          .host = "mail.example",
-          .port = 587,
-          .tls = SMARTHOST_TLS_STARTTLS,
-          .verify = true,
-          .driver = SMARTHOST_CURL}},
-        {"file:/var/tmp/mails",
-         {.name = "file", .dir = "/var/tmp/mails", .verify = true, .driver = SMARTHOST_FILE}},
-        {"file:///var/tmp/mails",
-         {.name = "file", .dir = "/var/tmp/mails", .verify = true, .driver = SMARTHOST_FILE}},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(readings); i++) {
         struct smarthost *got = NULL;
         size_t count = 0;
         struct error err = {0};
-        if (!smarthosts_parse(cases[i].uri, &got, &count, &err))
-            fail_msg("%s: %s", cases[i].uri, err.message);
+        if (!smarthosts_parse(readings[i].uri, &got, &count, &err))
+            fail_msg("%s: %s", readings[i].uri, err.message);
         assert_int_equal(count, 1);
-        assert_string_equal(got->name, cases[i].want.name);
-        assert_text(got->host, cases[i].want.host);
-        assert_int_equal(got->port, cases[i].want.port);
-        assert_int_equal(got->tls, cases[i].want.tls);
-        assert_int_equal(got->verify, cases[i].want.verify);
-        assert_text(got->server_name, cases[i].want.server_name);
-        assert_text(got->user, cases[i].want.user);
-        assert_text(got->password, cases[i].want.password);
-        assert_text(got->dir, cases[i].want.dir);
-        assert_int_equal(got->driver, cases[i].want.driver);
+        assert_string_equal(got->name, readings[i].want.name);
+        assert_text(got->host, readings[i].want.host);
+        assert_int_equal(got->port, readings[i].want.port);
+        assert_int_equal(got->tls, readings[i].want.tls);
+        assert_int_equal(got->verify, readings[i].want.verify);
+        assert_text(got->server_name, readings[i].want.server_name);
+        assert_text(got->user, readings[i].want.user);
+        assert_text(got->password, readings[i].want.password);
+        assert_text(got->dir, readings[i].want.dir);
+        assert_int_equal(got->driver, readings[i].want.driver);
         smarthosts_free(got, count);
     }
 }
