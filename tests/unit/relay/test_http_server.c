@@ -5,18 +5,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
-#include <arpa/inet.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "relay/base/log.h"
 #include "relay/http_server.h"
+#include "tests/unit/relay/raw_http.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KEY "X-Api-Key: key-0123456789abcdef\r\n"
@@ -24,7 +22,7 @@
 #define JSON "Content-Type: application/json\r\n"
 #define ID "01930000-0000-7000-8000-000000000001"
 
-enum { BODY_LIMIT = 4096, WAIT_S = 20 };
+enum { BODY_LIMIT = 4096 };
 
 // A listener and the handlers behind it. A payload is answered at once, or held until the test
 // answers from its own thread, as the queue's writer would.
@@ -106,91 +104,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-// A socket that was told to connect there; *ret_status is what connect() said.
-static int try_to_dial(const struct fixture *fixture, int *ret_status)
-{
-    const char *address = http_server_address(fixture->server);
-    unsigned long port = strtoul(strchr(address, ':') + 1, NULL, 10);
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    *ret_status = connect(fd, (struct sockaddr *)&to, sizeof(to));
-    return fd;
-}
-
-static int dial(const struct fixture *fixture)
-{
-    int status, fd = try_to_dial(fixture, &status);
-    const struct timeval limit = {.tv_sec = WAIT_S};
-    assert_int_equal(status, 0);
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-    return fd;
-}
-
-static void say(int fd, const char *text)
-{
-    size_t size = strlen(text);
-    assert_int_equal(send(fd, text, size, MSG_NOSIGNAL), size);
-}
-
-struct reply {
-    int status;
-    char head[2048];
-    char body[2048];
-    bool closed; // the server has closed instead of answering
-};
-
-// The value of a header, or NULL; good until the thread's next call.
-static const char *header(const struct reply *reply, const char *name)
-{
-    static _Thread_local char value[256];
-    size_t size = strlen(name);
-    for (const char *line = strstr(reply->head, "\r\n"); line; line = strstr(line + 2, "\r\n")) {
-        if (strncasecmp(line + 2, name, size) != 0 || line[2 + size] != ':')
-            continue;
-        snprintf(value, sizeof(value), "%.*s", (int)strcspn(line + 4 + size, "\r"),
-                 line + 4 + size);
-        return value;
-    }
-    return NULL;
-}
-
-static struct reply hear(int fd)
-{
-    struct reply reply = {0};
-    size_t size = 0;
-    while (!strstr(reply.head, "\r\n\r\n")) {
-        ssize_t count = size + 1 < sizeof(reply.head) ? recv(fd, reply.head + size, 1, 0) : -1;
-        if (count <= 0) {
-            reply.closed = true;
-            return reply;
-        }
-        size++;
-    }
-    sscanf(reply.head, "HTTP/1.1 %d", &reply.status);
-    const char *length = header(&reply, "Content-Length");
-    size_t body_size = length ? strtoul(length, NULL, 10) : 0;
-    assert_true(body_size < sizeof(reply.body));
-    if (body_size > 0) // a recv() of nothing would wait for something
-        assert_int_equal(recv(fd, reply.body, body_size, MSG_WAITALL), body_size);
-    return reply;
-}
-
-static bool is_closed(int fd)
-{
-    // libmicrohttpd 0.9.75 writes the head of its own refusals twice: what is left is dropped.
-    char rest[1024];
-    ssize_t count;
-    while ((count = recv(fd, rest, sizeof(rest), 0)) > 0)
-        continue;
-    return count == 0 || errno == ECONNRESET;
-}
-
 static struct reply exchange_once(const struct fixture *fixture, const char *request)
 {
-    int fd = dial(fixture);
+    int fd = dial(fixture->server);
     say(fd, request);
     struct reply reply = hear(fd);
     close(fd);
@@ -228,7 +144,7 @@ static void answers_each_outcome(void **state)
         {HTTP_NOT_JSON, 400, "not_json"},
         {HTTP_UNAVAILABLE, 503, "unavailable"},
     };
-    int fd = dial(fixture); // one connection for all: none of these closes it
+    int fd = dial(fixture->server); // one connection for all: none of these closes it
     for (size_t i = 0; i < COUNT(cases); i++) {
         fixture->outcome = cases[i].outcome;
         say(fd, POST KEY JSON "Content-Length: 2\r\n\r\n{}");
@@ -296,7 +212,7 @@ static void refuses_hostile_framing_and_closes(void **state)
         POST KEY JSON "Content-Length: 2, 2\r\n\r\n{}",
     };
     for (size_t i = 0; i < COUNT(requests); i++) {
-        int fd = dial(fixture);
+        int fd = dial(fixture->server);
         say(fd, requests[i]);
         struct reply reply = hear(fd);
         if (reply.status != 400)
@@ -317,7 +233,7 @@ static void counts_a_body_of_unknown_length(void **state)
     assert_int_equal(reply.status, 200);
     assert_memory_equal(fixture->payload, "{\"a\":1}", 7);
 
-    int fd = dial(fixture);
+    int fd = dial(fixture->server);
     say(fd, POST KEY JSON "Transfer-Encoding: chunked\r\n\r\n");
     char chunk[1024 + 16];
     int size = snprintf(chunk, sizeof(chunk), "400\r\n%01024d\r\n", 0);
@@ -336,7 +252,7 @@ static void takes_a_body_of_exactly_the_limit(void **state)
     char body[BODY_LIMIT + 1];
     memset(body, 'x', BODY_LIMIT);
     body[BODY_LIMIT] = '\0';
-    int fd = dial(fixture);
+    int fd = dial(fixture->server);
     say(fd, POST KEY JSON "Expect: 100-continue\r\nContent-Length: 4096\r\n\r\n");
     struct reply reply = hear(fd);
     assert_int_equal(reply.status, 100);
@@ -360,7 +276,7 @@ static void an_empty_body_is_handed_over_as_one(void **state)
 static void tells_its_health(void **state)
 {
     struct fixture *fixture = *state;
-    int fd = dial(fixture);
+    int fd = dial(fixture->server);
     say(fd, "GET /health/live HTTP/1.1\r\n" HOST "\r\n");
     struct reply reply = hear(fd);
     assert_int_equal(reply.status, 200);
@@ -377,7 +293,7 @@ static void waits_for_an_answer_from_another_thread(void **state)
 {
     struct fixture *fixture = *state;
     fixture->hold = true;
-    int first = dial(fixture), second = dial(fixture);
+    int first = dial(fixture->server), second = dial(fixture->server);
     say(first, POST KEY JSON "Content-Length: 2\r\n\r\n{}");
     struct http_exchange *held = wait_held(fixture);
     // Meanwhile others are served.
@@ -393,7 +309,7 @@ static void survives_a_client_that_left_while_waiting(void **state)
 {
     struct fixture *fixture = *state;
     fixture->hold = true;
-    int fd = dial(fixture);
+    int fd = dial(fixture->server);
     say(fd, POST KEY JSON "Content-Length: 2\r\n\r\n{}");
     struct http_exchange *held = wait_held(fixture);
     const struct linger reset = {.l_onoff = 1};
@@ -408,7 +324,7 @@ static void survives_a_client_that_left_while_waiting(void **state)
 static void survives_a_client_that_left_within_its_body(void **state)
 {
     struct fixture *fixture = *state;
-    int fd = dial(fixture);
+    int fd = dial(fixture->server);
     say(fd, POST KEY JSON "Content-Length: 20\r\n\r\n{\"a\"");
     close(fd);
     assert_int_equal(exchange_once(fixture, POST KEY JSON "Content-Length: 2\r\n\r\n{}").status,
@@ -419,7 +335,7 @@ static void survives_a_client_that_left_within_its_body(void **state)
 static void quiesced_serves_who_is_connected_and_nobody_else(void **state)
 {
     struct fixture *fixture = *state;
-    int fd = dial(fixture);
+    int fd = dial(fixture->server);
     say(fd, POST KEY JSON "Content-Length: 2\r\n\r\n{}");
     assert_int_equal(hear(fd).status, 200);
     http_server_quiesce(fixture->server);
@@ -431,7 +347,7 @@ static void quiesced_serves_who_is_connected_and_nobody_else(void **state)
     close(fd);
 
     int status;
-    close(try_to_dial(fixture, &status));
+    close(try_to_dial(fixture->server, &status));
     assert_int_equal(status, -1);
 }
 
@@ -446,7 +362,7 @@ static void destroying_waits_for_what_is_owed(void **state)
 {
     struct fixture *fixture = *state;
     fixture->hold = true;
-    int fd = dial(fixture);
+    int fd = dial(fixture->server);
     say(fd, POST KEY JSON "Content-Length: 2\r\n\r\n{}");
     pthread_mutex_lock(&fixture->lock);
     while (fixture->accepted == 0)
@@ -466,7 +382,7 @@ static void *post_many(void *context)
 {
     struct fixture *fixture = context;
     for (int i = 0; i < 50; i++) {
-        int fd = dial(fixture);
+        int fd = dial(fixture->server);
         say(fd, POST KEY JSON "Content-Length: 2\r\n\r\n{}");
         if (i % 3 != 0 && hear(fd).status != 200)
             abort();
