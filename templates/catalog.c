@@ -280,7 +280,7 @@ static struct catalog *load_catalog(const char *dir, const char *file, json_t *f
     json_auto_t *root = source_parse(&loader.source, faults);
     struct catalog *catalog = root ? calloc(1, sizeof(*catalog)) : NULL;
     if (catalog) {
-        memcpy(catalog->tag, file, tag_size);
+        snprintf(catalog->tag, sizeof(catalog->tag), "%.*s", (int)tag_size, file);
         catalog->path = strdup(loader.source.path);
         loader.catalog = catalog;
         if (catalog->path)

@@ -64,7 +64,8 @@ bool template_set_add(struct template_set *set, const char *name, const char *fi
     if (template_set_find(set, name))
         return fault_at(faults, file, 0, "there is another template named %s", name);
 
-    struct template **templates = reallocarray(set->templates, set->count + 1, sizeof(*templates));
+    struct template **templates =
+        reallocarray(set->templates, set->count + 1, sizeof(struct template *));
     if (!templates)
         return fault_at(faults, file, 0, "out of memory");
     set->templates = templates;

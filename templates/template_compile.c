@@ -113,17 +113,16 @@ static bool add_text(struct compiler *compiler, const char *text, size_t size)
     struct template *template = compiler->template;
     if (size == 0)
         return true;
-    struct instruction *last = template->count > compiler->last_target
-                                   ? &template->instructions[template->count - 1]
-                                   : NULL;
-    if (!last || last->opcode != OP_TEXT) {
+    bool runs_on = template->count > compiler->last_target &&
+                   template->instructions[template->count - 1].opcode == OP_TEXT;
+    if (!runs_on) {
         bool empty_line = text[0] == '\n' || text[0] == '\r';
         if (!empty_line && !begin_line(compiler))
             return false;
-        last = add_instruction(compiler, OP_TEXT, compiler->line);
-        if (!last)
+        if (!add_instruction(compiler, OP_TEXT, compiler->line))
             return false;
     }
+    struct instruction *last = &template->instructions[template->count - 1];
     buffer_append(&template->pool, text, size);
     last->size += (uint32_t)size;
     compiler->line_starts = text[size - 1] == '\n';
@@ -380,7 +379,7 @@ static bool compile_next(struct compiler *compiler)
     }
     advance(compiler, begin);
 
-    struct tag tag;
+    struct tag tag = {0};
     if (!read_tag(compiler, begin, &tag))
         return false;
     const char *standalone_end = find_standalone_end(compiler, &tag);

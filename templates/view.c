@@ -28,7 +28,7 @@ struct draft {
     const char *url; // NULL: no link
 };
 
-json_t *view_known_names(const json_t *brand)
+json_t *view_known_names(json_t *brand)
 {
     static const char *const names[] = {
         "lang",      "dir",        "start", "locale", "template", "brand",    "subject",
@@ -37,7 +37,7 @@ json_t *view_known_names(const json_t *brand)
         "expiry",    "footer",     "own",   "text",   "lines",
     };
     json_t *known = json_object();
-    bool failed = json_object_update(known, (json_t *)(uintptr_t)brand) != 0;
+    bool failed = json_object_update(known, brand) != 0;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         failed |= json_object_set_new(known, names[i], json_null()) != 0;
     if (failed) {

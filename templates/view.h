@@ -25,6 +25,6 @@ json_t *view_create(const struct view_base *base, const struct render_request *r
 
 // An object with every key that a frame may name, at whatever depth; the caller owns it.
 // NULL: no memory.
-json_t *view_known_names(const json_t *brand);
+json_t *view_known_names(json_t *brand);
 
 #endif
