@@ -18,7 +18,7 @@ struct renderer;
 // Loads dir (*.mustache, locales/*.json, brand.json). Every fault found is appended to faults
 // (a JSON array) as {"where": "file:line" or "file: key", "what": "..."}; NULL is returned if
 // there was any. default_locale must be one of the catalogs; timezone is an IANA name.
-// brand_name takes the place of brand.json's name; NULL: brand.json's stays.
+// brand_name is what the brand is called where brand.json names none; or NULL.
 struct renderer *renderer_load(const char *dir, const char *default_locale, const char *timezone,
                                const char *brand_name, json_t *faults);
 void renderer_destroy(struct renderer *renderer); // NULL is a no-op

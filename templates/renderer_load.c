@@ -39,11 +39,13 @@ static json_t *load_brand(const char *dir, const char *brand_name, json_t *fault
     json_t *brand = source_parse(&source, faults);
     if (!brand)
         return NULL;
-    if (brand_name && json_object_set_new(brand, "name", json_string(brand_name)) != 0)
-        fault_at(faults, source.path, 0, "the display name of the sender is not UTF-8");
+    const json_t *name = json_object_get(brand, "name");
+    if (brand_name && (!name || json_is_null(name)) &&
+        json_object_set_new(brand, "name", json_string(brand_name)) != 0)
+        fault_at(faults, source.path, 0, "the sender's name is not UTF-8");
     else if (!is_one_line(json_object_get(brand, "name")))
         fault_at(faults, source.path, source_line_of(&source, name_key),
-                 "name is needed, on one line, where the sender has no display name");
+                 "name is needed, on one line; or null, for the sender's own");
     return brand;
 }
 

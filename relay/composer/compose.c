@@ -48,9 +48,12 @@ static bool load(struct composer *composer, const struct composer_settings *sett
         if (!composer->mime)
             add_fault(faults, "reply_to", error.message);
     }
+    // A sender without a name still has to call the service something: the reader knows its domain.
+    const char *domain = sender_is_good ? composer->sender.text + composer->sender.domain_at : NULL;
+    const char *brand = name[0] ? name : domain;
     // Loaded all the same, so that an operator sees every fault at once.
     composer->renderer = renderer_load(settings->templates_dir, settings->default_locale,
-                                       settings->timezone, name[0] ? name : NULL, faults);
+                                       settings->timezone, brand, faults);
     composer->lifetimes = settings->lifetimes ? json_deep_copy(settings->lifetimes) : json_object();
     return composer->mime && composer->renderer && composer->lifetimes;
 }
