@@ -1,0 +1,204 @@
+// What a start puts in order, and what time ends.
+#include "queue_fixture.h"
+
+static size_t recover(struct fixture *fixture, const char *owner)
+{
+    struct error err = {0};
+    size_t released = 99;
+    if (!queue_recover(fixture->queue, owner, 2, &released, &err))
+        fail_msg("%s", err.message);
+    return released;
+}
+
+static size_t sweep(struct fixture *fixture, int64_t before_ms, size_t limit)
+{
+    struct error err = {0};
+    size_t swept = 99;
+    if (!queue_sweep(fixture->queue, before_ms, limit, &swept, &err))
+        fail_msg("%s", err.message);
+    return swept;
+}
+
+static void a_crash_gives_leases_back_uncharged(void **state)
+{
+    struct fixture *fixture = *state;
+    char leased[QUEUE_ID_SIZE], own[QUEUE_ID_SIZE], received[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    make_queued(fixture->queue, "{\"a\":1}", LANE_CODE, now_ms, 0, leased);
+    make_queued(fixture->queue, "{\"a\":2}", LANE_CODE, now_ms, 0, own);
+    assert_int_equal(accept_now(fixture->queue, "{\"a\":3}", received), QUEUE_DONE);
+    assert_int_equal(claim(fixture->queue, leased, "run-1"), QUEUE_DONE);
+    fixture_reopen(fixture);
+    assert_false(queue_rebooted(fixture->queue));
+    assert_int_equal(claim(fixture->queue, own, "run-2"), QUEUE_DONE);
+    assert_int_equal(recover(fixture, "run-2"), 1);
+    assert_state(fixture->reader, leased, MESSAGE_QUEUED);
+    assert_state(fixture->reader, own, MESSAGE_SENDING);
+    assert_state(fixture->reader, received, MESSAGE_RECEIVED);
+    assert_int_equal(load_row(fixture->reader, leased).unknown_outcomes, 0);
+    assert_int_equal(load_row(fixture->reader, leased).attempts, 0);
+    assert_int_equal(load_row(fixture->reader, received).unknown_outcomes, 0);
+    assert_body(fixture->reader, leased, "{\"a\":1}");
+}
+
+static void a_reboot_counts_an_unknown_outcome_and_ends_the_third(void **state)
+{
+    struct fixture *fixture = *state;
+    char leased[QUEUE_ID_SIZE], received[QUEUE_ID_SIZE], waiting[QUEUE_ID_SIZE], id[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    make_queued(fixture->queue, "{\"a\":1}", LANE_CODE, now_ms, 0, leased);
+    make_queued(fixture->queue, "{\"a\":2}", LANE_CODE, now_ms, 0, waiting);
+    assert_int_equal(accept_now(fixture->queue, "{\"a\":3}", received), QUEUE_DONE);
+    for (int reboots = 1; reboots <= 3; reboots++) {
+        assert_int_equal(claim(fixture->queue, leased, "run"), QUEUE_DONE);
+        fixture_reboot(fixture, 1000);
+        assert_true(queue_rebooted(fixture->queue));
+        char payload[16];
+        snprintf(payload, sizeof(payload), "{\"b\":%d}", reboots);
+        assert_int_equal(accept_now(fixture->queue, payload, id), QUEUE_DONE); // not from before
+        assert_int_equal(recover(fixture, "next"), reboots < 3 ? 1 : 0);
+        enum message_state want = reboots < 3 ? MESSAGE_QUEUED : MESSAGE_UNKNOWN;
+        assert_state(fixture->reader, leased, want);
+        assert_state(fixture->reader, received, reboots < 3 ? MESSAGE_RECEIVED : MESSAGE_UNKNOWN);
+        assert_int_equal(load_row(fixture->reader, leased).unknown_outcomes, reboots);
+        assert_int_equal(load_row(fixture->reader, received).unknown_outcomes, reboots);
+        assert_int_equal(load_row(fixture->reader, id).unknown_outcomes, 0);
+        assert_int_equal(settle_as(fixture->queue, id, MESSAGE_SENT, NULL), QUEUE_DONE);
+    }
+    assert_string_equal(load_row(fixture->reader, leased).reason, "unknown_outcomes");
+    assert_int_equal(load_row(fixture->reader, waiting).unknown_outcomes, 0);
+    assert_state(fixture->reader, waiting, MESSAGE_QUEUED);
+}
+
+static void a_reboot_is_known_until_it_was_recovered_from(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_reboot(fixture, 1000);
+    assert_true(queue_rebooted(fixture->queue));
+    fixture_reopen(fixture); // died before it recovered
+    assert_true(queue_rebooted(fixture->queue));
+    recover(fixture, "run");
+    fixture_reopen(fixture);
+    assert_false(queue_rebooted(fixture->queue));
+}
+
+// ---- sweep ------------------------------------------------------------------------------------
+
+static void waiting_rows_past_their_deadline_expire(void **state)
+{
+    struct fixture *fixture = *state;
+    char dead[QUEUE_ID_SIZE], alive[QUEUE_ID_SIZE], leased[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    make_queued(fixture->queue, "{\"a\":1}", LANE_CODE, now_ms, 0, dead);
+    make_queued(fixture->queue, "{\"a\":2}", LANE_CODE, now_ms + 1, 0, alive);
+    make_queued(fixture->queue, "{\"a\":3}", LANE_CODE, now_ms, 0, leased);
+    assert_int_equal(claim(fixture->queue, leased, "run"), QUEUE_DONE);
+    fixture_pass(fixture, 15 * MINUTE_MS);
+    assert_int_equal(sweep(fixture, 0, 10), 1);
+    assert_state(fixture->reader, dead, MESSAGE_EXPIRED);
+    assert_string_equal(load_row(fixture->reader, dead).reason, "deadline");
+    assert_body(fixture->reader, dead, "");
+    assert_state(fixture->reader, alive, MESSAGE_QUEUED);
+    assert_state(fixture->reader, leased, MESSAGE_SENDING);
+    assert_body(fixture->reader, alive, "{\"a\":2}");
+}
+
+static void kept_bodies_go_when_they_can_help_no_more(void **state)
+{
+    struct fixture *fixture = *state;
+    char failed[QUEUE_ID_SIZE], parked[QUEUE_ID_SIZE];
+    make_queued(fixture->queue, "{\"a\":1}", LANE_CODE, queue_now_ms(fixture->queue), 0, failed);
+    assert_int_equal(settle_as(fixture->queue, failed, MESSAGE_FAILED, "rejected"), QUEUE_DONE);
+    assert_int_equal(accept_now(fixture->queue, "{\"a\":2}", parked), QUEUE_DONE);
+    assert_int_equal(settle_as(fixture->queue, parked, MESSAGE_PARKED, "odd"), QUEUE_DONE);
+    fixture_pass(fixture, 15 * MINUTE_MS - 1);
+    assert_int_equal(sweep(fixture, 0, 10), 0);
+    fixture_pass(fixture, 1);
+    assert_int_equal(sweep(fixture, 0, 10), 1);
+    assert_state(fixture->reader, failed, MESSAGE_FAILED);
+    assert_body(fixture->reader, failed, "");
+    fixture_pass(fixture, 7 * DAY_MS - 15 * MINUTE_MS - 1);
+    assert_int_equal(sweep(fixture, 0, 10), 0);
+    assert_body(fixture->reader, parked, "{\"a\":2}");
+    fixture_pass(fixture, 1);
+    assert_int_equal(sweep(fixture, 0, 10), 1);
+    assert_int_equal(sweep(fixture, 0, 10), 0);
+    assert_state(fixture->reader, parked, MESSAGE_PARKED);
+    assert_body(fixture->reader, parked, "");
+}
+
+static int64_t count_rows(struct fixture *fixture)
+{
+    struct queue_stats stats;
+    struct error err = {0};
+    int64_t total = 0;
+    assert_true(queue_stats(fixture->reader, &stats, &err));
+    for (int i = 0; i < MESSAGE_STATE_COUNT; i++)
+        total += stats.count[i];
+    return total;
+}
+
+static void old_final_rows_are_deleted_in_batches(void **state)
+{
+    struct fixture *fixture = *state;
+    char parked[QUEUE_ID_SIZE], id[QUEUE_ID_SIZE];
+    const struct queue_attempt attempt = {.outcome = "sent"};
+    assert_int_equal(accept_now(fixture->queue, "{\"p\":1}", parked), QUEUE_DONE);
+    assert_int_equal(settle_as(fixture->queue, parked, MESSAGE_PARKED, "odd"), QUEUE_DONE);
+    for (int i = 0; i < 7; i++) {
+        char payload[16];
+        snprintf(payload, sizeof(payload), "{\"i\":%d}", i);
+        assert_int_equal(accept_now(fixture->queue, payload, id), QUEUE_DONE);
+        assert_int_equal(
+            settle(fixture->queue, id,
+                   &(struct queue_settlement){.state = MESSAGE_SENT, .attempt = &attempt}),
+            QUEUE_DONE);
+    }
+    fixture_pass(fixture, HOUR_MS);
+    // Old, but updated just now.
+    assert_int_equal(
+        accept_at(fixture->queue, "{\"late\":1}", queue_now_ms(fixture->queue) - HOUR_MS, id),
+        QUEUE_DONE);
+    assert_int_equal(settle_as(fixture->queue, id, MESSAGE_FAILED, "rejected"), QUEUE_DONE);
+    int64_t before_ms = queue_now_ms(fixture->queue) - MINUTE_MS;
+    assert_int_equal(sweep(fixture, before_ms, 3), 3);
+    assert_int_equal(count_rows(fixture), 6);
+    assert_int_equal(sweep(fixture, before_ms, 3), 3);
+    assert_int_equal(sweep(fixture, before_ms, 3), 1);
+    assert_int_equal(sweep(fixture, before_ms, 3), 0);
+    assert_int_equal(count_rows(fixture), 2);
+    assert_state(fixture->reader, parked, MESSAGE_PARKED);
+    assert_state(fixture->reader, id, MESSAGE_FAILED);
+    fixture_pass(fixture, HOUR_MS);
+    assert_int_equal(sweep(fixture, queue_now_ms(fixture->queue) - MINUTE_MS, 3), 1);
+    assert_int_equal(count_rows(fixture), 1);
+}
+
+static void rows_that_stay_do_not_stop_the_sweep(void **state)
+{
+    struct fixture *fixture = *state;
+    run_sql(fixture,
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+            " INSERT INTO message (id, state, created, updated, body_form, route, payload_hash)"
+            " SELECT printf('id-%05d', i), CASE WHEN i <= 490 THEN 'parked' ELSE 'sent' END,"
+            " i, i, 0, 'r', x'00' FROM n");
+    size_t swept = 0;
+    for (int i = 0; i < 60; i++)
+        swept += sweep(fixture, 1000, 1);
+    assert_int_equal(swept, 10);
+    assert_int_equal(count_rows(fixture), 490);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        QUEUE_TEST(a_crash_gives_leases_back_uncharged),
+        QUEUE_TEST(a_reboot_counts_an_unknown_outcome_and_ends_the_third),
+        QUEUE_TEST(a_reboot_is_known_until_it_was_recovered_from),
+        QUEUE_TEST(waiting_rows_past_their_deadline_expire),
+        QUEUE_TEST(kept_bodies_go_when_they_can_help_no_more),
+        QUEUE_TEST(old_final_rows_are_deleted_in_batches),
+        QUEUE_TEST(rows_that_stay_do_not_stop_the_sweep),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
