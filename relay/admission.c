@@ -118,6 +118,14 @@ static void split(struct dispatcher *dispatcher, struct job *job, const json_t *
         job_destroy(parts[i]);
 }
 
+// What a normaliser did wrong, or found nothing for, may be in the known places all the same: a
+// mail is not lost to a detail (design §1.2).
+static bool is_mendable(const char *park_reason)
+{
+    return park_reason[0] && strcmp(park_reason, "unparseable") != 0 &&
+           strcmp(park_reason, "unsupported_channel") != 0;
+}
+
 void admission_composed(void *context, struct compose_request *request, enum compose_end end,
                         const json_t *header, const struct frame *frame)
 {
@@ -144,6 +152,12 @@ void admission_composed(void *context, struct compose_request *request, enum com
         json_auto_t *why =
             json_pack("{s:s, s:s}", "reason", "not_canonical", "detail", err.message);
         compose_failed(dispatcher, job, why);
+        return;
+    }
+    if (request->task == COMPOSE_PAYLOAD && is_mendable(job->park_reason)) {
+        LOG(LOG_WARNING, "compose_failed", LOG_STRING("id", job->id),
+            LOG_STRING("reason", job->park_reason), LOG_BOOLEAN("fallback", false));
+        admission_compose(dispatcher, job, COMPOSE_FALLBACK);
         return;
     }
     if (job->row_composed)
