@@ -16,6 +16,15 @@ static const char SETTINGS[] = "PRAGMA cache_size = -4096;"
                                "PRAGMA synchronous = FULL;"
                                "PRAGMA wal_autocheckpoint = 0;";
 
+// sqlite3_system_errno() of 3.40 says nothing about a failed COMMIT, so errno itself is kept.
+// Both are about a call of SQLite that errno = 0 stood in front of.
+static int keep_errno(struct database *database, int rc)
+{
+    if (rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
+        database->failed_errno = errno;
+    return rc;
+}
+
 bool database_open(struct database *database, const char *dir, bool read_only, struct error *err)
 {
     *database = (struct database){0};
@@ -28,7 +37,8 @@ bool database_open(struct database *database, const char *dir, bool read_only, s
         return false;
     }
     int flags = (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
-    int rc = sqlite3_open_v2(database->path, &database->handle, flags, NULL);
+    errno = 0;
+    int rc = keep_errno(database, sqlite3_open_v2(database->path, &database->handle, flags, NULL));
     if (rc == SQLITE_OK)
         rc = sqlite3_extended_result_codes(database->handle, 1);
     if (rc == SQLITE_OK)
@@ -57,7 +67,16 @@ void database_close(struct database *database)
 
 int database_execute(struct database *database, const char *sql)
 {
-    return sqlite3_exec(database->handle, sql, NULL, NULL, NULL);
+    errno = 0;
+    return keep_errno(database, sqlite3_exec(database->handle, sql, NULL, NULL, NULL));
+}
+
+int database_checkpoint(struct database *database, int mode, int *ret_wal_pages,
+                        int *ret_done_pages)
+{
+    errno = 0;
+    return keep_errno(database, sqlite3_wal_checkpoint_v2(database->handle, NULL, mode,
+                                                          ret_wal_pages, ret_done_pages));
 }
 
 bool database_error(const struct database *database, int rc, const char *what, struct error *err)
@@ -78,9 +97,9 @@ static enum database_fault io_fault(const struct database *database, int rc)
 {
     if (rc == SQLITE_IOERR_NOMEM)
         return DATABASE_BLOCKED;
-    if (rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC || !database->handle)
+    if (rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC)
         return DATABASE_BROKEN;
-    switch (sqlite3_system_errno(database->handle)) {
+    switch (database->failed_errno) {
     case ENOSPC:
     case EDQUOT:
     case EROFS:
@@ -113,7 +132,7 @@ enum database_fault database_fault(const struct database *database, int rc)
 
 struct query query_start(struct database *database, const char *sql)
 {
-    struct query query = {0};
+    struct query query = {.database = database};
     for (size_t i = 0; i < database->statement_count; i++) {
         if (database->statements[i].sql == sql) {
             query.statement = database->statements[i].statement;
@@ -122,8 +141,10 @@ struct query query_start(struct database *database, const char *sql)
     }
     if (database->statement_count == DATABASE_STATEMENTS_MAX)
         abort(); // our bug: the array is too small for our own statements
-    query.rc = sqlite3_prepare_v3(database->handle, sql, -1, SQLITE_PREPARE_PERSISTENT,
-                                  &query.statement, NULL);
+    errno = 0;
+    query.rc =
+        keep_errno(database, sqlite3_prepare_v3(database->handle, sql, -1,
+                                                SQLITE_PREPARE_PERSISTENT, &query.statement, NULL));
     if (query.rc == SQLITE_OK) {
         database->statements[database->statement_count].sql = sql;
         database->statements[database->statement_count++].statement = query.statement;
@@ -195,7 +216,8 @@ bool query_step(struct query *query)
     if (query->rc != SQLITE_OK)
         return false;
     query->column = 0;
-    int rc = sqlite3_step(query->statement);
+    errno = 0;
+    int rc = keep_errno(query->database, sqlite3_step(query->statement));
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         query->rc = rc;
     return rc == SQLITE_ROW;

@@ -24,6 +24,7 @@ struct database {
         sqlite3_stmt *statement;
     } statements[DATABASE_STATEMENTS_MAX];
     size_t statement_count;
+    int failed_errno; // of the last call that failed; 0 where no system call did
 };
 
 // Opens dir/queue.db. ERR_INPUT: no such file (it is never made here), ERR_CORRUPT: no database.
@@ -33,6 +34,9 @@ void database_close(struct database *database); // good for one that was never o
 
 // Runs one or more statements without parameters. SQLite's result code.
 int database_execute(struct database *database, const char *sql);
+// sqlite3_wal_checkpoint_v2() of everything; the counts may be NULL.
+int database_checkpoint(struct database *database, int mode, int *ret_wal_pages,
+                        int *ret_done_pages);
 
 // Fills *err after rc; returns false. The message names the file and what SQLite says, never
 // what was bound.
@@ -43,10 +47,11 @@ enum database_fault {
     DATABASE_BLOCKED, // full, read-only, busy, out of memory: the same may work later
     DATABASE_BROKEN,  // a sync failed, an I/O error, damage: nothing may be tried again
 };
-// Which one rc is. To be asked before anything else is done on the connection.
+// Which one rc, the last that failed on this connection, is.
 enum database_fault database_fault(const struct database *database, int rc);
 
 struct query {
+    struct database *database;
     sqlite3_stmt *statement;
     int bound;  // parameters so far
     int column; // columns read of this row

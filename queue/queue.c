@@ -87,8 +87,7 @@ static bool use_wal(struct database *database, struct error *err)
 // that a failed write may have left must never be appended to. A reader can delay that only.
 static bool empty_wal(struct database *database, struct error *err)
 {
-    int rc =
-        sqlite3_wal_checkpoint_v2(database->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int rc = database_checkpoint(database, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY ||
            database_error(database, rc, "checkpoint", err);
 }

@@ -203,8 +203,7 @@ static int fresh_pages(const struct writer *writer)
 static void checkpoint(struct writer *writer, int mode)
 {
     int wal_pages = 0, done_pages = 0;
-    int rc =
-        sqlite3_wal_checkpoint_v2(writer->database.handle, NULL, mode, &wal_pages, &done_pages);
+    int rc = database_checkpoint(&writer->database, mode, &wal_pages, &done_pages);
     if (rc == SQLITE_OK) {
         writer->wal_pages = wal_pages;
         writer->checkpointed_pages = done_pages;
