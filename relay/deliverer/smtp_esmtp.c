@@ -300,23 +300,61 @@ static bool deserves_another(struct client *client)
                                (!dialogue->answered || dialogue->reply.code == 421));
 }
 
+// A source of no more than the job that is under way.
+struct single_source {
+    struct job_source source; // first member
+    struct job_source *outer;
+};
+
+static struct job *single_next(struct job_source *source)
+{
+    (void)source;
+    return NULL;
+}
+
+static void single_done(struct job_source *source, struct job *job, struct outcome *outcome)
+{
+    struct job_source *outer = ((struct single_source *)source)->outer;
+    outer->done(outer, job, outcome);
+}
+
+// libesmtp has no SMTPUTF8. Such recipients are few, so a connection for each will do.
+static void run_by_curl(struct client *client)
+{
+    struct error err;
+    void *curl = smtp_curl.create(client->settings, client->wire, &err);
+    if (!curl) {
+        report_own(client, OUTCOME_SESSION, STAGE_CONNECT, err.message);
+        return;
+    }
+    struct single_source single = {.source = {.next = single_next, .done = single_done},
+                                   .outer = client->source};
+    struct job *job = client->job;
+    client->job = NULL;
+    smtp_curl.run(curl, job, &single.source);
+    smtp_curl.destroy(curl);
+}
+
+static void run_by_esmtp(struct client *client)
+{
+    connect_shim_use(client->wire, client->settings->connect_timeout_ms);
+    run_session(client);
+    connect_shim_use(NULL, 0);
+    if (client->job && !deserves_another(client))
+        report(client);
+}
+
 static void run(void *opaque, struct job *job, struct job_source *source)
 {
     struct client *client = opaque;
     client->job = job;
     client->source = source;
-    connect_shim_use(client->wire, client->settings->connect_timeout_ms);
     while (client->job) {
-        if (client->job->smtputf8) {
-            report_own(client, OUTCOME_PERMANENT, STAGE_RCPT,
-                       "the recipient needs SMTPUTF8, which the smarthost does not offer");
-            break;
-        }
-        run_session(client);
-        if (client->job && !deserves_another(client))
-            report(client);
+        if (client->job->smtputf8)
+            run_by_curl(client);
+        else
+            run_by_esmtp(client);
     }
-    connect_shim_use(NULL, 0);
 }
 
 // libesmtp fills a table at the first EHLO it reads, without a lock (tokens.c). So it reads one
@@ -334,8 +372,9 @@ static bool rehearse(smtp_session_t session, int stand_in)
 
 static bool setup(const struct settings *settings, struct error *err)
 {
+    if (!smtp_curl.setup(settings, err))
+        return false;
     static const char replies[] = "220 ok\r\n250-ok\r\n250 SIZE\r\n550 enough\r\n221 bye\r\n";
-    (void)settings;
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return error_errno(err, ERR_IO, "socketpair");

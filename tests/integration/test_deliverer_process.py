@@ -28,6 +28,11 @@ BODY = (b"From: a@acme.example\r\nTo: z@example.com\r\nMessage-ID: <%s@acme.exam
 HUGE = BODY % b"huge" + (b"y" * 76 + b"\r\n") * 150000
 
 
+# Its first argument is what to mount, the others are the program to become.
+IN_NAMESPACE = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c",
+                '/usr/bin/mount --bind "$0" /etc/ssl/certs/ca-certificates.crt && exec "$@"']
+
+
 class Dots:
     """The marks' file of relay/base/dots.c."""
 
@@ -47,7 +52,9 @@ class Dots:
 class Deliverer:
     """Starts the binary as process_spawn() does."""
 
-    def __init__(self, folder, port, *, driver="esmtp", **init):
+    def __init__(self, folder, port, *, driver="esmtp", authorities=None, **init):
+        """authorities: a file of certificates to believe in place of the system's, in a mount
+        namespace of its own."""
         self.dots = Dots(folder / f"dots-{uuid.uuid4()}")
         self.answers = {}
         self.next_mark = 0
@@ -61,7 +68,10 @@ class Deliverer:
 
         # Lifted out of the way of 3 and 4 before they are put there.
         lifted = [os.dup(fd) for fd in [0] * 8]
-        self.process = subprocess.Popen([DELIVERER, str(os.getpid())], env=environment(),
+        command = [DELIVERER, str(os.getpid())]
+        if authorities:
+            command = [*IN_NAMESPACE, authorities, *command]
+        self.process = subprocess.Popen(command, env=environment(),
                                         preexec_fn=place, close_fds=False,
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for fd in [dots, *lifted]:
@@ -527,6 +537,34 @@ def test_a_certificate_that_nobody_vouches_for(start, certificate, mode):
         assert "MAIL" not in server.verbs()
 
 
+@pytest.fixture
+def authorities(tmp_path, certificate):
+    path = tmp_path / "localhost.pem"
+    if subprocess.run([*IN_NAMESPACE, path, "/bin/true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no mount namespace to be had here: the system's authorities stay")
+    return path
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+@pytest.mark.parametrize("host, server_name, believed", [
+    ("localhost", None, True), ("127.0.0.1", "localhost", True),
+    ("127.0.0.1", None, False), ("localhost", "mail.example.com", False),
+])
+def test_the_certificate_must_be_for_the_configured_name(start, certificate, authorities, mode,
+                                                         host, server_name, believed):
+    names = []
+    certificate.sni_callback = lambda connection, name, context: names.append(name)
+    with SmtpServer(tls=certificate, implicit=mode == "implicit") as server:
+        result = start(server, "curl", tls=mode, host=host, server_name=server_name,
+                       authorities=authorities).send_one()
+        if believed:
+            expect(result, "sent", "dot", 250)
+            assert names == ["localhost"]
+        else:
+            expect(result, "session", "starttls", alarm="tls")
+            assert "MAIL" not in server.verbs()
+
+
 def test_starttls_that_was_stripped(server, start):
     result = start(server, "curl", tls="starttls").send_one()
     expect(result, "session", "starttls", alarm="tls")
@@ -613,12 +651,16 @@ def test_a_recipient_that_needs_smtputf8_where_it_is_not_offered(server, start, 
     expect(deliverer.send_one(), "sent", "dot", 250)
 
 
-def test_a_recipient_that_needs_smtputf8_where_it_is_offered(start):
+@pytest.mark.parametrize("driver", DRIVERS)  # libesmtp cannot, so libcurl does it there as well
+def test_a_recipient_that_needs_smtputf8_where_it_is_offered(start, driver):
     with SmtpServer(offers=["SMTPUTF8"]) as server:
-        expect(start(server, "curl").send_one(recipient="zoë@example.com", smtputf8=True),
-               "sent", "dot", 250)
-        assert server.messages[0].recipients == ["zoë@example.com"]
-        assert "SMTPUTF8" in server.messages[0].parameters
+        deliverer = start(server, driver)
+        deliverer.send_one()
+        expect(deliverer.send_one(recipient="zoë@example.com", smtputf8=True), "sent", "dot", 250)
+        expect(deliverer.send_one(), "sent", "dot", 250)
+        assert server.messages[1].recipients == ["zoë@example.com"]
+        assert "SMTPUTF8" in server.messages[1].parameters
+        assert "SMTPUTF8" not in server.messages[0].parameters + server.messages[2].parameters
 
 
 @pytest.mark.parametrize("fields, stage", [
