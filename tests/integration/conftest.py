@@ -1,5 +1,4 @@
 """Fixtures that every integration test may use."""
-import contextlib
 import pathlib
 import sys
 
@@ -19,13 +18,17 @@ def sink():
 
 @pytest.fixture
 def start_relay(tmp_path):
-    """Starts relays that end with the test: start_relay(sink, lifetime="1m", ...)."""
-    with contextlib.ExitStack() as stack:
-        def start(target, folder="relay", **settings):
-            if target is not None:
-                settings.setdefault("smtp_uri", relay_module.smtp_uri(target))
-            return stack.enter_context(relay_module.Relay(tmp_path / folder, **settings))
-        yield start
+    """Makes relays, which their `with` starts: with start_relay(sink, lifetime="1m") as relay."""
+    made = []
+
+    def make(target, folder="relay", **settings):
+        if target is not None:
+            settings.setdefault("smtp_uri", relay_module.smtp_uri(target))
+        made.append(relay_module.Relay(tmp_path / folder, **settings))
+        return made[-1]
+    yield make
+    for relay in made:  # those that a test started without `with`
+        relay.stop()
 
 
 @pytest.fixture

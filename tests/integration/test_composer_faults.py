@@ -129,13 +129,8 @@ def test_files_are_not_imported(start_relay, sink, tmp_path):
     path = tmp_path / "importing.jsonnet"
     path.write_text(f"local secret = import '{secret}';\n" + NORMALISER.replace(
         "data: { code: data.login_code }", "data: { code: secret.text }"))
-    relay = start_relay_unready(tmp_path, sink, path)
+    relay = start_relay(sink, normaliser=path).spawn()
     status = relay.process.wait(harness.WAIT_S)
     assert status not in (0, None)
     assert os.path.basename(path) in "\n".join(relay.lines) + relay.stderr()
     assert "IMPORTED" not in "\n".join(relay.lines)
-
-
-def start_relay_unready(tmp_path, sink, normaliser):
-    return harness.Relay(tmp_path / "relay", smtp_uri=harness.smtp_uri(sink),
-                         normaliser=normaliser).spawn()
