@@ -41,9 +41,12 @@ static int index_of(const char *name, const char *const *names)
 static void wipe_password(json_t *header)
 {
     json_t *password = json_object_get(header, "password");
-    char *text = (char *)(uintptr_t)json_string_value(password);
-    if (text)
-        explicit_bzero(text, json_string_length(password));
+    const char *text = json_string_value(password);
+    if (!text)
+        return;
+    void *writable; // it is jansson's own heap, const only towards its users
+    memcpy(&writable, &text, sizeof(writable));
+    explicit_bzero(writable, json_string_length(password));
 }
 
 static bool parse_init(json_t *header, struct settings *ret_settings, struct error *err)

@@ -59,8 +59,8 @@ static void refuses_bodies_that_could_be_read_in_two_ways(void **state)
         text, sizeof(text) - 1, fit                                                                \
     }
     static struct {
-        char body[60];
         size_t size;
+        char body[63];
         bool fit;
     } cases[] = {
         CASE(MAIL, true),

@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "relay/deliverer/reply.h"
@@ -12,31 +13,29 @@ static void reads_lines_of_replies(void **state)
 {
     (void)state;
     static const struct {
-        const char *line;
-        bool valid;
+        const char *line, *enhanced, *text;
         int code;
-        bool last;
-        const char *enhanced, *text;
+        bool valid, last;
     } cases[] = {
-        {"250 2.1.0 Ok\r\n", true, 250, true, "2.1.0", "Ok"},
-        {"250-first", true, 250, false, "", "first"},
-        {"250\r\n", true, 250, true, "", ""},
-        {"250 \r\n", true, 250, true, "", ""},
-        {"354 go", true, 354, true, "", "go"},
-        {"550 5.7.123 no", true, 550, true, "5.7.123", "no"},
-        {"550 5.7.1", true, 550, true, "5.7.1", ""},
-        {"550 5.7.1234 no", true, 550, true, "", "5.7.**** no"},
-        {"550 5.7 no", true, 550, true, "", "5.7 no"},
-        {"550 3.7.1 no", true, 550, true, "", "3.7.1 no"},
-        {"550 5.7.1x no", true, 550, true, "", "5.7.1x no"},
-        {"150 no", false, 0, false, "", ""},
-        {"650 no", false, 0, false, "", ""},
-        {"25x no", false, 0, false, "", ""},
-        {"250x", false, 0, false, "", ""},
-        {"25", false, 0, false, "", ""},
-        {"", false, 0, false, "", ""},
-        {"\r\n", false, 0, false, "", ""},
-        {"garbage", false, 0, false, "", ""},
+        {"250 2.1.0 Ok\r\n", "2.1.0", "Ok", 250, true, true},
+        {"250-first", "", "first", 250, true, false},
+        {"250\r\n", "", "", 250, true, true},
+        {"250 \r\n", "", "", 250, true, true},
+        {"354 go", "", "go", 354, true, true},
+        {"550 5.7.123 no", "5.7.123", "no", 550, true, true},
+        {"550 5.7.1", "5.7.1", "", 550, true, true},
+        {"550 5.7.1234 no", "", "5.7.**** no", 550, true, true},
+        {"550 5.7 no", "", "5.7 no", 550, true, true},
+        {"550 3.7.1 no", "", "3.7.1 no", 550, true, true},
+        {"550 5.7.1x no", "", "5.7.1x no", 550, true, true},
+        {"150 no", "", "", 0, false, false},
+        {"650 no", "", "", 0, false, false},
+        {"25x no", "", "", 0, false, false},
+        {"250x", "", "", 0, false, false},
+        {"25", "", "", 0, false, false},
+        {"", "", "", 0, false, false},
+        {"\r\n", "", "", 0, false, false},
+        {"garbage", "", "", 0, false, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct reply reply;
@@ -96,7 +95,7 @@ static void cuts_long_texts(void **state)
     assert_int_equal(strlen(text), REPLY_TEXT_MAX);
     // A code that the cut would leave half of is masked before the cut.
     memset(long_text, 'x', REPLY_TEXT_MAX - 2);
-    memcpy(long_text + REPLY_TEXT_MAX - 2, "123456", 6);
+    snprintf(long_text + REPLY_TEXT_MAX - 2, sizeof("123456"), "123456");
     reply_clean(long_text, REPLY_TEXT_MAX + 4, text);
     assert_string_equal(text + REPLY_TEXT_MAX - 3, "x**");
 }

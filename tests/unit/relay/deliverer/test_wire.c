@@ -26,7 +26,7 @@ static int begin(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
-    strcpy(fixture->dir, "/tmp/wire-XXXXXX");
+    snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/wire-XXXXXX");
     assert_non_null(mkdtemp(fixture->dir));
     struct error err;
     fixture->core = dots_open(fixture->dir, 0, &err);
