@@ -56,7 +56,7 @@ static void refuses_bodies_that_could_be_read_in_two_ways(void **state)
     static char address[] = "a@b.example";
 #define CASE(text, fit)                                                                            \
     {                                                                                              \
-        text, sizeof(text) - 1, fit                                                                \
+        sizeof(text) - 1, text, fit                                                                \
     }
     static struct {
         size_t size;
