@@ -354,11 +354,11 @@ def test_a_connection_that_ends_in_the_body_is_not_an_unknown_outcome(server, st
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_smarthost_that_stalls_in_the_body_is_left(start, driver):
     with SmtpServer(offers=["PIPELINING"]) as server:
-        server.on("body", lambda connection, ordinary: time.sleep(1.5))
+        server.on("body", lambda connection, ordinary: time.sleep(4))
         deliverer = start(server, driver, timeout_ms=500)
         began = time.monotonic()
         expect(deliverer.send_one(body=HUGE), "temporary", "body")
-        assert time.monotonic() - began < 1.4 and server.messages == []
+        assert time.monotonic() - began < 3.5 and server.messages == []
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
