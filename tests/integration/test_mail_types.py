@@ -1,5 +1,6 @@
 """Every type of e-mail that Kratos sends, in every language, parsed back by Python's email."""
 import re
+from html import unescape
 
 import payloads
 import pytest
@@ -59,7 +60,7 @@ def check_mail(mail, made, expected, language):
     assert f'lang="{language}"' in html
     for value in expected:
         assert value in text
-        assert value in html or value.replace("&", "&amp;") in html
+        assert value in unescape(html)
     if made["template_type"] in ("recovery_code_valid",):
         assert expected[0] not in mail.subject, "a recovery code is not for the lock screen"
     return mail.subject, text
