@@ -4,7 +4,7 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends make
 WORKDIR /src
-COPY Makefile ./
+COPY Makefile VERSION ./
 RUN make deps-build
 COPY . .
 RUN make -j"$(nproc)" && make install PREFIX=/usr DESTDIR=/out && make -s packages-run > /out/packages
