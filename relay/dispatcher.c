@@ -105,13 +105,24 @@ static void payload_committed(struct dispatcher *dispatcher, const char *id,
         admission_decide(dispatcher, job);
 }
 
+static void take_offer(struct dispatcher *dispatcher, struct job *job)
+{
+    // A quick commit may have brought the row in by way of the queue before this note was read;
+    // two jobs for one row would be two mails.
+    bool is_here = job_table_find(&dispatcher->jobs, job->id) != NULL;
+    dispatcher_adopt(dispatcher, job);
+    if (is_here)
+        dispatcher_release(dispatcher, job);
+    else
+        admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
+}
+
 static void take_notice(struct dispatcher *dispatcher, struct notice *notice)
 {
     struct job *job = notice->job;
     switch (notice->kind) {
     case NOTICE_OFFERED:
-        dispatcher_adopt(dispatcher, job);
-        admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
+        take_offer(dispatcher, job);
         break;
     case NOTICE_COMMITTED:
         payload_committed(dispatcher, notice->id, notice->result);
