@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "queue/uuid.h"
+
 static int refuse(struct change *change, struct database *database, int64_t now_ms)
 {
     (void)database, (void)now_ms;
@@ -50,23 +52,6 @@ void change_copy_text(char *to, size_t size, const char *text)
 }
 
 // ---- bodies -----------------------------------------------------------------------------------
-
-int change_store_body(struct database *database, int64_t seq, const struct sealed_body *body)
-{
-    AUTO_QUERY struct query query =
-        query_start(database, "INSERT INTO body (message, sealed) VALUES (?, ?)"
-                              " ON CONFLICT (message) DO UPDATE SET sealed = excluded.sealed");
-    query_int(&query, seq);
-    query_blob(&query, body->data, body->size);
-    return query_run(&query);
-}
-
-int change_drop_body(struct database *database, int64_t seq)
-{
-    AUTO_QUERY struct query query = query_start(database, "DELETE FROM body WHERE message = ?");
-    query_int(&query, seq);
-    return query_run(&query);
-}
 
 bool change_state_drops_body(enum message_state state)
 {
@@ -132,12 +117,14 @@ bool envelope_seal(const struct envelope_copy *envelope, const struct keys *keys
 
 int change_find_row(struct database *database, const char *id, struct row *ret_row, bool *ret_found)
 {
-    AUTO_QUERY struct query query =
-        query_start(database, "SELECT seq, created, state, body_form FROM message WHERE id = ?");
+    *ret_found = false;
+    if (!uuid_number(id, &ret_row->seq))
+        return SQLITE_OK;
+    AUTO_QUERY struct query query = query_start(
+        database, "SELECT created, state, body_form FROM message WHERE seq = ? AND id = ?");
+    query_int(&query, ret_row->seq);
     query_text(&query, id);
-    *ret_found = query_step(&query);
-    if (*ret_found) {
-        ret_row->seq = query_get_int(&query);
+    if (query_step(&query)) {
         ret_row->created_ms = query_get_int(&query);
         // A word that no version writes is a state that no change starts from.
         *ret_found = message_state_parse(query_get_text(&query), &ret_row->state);
@@ -151,15 +138,20 @@ int change_find_row(struct database *database, const char *id, struct row *ret_r
     " attempts = attempts + ?, unknown_outcomes = unknown_outcomes + ?,"                           \
     " smarthost = coalesce(?, smarthost), last_reply = coalesce(?, last_reply),"                   \
     " lease_owner = NULL, lease_end = NULL"
+#define UPDATE_END " WHERE seq = ?"
 
 int change_update_row(struct database *database, int64_t seq, const struct row_update *update,
                       int64_t now_ms)
 {
-    // Two texts, since naming a column in SET rewrites its indexes even where it stays.
-    static const char WITHOUT_ENVELOPE[] = UPDATE_START " WHERE seq = ?";
-    static const char WITH_ENVELOPE[] = UPDATE_START ", " ENVELOPE_COLUMNS " WHERE seq = ?";
-    AUTO_QUERY struct query query =
-        query_start(database, update->envelope ? WITH_ENVELOPE : WITHOUT_ENVELOPE);
+    // Naming a column in SET rewrites its indexes, even where it stays.
+    static const char *const SQL[2][2] = {
+        {UPDATE_START UPDATE_END, UPDATE_START ", body = ?" UPDATE_END},
+        {UPDATE_START ", " ENVELOPE_COLUMNS UPDATE_END,
+         UPDATE_START ", " ENVELOPE_COLUMNS ", body = ?" UPDATE_END},
+    };
+    bool has_envelope = update->envelope != NULL;
+    bool sets_body = update->body || update->form == BODY_DROPPED;
+    AUTO_QUERY struct query query = query_start(database, SQL[has_envelope][sets_body]);
     query_text(&query, message_state_name(update->state));
     query_text_or_null(&query, update->reason);
     query_int(&query, update->state == MESSAGE_QUEUED ? update->not_before_ms : 0);
@@ -169,8 +161,12 @@ int change_update_row(struct database *database, int64_t seq, const struct row_u
     query_int(&query, update->unknown_outcomes);
     query_text_or_null(&query, update->smarthost);
     query_text_or_null(&query, update->last_reply);
-    if (update->envelope)
+    if (has_envelope)
         envelope_bind(update->envelope, &query);
+    if (sets_body && update->form == BODY_DROPPED)
+        query_null(&query);
+    else if (sets_body)
+        query_blob(&query, update->body->data, update->body->size);
     query_int(&query, seq);
     return query_run(&query);
 }

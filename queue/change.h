@@ -48,8 +48,6 @@ struct sealed_body {
     size_t size;
 };
 
-int change_store_body(struct database *database, int64_t seq, const struct sealed_body *body);
-int change_drop_body(struct database *database, int64_t seq);
 bool change_state_drops_body(enum message_state state);
 
 // ---- envelopes --------------------------------------------------------------------------------
@@ -81,6 +79,7 @@ struct row {
     enum body_form form;
 };
 
+// An id that is no UUIDv7 names no row.
 int change_find_row(struct database *database, const char *id, struct row *ret_row,
                     bool *ret_found);
 
@@ -90,6 +89,7 @@ struct row_update {
     const char *reason; // "": none
     int64_t not_before_ms;
     enum body_form form;
+    const struct sealed_body *body;       // BODY_MAIL: the new one; NULL: keep what is there
     int attempts, unknown_outcomes;       // to be added
     const char *smarthost, *last_reply;   // "": keep what is there
     const struct envelope_copy *envelope; // NULL: keep what is there

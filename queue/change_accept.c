@@ -31,12 +31,18 @@ static int find_known(const struct accept *accept, struct database *database,
     return query.rc;
 }
 
-static int insert(const struct accept *accept, struct database *database, int64_t now_ms)
+static int insert(struct accept *accept, struct database *database, int64_t now_ms)
 {
     static const char SQL[] =
-        "INSERT INTO message (id, state, created, updated, body_form, route, key_name,"
-        " payload_hash) VALUES (?, 'received', ?, ?, ?, ?, ?, ?)";
+        "INSERT INTO message (seq, id, state, created, updated, body_form, route, key_name,"
+        " payload_hash, body) VALUES (?, ?, 'received', ?, ?, ?, ?, ?, ?, ?)";
+    int64_t seq = 0;
+    if (!uuid_number(accept->change.id, &seq)) {
+        accept->change.result = QUEUE_REFUSED;
+        return SQLITE_OK;
+    }
     AUTO_QUERY struct query query = query_start(database, SQL);
+    query_int(&query, seq);
     query_text(&query, accept->change.id);
     query_int(&query, accept->received_ms);
     query_int(&query, now_ms);
@@ -44,15 +50,16 @@ static int insert(const struct accept *accept, struct database *database, int64_
     query_text(&query, accept->route);
     query_text_or_null(&query, accept->key_name);
     query_blob(&query, accept->payload_hash, sizeof(accept->payload_hash));
-    int rc = query_run(&query);
-    if (rc != SQLITE_OK)
-        return rc;
-    return change_store_body(database, sqlite3_last_insert_rowid(database->handle), &accept->body);
+    query_blob(&query, accept->body.data, accept->body.size);
+    if ((query_run(&query) & 0xff) != SQLITE_CONSTRAINT)
+        return query.rc;
+    accept->change.result = QUEUE_REFUSED; // the id is taken; the others of the group go on
+    return SQLITE_OK;
 }
 
 static int apply(struct change *change, struct database *database, int64_t now_ms)
 {
-    const struct accept *accept = (const struct accept *)change;
+    struct accept *accept = (struct accept *)change;
     char known_id[QUEUE_ID_SIZE];
     bool is_known = false;
     int rc = find_known(accept, database, known_id, &is_known);

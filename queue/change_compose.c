@@ -36,52 +36,44 @@ static int end_as_nothing(struct database *database, int64_t seq, int64_t now_ms
 {
     static const char SQL[] =
         "UPDATE message SET state = 'cancelled', reason = 'nothing_to_send', coded = 0,"
-        " body_form = 0, updated = ? WHERE seq = ?";
+        " body_form = 0, body = NULL, updated = ? WHERE seq = ?";
     AUTO_QUERY struct query query = query_start(database, SQL);
     query_int(&query, now_ms);
     query_int(&query, seq);
-    int rc = query_run(&query);
-    return rc == SQLITE_OK ? change_drop_body(database, seq) : rc;
+    return query_run(&query);
 }
 
 // What a mail shares with the payload's own row is copied from there.
-static int insert_sibling(struct database *database, const char *id, int64_t of_seq, size_t index,
-                          int64_t *ret_seq)
+static int insert_sibling(struct database *database, const char *id, int64_t seq, int64_t of_seq,
+                          size_t index)
 {
     static const char SQL[] =
-        "INSERT INTO message (id, state, created, updated, body_form, array_index, route,"
+        "INSERT INTO message (seq, id, state, created, updated, body_form, array_index, route,"
         " key_name, payload_hash)"
-        " SELECT ?, 'received', created, updated, 0, ?, route, key_name, payload_hash"
+        " SELECT ?, ?, 'received', created, updated, 0, ?, route, key_name, payload_hash"
         " FROM message WHERE seq = ?";
     AUTO_QUERY struct query query = query_start(database, SQL);
+    query_int(&query, seq);
     query_text(&query, id);
     query_int(&query, (int64_t)index);
     query_int(&query, of_seq);
-    int rc = query_run(&query);
-    *ret_seq = sqlite3_last_insert_rowid(database->handle);
-    return rc;
+    return query_run(&query);
 }
 
 // keeps: what the row's body is when the mail brings none.
 static int write_mail(struct database *database, const struct composed_mail *mail, int64_t seq,
                       enum body_form keeps, int64_t now_ms)
 {
-    bool drops = change_state_drops_body(mail->state);
+    enum body_form form = mail->body.data ? BODY_MAIL : keeps;
     const struct row_update update = {
         .state = mail->state,
         .reason = mail->reason,
         .not_before_ms = mail->not_before_ms,
-        .form = drops             ? BODY_DROPPED
-                : mail->body.data ? BODY_MAIL
-                                  : keeps,
+        .form = change_state_drops_body(mail->state) ? BODY_DROPPED : form,
+        .body = mail->body.data ? &mail->body : NULL,
         .envelope = &mail->envelope,
     };
-    int rc = change_update_row(database, seq, &update, now_ms);
-    if (rc == SQLITE_OK && drops)
-        rc = change_drop_body(database, seq);
-    else if (rc == SQLITE_OK && mail->body.data)
-        rc = change_store_body(database, seq, &mail->body);
-    return rc;
+    return change_update_row(database, seq, &update, now_ms);
 }
 
 static int apply(struct change *change, struct database *database, int64_t now_ms)
@@ -100,10 +92,12 @@ static int apply(struct change *change, struct database *database, int64_t now_m
         return end_as_nothing(database, row.seq, now_ms);
     rc = write_mail(database, &compose->mails[0], row.seq, row.form, now_ms);
     for (size_t i = 1; rc == SQLITE_OK && i < compose->count; i++) {
+        const struct composed_mail *mail = &compose->mails[i];
         int64_t seq = 0;
-        rc = insert_sibling(database, compose->mails[i].id, row.seq, i, &seq);
+        uuid_number(mail->id, &seq); // one of ours
+        rc = insert_sibling(database, mail->id, seq, row.seq, i);
         if (rc == SQLITE_OK)
-            rc = write_mail(database, &compose->mails[i], seq, BODY_DROPPED, now_ms);
+            rc = write_mail(database, mail, seq, BODY_DROPPED, now_ms);
     }
     return rc;
 }

@@ -23,12 +23,18 @@ static int apply_claim(struct change *change, struct database *database, int64_t
 {
     static const char SQL[] =
         "UPDATE message SET state = 'sending', lease_owner = ?, lease_end = ?, updated = ?"
-        " WHERE id = ? AND state = 'queued'";
+        " WHERE seq = ? AND id = ? AND state = 'queued'";
     const struct claim *claim = (const struct claim *)change;
+    int64_t seq = 0;
+    if (!uuid_number(change->id, &seq)) {
+        change->result = QUEUE_GONE;
+        return SQLITE_OK;
+    }
     AUTO_QUERY struct query query = query_start(database, SQL);
     query_text(&query, claim->owner);
     query_int(&query, claim->lease_end_ms);
     query_int(&query, now_ms);
+    query_int(&query, seq);
     query_text(&query, change->id);
     if (query_run(&query) == SQLITE_OK && database_changes(database) == 0)
         change->result = QUEUE_GONE;
@@ -95,28 +101,22 @@ static bool may_start(const struct settle *settle, const struct row *row)
 static int update_row(const struct settle *settle, struct database *database, const struct row *row,
                       int64_t now_ms)
 {
-    bool drops = change_state_drops_body(settle->state);
-    bool becomes_mail = row->state == MESSAGE_RECEIVED && settle->body.data;
     bool is_composed = row->state == MESSAGE_RECEIVED && settle->state != MESSAGE_RECEIVED;
+    bool becomes_mail = is_composed && settle->body.data;
+    enum body_form form = becomes_mail ? BODY_MAIL : row->form;
     const struct row_update update = {
         .state = settle->state,
         .reason = settle->reason,
         .not_before_ms = settle->not_before_ms,
-        .form = drops          ? BODY_DROPPED
-                : becomes_mail ? BODY_MAIL
-                               : row->form,
+        .form = change_state_drops_body(settle->state) ? BODY_DROPPED : form,
+        .body = becomes_mail ? &settle->body : NULL,
         .attempts = settle->charge,
         .unknown_outcomes = settle->charge_unknown,
         .smarthost = settle->attempt.smarthost,
         .last_reply = settle->attempt.reply,
         .envelope = is_composed && settle->has_envelope ? &settle->envelope : NULL,
     };
-    int rc = change_update_row(database, row->seq, &update, now_ms);
-    if (rc == SQLITE_OK && drops)
-        rc = change_drop_body(database, row->seq);
-    else if (rc == SQLITE_OK && becomes_mail)
-        rc = change_store_body(database, row->seq, &settle->body);
-    return rc;
+    return change_update_row(database, row->seq, &update, now_ms);
 }
 
 static int insert_attempt(const struct attempt *attempt, struct database *database, int64_t seq)

@@ -18,46 +18,37 @@ struct sweep {
     int64_t swept; // out
 };
 
-// Runs a statement with the parameters (now, how many are left), and counts its rows if told.
+// Runs a statement with the parameters (now, how many are left) and counts its rows.
 static int sweep_step(struct sweep *sweep, struct database *database, const char *sql,
-                      int64_t now_ms, bool counts)
+                      int64_t now_ms)
 {
     AUTO_QUERY struct query query = query_start(database, sql);
     query_int(&query, now_ms);
     query_int(&query, sweep->limit - sweep->swept);
     int rc = query_run(&query);
-    if (rc == SQLITE_OK && counts)
+    if (rc == SQLITE_OK)
         sweep->swept += database_changes(database);
     return rc;
 }
 
-// The body goes before the row's state does, since both find their rows by it: the same ones,
-// in the order of the same index.
-#define EXPIRED_ROWS                                                                               \
-    " IN (SELECT seq FROM message INDEXED BY message_deadline WHERE state = 'queued'"              \
-    " AND deadline <= ?1 ORDER BY deadline, seq LIMIT ?2)"
-#define OUTLIVED_ROWS                                                                              \
-    " IN (SELECT seq FROM message INDEXED BY message_kept WHERE body_form > 0"                     \
-    " AND state IN ('failed', 'unknown', 'held', 'parked')"                                        \
-    " AND coalesce(deadline, created + 604800000) <= ?1"                                           \
-    " ORDER BY coalesce(deadline, created + 604800000), seq LIMIT ?2)"
-
 static int expire(struct sweep *sweep, struct database *database, int64_t now_ms)
 {
-    static const char BODIES[] = "DELETE FROM body WHERE message" EXPIRED_ROWS;
-    static const char ROWS[] =
+    static const char SQL[] =
         "UPDATE message SET state = 'expired', reason = 'deadline', not_before = 0,"
-        " body_form = 0, updated = ?1 WHERE seq" EXPIRED_ROWS;
-    int rc = sweep_step(sweep, database, BODIES, now_ms, false);
-    return rc == SQLITE_OK ? sweep_step(sweep, database, ROWS, now_ms, true) : rc;
+        " body_form = 0, body = NULL, updated = ?1"
+        " WHERE seq IN (SELECT seq FROM message INDEXED BY message_deadline"
+        "  WHERE state = 'queued' AND deadline <= ?1 LIMIT ?2)";
+    return sweep_step(sweep, database, SQL, now_ms);
 }
 
 static int drop_outlived_bodies(struct sweep *sweep, struct database *database, int64_t now_ms)
 {
-    static const char BODIES[] = "DELETE FROM body WHERE message" OUTLIVED_ROWS;
-    static const char ROWS[] = "UPDATE message SET body_form = 0 WHERE seq" OUTLIVED_ROWS;
-    int rc = sweep_step(sweep, database, BODIES, now_ms, false);
-    return rc == SQLITE_OK ? sweep_step(sweep, database, ROWS, now_ms, true) : rc;
+    static const char SQL[] =
+        "UPDATE message SET body_form = 0, body = NULL"
+        " WHERE seq IN (SELECT seq FROM message INDEXED BY message_kept"
+        "  WHERE body_form > 0 AND state IN ('failed', 'unknown', 'held', 'parked')"
+        "  AND coalesce(deadline, created + 604800000) <= ?1 LIMIT ?2)";
+    return sweep_step(sweep, database, SQL, now_ms);
 }
 
 static bool is_final(const char *state)
@@ -98,8 +89,7 @@ static int find_old(struct sweep *sweep, struct database *database, size_t *ret_
 static int delete_row(struct database *database, int64_t seq)
 {
     static const char *const SQL[] = {"DELETE FROM message WHERE seq = ?",
-                                      "DELETE FROM attempt WHERE message = ?",
-                                      "DELETE FROM body WHERE message = ?"};
+                                      "DELETE FROM attempt WHERE message = ?"};
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof(SQL) / sizeof(SQL[0]); i++) {
         AUTO_QUERY struct query query = query_start(database, SQL[i]);

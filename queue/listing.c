@@ -1,24 +1,20 @@
 // listing.c - for people: lists of messages, attempts, counts.
-#include <stdio.h>
-#include <string.h>
-
 #include "queue/reader.h"
+#include "queue/uuid.h"
 
 // Filters scan, since an index would be paid for by every accept. A scan of a large queue is
 // cut into stretches of so many rows, each a transaction of its own.
 #define STRETCH "1000"
 
-// Where the next stretch ends: the id of its oldest row, "" where it is the last.
-static bool find_stretch(struct queue_reader *reader, const char *below,
-                         char ret_oldest[QUEUE_ID_SIZE], struct error *err)
+// Where the next stretch ends: the seq of its oldest row, INT64_MIN where it is the last.
+static bool find_stretch(struct queue_reader *reader, int64_t below, int64_t *ret_oldest,
+                         struct error *err)
 {
     static const char SQL[] =
-        "SELECT id FROM message WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET " STRETCH " - 1";
+        "SELECT seq FROM message WHERE seq < ? ORDER BY seq DESC LIMIT 1 OFFSET " STRETCH " - 1";
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
-    query_text(&query, below);
-    ret_oldest[0] = '\0';
-    if (query_step(&query))
-        query_copy_text(&query, ret_oldest, QUEUE_ID_SIZE);
+    query_int(&query, below);
+    *ret_oldest = query_step(&query) ? query_get_int(&query) : INT64_MIN;
     return reader_ended_well(reader, &query, err);
 }
 
@@ -34,18 +30,18 @@ static void bind_filter(struct query *query, const struct queue_filter *filter)
 
 // Gives the rows of one stretch. *left goes down with each, to 0 where each() wants no more.
 static bool list_stretch(struct queue_reader *reader, const struct queue_filter *filter,
-                         const char *below, const char *oldest, size_t *left, queue_each_fn *each,
+                         int64_t below, int64_t oldest, size_t *left, queue_each_fn *each,
                          void *context, struct error *err)
 {
-    static const char SQL[] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE id < ?1 AND id >= ?2"
+    static const char SQL[] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE seq < ?1 AND seq >= ?2"
                               " AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR lane = ?4)"
                               " AND (?5 IS NULL OR recipient = ?5 COLLATE NOCASE)"
                               " AND (?6 IS NULL OR template = ?6)"
                               " AND created >= ?7 AND (?8 IS NULL OR created < ?8)"
-                              " ORDER BY id DESC LIMIT ?9";
+                              " ORDER BY seq DESC LIMIT ?9";
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
-    query_text(&query, below);
-    query_text(&query, oldest);
+    query_int(&query, below);
+    query_int(&query, oldest);
     bind_filter(&query, filter);
     query_int(&query, (int64_t)*left);
     while (*left > 0 && query_step(&query)) {
@@ -61,18 +57,17 @@ static bool list_stretch(struct queue_reader *reader, const struct queue_filter 
 bool queue_list(struct queue_reader *reader, const struct queue_filter *filter, queue_each_fn *each,
                 void *context, struct error *err)
 {
-    char below[QUEUE_ID_SIZE] = "~"; // sorts behind every id
-    char oldest[QUEUE_ID_SIZE];
-    if (filter->before_id)
-        snprintf(below, sizeof(below), "%s", filter->before_id);
+    int64_t below = INT64_MAX, oldest;
+    if (filter->before_id && !uuid_number(filter->before_id, &below))
+        return error_set(err, ERR_INPUT, "a page begins at an id, which this is not");
     size_t left = filter->limit;
     while (left > 0) {
-        if (!find_stretch(reader, below, oldest, err) ||
+        if (!find_stretch(reader, below, &oldest, err) ||
             !list_stretch(reader, filter, below, oldest, &left, each, context, err))
             return false;
-        if (!oldest[0])
+        if (oldest == INT64_MIN)
             break;
-        memcpy(below, oldest, sizeof(below));
+        below = oldest;
     }
     return true;
 }
@@ -83,8 +78,12 @@ bool queue_attempts(struct queue_reader *reader, const char *id, queue_each_atte
     static const char SQL[] =
         "SELECT started, ended, attempt.smarthost, outcome, enhanced_code, reply_code, reply_text"
         " FROM message JOIN attempt ON attempt.message = message.seq"
-        " WHERE message.id = ? ORDER BY number";
+        " WHERE message.seq = ? AND message.id = ? ORDER BY number";
+    int64_t seq = 0;
+    if (!uuid_number(id, &seq))
+        return true; // names no message
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
+    query_int(&query, seq);
     query_text(&query, id);
     while (query_step(&query)) {
         struct queue_attempt_row row;

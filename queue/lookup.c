@@ -5,6 +5,7 @@
 #include "queue/change.h"
 #include "queue/reader.h"
 #include "queue/seal.h"
+#include "queue/uuid.h"
 
 static void get_digest(struct query *query, bool *ret_has, uint8_t ret_digest[QUEUE_DIGEST_SIZE])
 {
@@ -70,14 +71,20 @@ static bool open_body(const struct queue_reader *reader, const struct queue_mess
 bool queue_load(struct queue_reader *reader, const char *id, struct queue_message *ret_message,
                 bool *ret_found, char **ret_body, size_t *ret_body_size, struct error *err)
 {
-    static const char WITHOUT_BODY[] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE id = ?";
-    static const char WITH_BODY[] = "SELECT " MESSAGE_COLUMNS ", sealed"
-                                    " FROM message LEFT JOIN body ON body.message = message.seq"
-                                    " WHERE id = ?";
+    static const char WITHOUT_BODY[] =
+        "SELECT " MESSAGE_COLUMNS " FROM message WHERE seq = ? AND id = ?";
+    static const char WITH_BODY[] =
+        "SELECT " MESSAGE_COLUMNS ", body FROM message WHERE seq = ? AND id = ?";
+    int64_t seq = 0;
     if (ret_body && !reader->keys)
         return error_set(err, ERR_INPUT, "bodies cannot be read without the queue's key");
+    if (!uuid_number(id, &seq)) {
+        *ret_found = false;
+        return true;
+    }
     AUTO_QUERY struct query query =
         query_start(&reader->database, ret_body ? WITH_BODY : WITHOUT_BODY);
+    query_int(&query, seq);
     query_text(&query, id);
     if (!query_step(&query)) {
         *ret_found = false;
@@ -112,6 +119,13 @@ static bool read_one_id(const struct queue_reader *reader, struct query *query,
     return true;
 }
 
+// The seq of id; one that is no id of ours is nobody's.
+static int64_t number_of(const char *id)
+{
+    int64_t seq = 0;
+    return uuid_number(id, &seq) ? seq : -1;
+}
+
 bool queue_find_content(struct queue_reader *reader, const uint8_t *content_digest,
                         const char *own_id, int64_t now_ms, char ret_id[QUEUE_ID_SIZE],
                         bool *ret_found, struct error *err)
@@ -120,15 +134,15 @@ bool queue_find_content(struct queue_reader *reader, const uint8_t *content_dige
     // duplicates.
     static const char SQL[] =
         "SELECT id FROM message INDEXED BY message_content"
-        " WHERE content_digest = ?1 AND id <> ?2"
-        " AND payload_hash IS NOT (SELECT own.payload_hash FROM message AS own WHERE own.id = ?2)"
+        " WHERE content_digest = ?1 AND seq <> ?2"
+        " AND payload_hash IS NOT (SELECT own.payload_hash FROM message AS own WHERE own.seq = ?2)"
         " AND NOT (state = 'superseded' AND reason = 'duplicate')"
         " AND created > ?3 - 86400000"
         " AND (coded IS NOT 0 OR state = 'parked' OR created > ?3 - 600000)"
         " ORDER BY seq LIMIT 1";
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
     query_blob(&query, content_digest, QUEUE_DIGEST_SIZE);
-    query_text(&query, own_id);
+    query_int(&query, number_of(own_id));
     query_int(&query, now_ms);
     return read_one_id(reader, &query, ret_id, ret_found, err);
 }
@@ -141,15 +155,15 @@ bool queue_find_newer(struct queue_reader *reader, const uint8_t *supersede_dige
     static const char SQL[] =
         "SELECT id FROM message INDEXED BY message_supersede"
         " WHERE supersede_digest = ?1 AND supersede_by_browser = ?2"
-        " AND (created > ?4 OR (created = ?4 AND id > ?3))"
-        " AND payload_hash IS NOT (SELECT own.payload_hash FROM message AS own WHERE own.id = ?3)"
+        " AND (created > ?4 OR (created = ?4 AND seq > ?3))"
+        " AND payload_hash IS NOT (SELECT own.payload_hash FROM message AS own WHERE own.seq = ?3)"
         " AND NOT (state = 'superseded' AND reason = 'duplicate')"
         " AND NOT (?2 AND state IN ('parked', 'held', 'failed', 'cancelled'))"
-        " ORDER BY created DESC, id DESC LIMIT 1";
+        " ORDER BY created DESC, seq DESC LIMIT 1";
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
     query_blob(&query, supersede_digest, QUEUE_DIGEST_SIZE);
     query_int(&query, by_browser);
-    query_text(&query, own_id);
+    query_int(&query, number_of(own_id));
     query_int(&query, own_created_ms);
     return read_one_id(reader, &query, ret_id, ret_found, err);
 }

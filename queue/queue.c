@@ -98,6 +98,7 @@ static bool read_last_seq(struct queue *queue, struct database *database, struct
         query_start(database, "SELECT coalesce(max(seq), 0) FROM message");
     if (query_step(&query))
         queue->last_seq_found = query_get_int(&query);
+    uuid_source_skip(&queue->uuids, queue->last_seq_found); // they ascend across runs, too
     return query.rc == SQLITE_OK || database_error(database, query.rc, "read", err);
 }
 

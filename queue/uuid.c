@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#define COUNTER_BITS 12
 #define COUNTER_MAX 0xfff
 // A new millisecond starts in the lower half, which leaves room to count up.
 #define COUNTER_START_MASK 0x7ff
@@ -58,4 +59,33 @@ void uuid_next(struct uuid_source *source, int64_t now_ms, char ret_text[UUID_TE
         *to++ = DIGITS[bytes[i] & 15];
     }
     *to = '\0';
+}
+
+bool uuid_number(const char *text, int64_t *ret_number)
+{
+    static const char SHAPE[] = "xxxxxxxx-xxxx-7xxx-xxxx-xxxxxxxxxxxx";
+    uint64_t number = 0;
+    for (size_t i = 0; i < sizeof(SHAPE); i++) {
+        char c = text[i];
+        if (SHAPE[i] != 'x') {
+            if (c != SHAPE[i])
+                return false;
+            continue;
+        }
+        bool is_digit = c >= '0' && c <= '9';
+        if (!is_digit && !(c >= 'a' && c <= 'f'))
+            return false;
+        if (i < 18) // up to the end of rand_a
+            number = number << 4 | (uint64_t)(is_digit ? c - '0' : c - 'a' + 10);
+    }
+    *ret_number = (int64_t)number;
+    return true;
+}
+
+void uuid_source_skip(struct uuid_source *source, int64_t number)
+{
+    pthread_mutex_lock(&source->mutex);
+    source->last_ms = number >> COUNTER_BITS;
+    source->counter = (uint16_t)(number & COUNTER_MAX);
+    pthread_mutex_unlock(&source->mutex);
 }

@@ -3,6 +3,7 @@
 #define QUEUE_UUID_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define UUID_TEXT_SIZE 37
@@ -19,5 +20,11 @@ void uuid_source_finish(struct uuid_source *source);
 // now_ms: the time that goes in. Where it stands still or goes back, or a millisecond has no
 // number left, the ids run ahead of it. Any thread.
 void uuid_next(struct uuid_source *source, int64_t now_ms, char ret_text[UUID_TEXT_SIZE]);
+
+// The 60 bits in front, time and counter: no two ids of one source have the same, and they
+// ascend as the ids do. False where text is no UUIDv7 in lower case.
+bool uuid_number(const char *text, int64_t *ret_number);
+// All ids from now on have greater numbers than this.
+void uuid_source_skip(struct uuid_source *source, int64_t number);
 
 #endif

@@ -326,4 +326,13 @@ static inline void run_sql(const struct fixture *fixture, const char *sql)
     sqlite3_close(handle);
 }
 
+// The id of the row that SQL makes as number i, which is its time.
+#define SQL_ROW_ID "printf('00000000-%04x-7000-8000-000000000000', i)"
+#define SQL_ROW_SEQ "i << 12"
+
+static inline void row_id(int i, char ret_id[QUEUE_ID_SIZE])
+{
+    snprintf(ret_id, QUEUE_ID_SIZE, "00000000-%04x-7000-8000-000000000000", (unsigned)i & 0xffff);
+}
+
 #endif

@@ -88,6 +88,28 @@ static void another_route_is_another_message(void **state)
     assert_int_equal(outcome_wait(&outcome), QUEUE_DONE);
 }
 
+static void an_id_is_used_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcomes[3] = {OUTCOME_INIT, OUTCOME_INIT, OUTCOME_INIT};
+    char id[QUEUE_ID_SIZE];
+    queue_new_id(fixture->queue, id);
+    static const char *const PAYLOADS[] = {"{\"u\":1}", "{\"u\":2}", "{\"u\":3}"};
+    for (int i = 0; i < 3; i++) {
+        struct queue_accept accept = {.id = i < 2 ? id : "no-uuid",
+                                      .route = "/r",
+                                      .payload = PAYLOADS[i],
+                                      .payload_size = 7,
+                                      .received_ms = 1};
+        queue_accept(fixture->queue, &accept, outcome_done, &outcomes[i]);
+    }
+    assert_int_equal(outcome_wait(&outcomes[0]), QUEUE_DONE);
+    assert_int_equal(outcome_wait(&outcomes[1]), QUEUE_REFUSED);
+    assert_int_equal(outcome_wait(&outcomes[2]), QUEUE_REFUSED);
+    assert_true(queue_writable(fixture->queue));
+    assert_body(fixture->reader, id, "{\"u\":1}");
+}
+
 static void a_payload_is_known_for_its_window(void **state)
 {
     struct fixture *fixture = *state;
@@ -471,11 +493,11 @@ static void a_row_that_was_tampered_with_does_not_open(void **state)
 {
     (void)state;
     static const char *const TAMPERS[] = {
-        "UPDATE body SET sealed = substr(sealed, 1, 40) || x'00' || substr(sealed, 42)",
-        "UPDATE body SET sealed = substr(sealed, 1, 20)",
-        "UPDATE body SET sealed = x'02' || substr(sealed, 2)",
-        "UPDATE body SET sealed = x'01ffffffff' || substr(sealed, 6)",
-        "UPDATE message SET id = '01900000-0000-7000-8000-000000000000'",
+        "UPDATE message SET body = substr(body, 1, 40) || x'00' || substr(body, 42)",
+        "UPDATE message SET body = substr(body, 1, 20)",
+        "UPDATE message SET body = x'02' || substr(body, 2)",
+        "UPDATE message SET body = x'01ffffffff' || substr(body, 6)",
+        "UPDATE message SET id = '01900000-0000-7000-8000-000000000000', seq = 7036874417766400",
         "UPDATE message SET recipient = 'eve@example.com'",
         "UPDATE message SET created = created + 1",
         "UPDATE message SET deadline = deadline + 1",
@@ -518,6 +540,7 @@ int main(void)
         QUEUE_TEST(a_missing_id_is_not_found),
         QUEUE_TEST(the_same_payload_again_names_the_first),
         QUEUE_TEST(another_route_is_another_message),
+        QUEUE_TEST(an_id_is_used_once),
         QUEUE_TEST(a_payload_is_known_for_its_window),
         QUEUE_TEST(two_threads_with_one_payload_make_one_message),
         QUEUE_TEST(composing_puts_the_mail_in_place_of_the_payload),

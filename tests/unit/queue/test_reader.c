@@ -86,23 +86,23 @@ static void thousands_of_due_rows_come_in_the_same_order(void **state)
 {
     struct fixture *fixture = *state;
     static const char SQL[] =
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)"
-        " INSERT INTO message (id, state, lane, created, updated, not_before, deadline, body_form,"
-        " route, payload_hash) SELECT printf('id-%05d', i), 'queued',"
-        " CASE i % 2 WHEN 0 THEN 'bulk' ELSE 'code' END, i, i, 6000 - i, 1000000 + i, 0, 'r',"
-        " randomblob(32) FROM n;"
-        "INSERT INTO message (id, state, lane, created, updated, not_before, body_form, route,"
-        " payload_hash) SELECT id || 'b', state, lane, created, updated, not_before, 0, route,"
-        " randomblob(32) FROM message;";
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)"
+        " INSERT INTO message (seq, id, state, lane, created, updated, not_before, deadline,"
+        " body_form, route, payload_hash) SELECT " SQL_ROW_SEQ ", " SQL_ROW_ID ", 'queued',"
+        " CASE i % 2 WHEN 0 THEN 'bulk' ELSE 'code' END, (i + 3) / 4, i, 12000 - i, 1000000 + i,"
+        " 0, 'r', randomblob(32) FROM n";
     run_sql(fixture, SQL);
-    queue_id got[4];
+    queue_id got[4], want;
     assert_int_equal(due(fixture, LANE_CODE, 4, got), 4);
-    assert_string_equal(got[0], "id-05999b");
-    assert_string_equal(got[1], "id-05999");
-    assert_string_equal(got[3], "id-05997");
+    for (int i = 0; i < 4; i++) {
+        row_id(11999 - 2 * i, want); // two have each age
+        assert_string_equal(got[i], want);
+    }
     assert_int_equal(due(fixture, LANE_BULK, 4, got), 4);
-    assert_string_equal(got[0], "id-00002");
-    assert_string_equal(got[1], "id-00002b");
+    for (int i = 0; i < 4; i++) {
+        row_id(2 + 2 * i, want);
+        assert_string_equal(got[i], want);
+    }
 }
 
 static void the_next_moment_is_a_due_time_or_a_deadline(void **state)
@@ -337,21 +337,32 @@ static void a_list_goes_through_a_large_queue_in_stretches(void **state)
     struct fixture *fixture = *state;
     run_sql(fixture,
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500)"
-            " INSERT INTO message (id, state, created, updated, body_form, route, payload_hash)"
-            " SELECT printf('id-%05d', i), CASE i % 1000 WHEN 1 THEN 'parked' ELSE 'sent' END,"
+            " INSERT INTO message (seq, id, state, created, updated, body_form, route,"
+            " payload_hash) SELECT " SQL_ROW_SEQ ", " SQL_ROW_ID
+            ", CASE i % 1000 WHEN 1 THEN 'parked' ELSE 'sent' END,"
             " i, i, 0, 'r', x'00' FROM n");
     struct listed got = {0};
     struct queue_filter filter = {.has_state = true, .state = MESSAGE_PARKED};
     assert_int_equal(list(fixture, filter, &got), 4);
-    assert_string_equal(got.ids[0], "id-03001");
-    assert_string_equal(got.ids[3], "id-00001");
+    queue_id id, want;
+    row_id(3001, want);
+    assert_string_equal(got.ids[0], want);
+    row_id(1, want);
+    assert_string_equal(got.ids[3], want);
     filter.limit = 3;
     assert_int_equal(list(fixture, filter, &got), 3);
-    filter.before_id = "id-01001";
+    row_id(1001, id);
+    filter.before_id = id;
     assert_int_equal(list(fixture, filter, &got), 1);
-    filter = (struct queue_filter){.limit = 50, .before_id = "id-02500"};
+    row_id(2500, id);
+    filter = (struct queue_filter){.limit = 50, .before_id = id};
     assert_int_equal(list(fixture, filter, &got), 50);
-    assert_string_equal(got.ids[49], "id-02450");
+    row_id(2450, want);
+    assert_string_equal(got.ids[49], want);
+    struct error err = {0};
+    filter.before_id = "id-02500";
+    assert_false(queue_list(fixture->reader, &filter, collect, &got, &err));
+    assert_int_equal(err.code, ERR_INPUT);
 }
 
 static void the_statistics_count_every_state_and_lane(void **state)

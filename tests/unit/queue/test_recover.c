@@ -177,11 +177,11 @@ static void old_final_rows_are_deleted_in_batches(void **state)
 static void rows_that_stay_do_not_stop_the_sweep(void **state)
 {
     struct fixture *fixture = *state;
-    run_sql(fixture,
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
-            " INSERT INTO message (id, state, created, updated, body_form, route, payload_hash)"
-            " SELECT printf('id-%05d', i), CASE WHEN i <= 490 THEN 'parked' ELSE 'sent' END,"
-            " i, i, 0, 'r', x'00' FROM n");
+    run_sql(fixture, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+                     " INSERT INTO message (seq, id, state, created, updated, body_form, route,"
+                     " payload_hash) SELECT " SQL_ROW_SEQ ", " SQL_ROW_ID
+                     ", CASE WHEN i <= 490 THEN 'parked' ELSE 'sent' END,"
+                     " i, i, 0, 'r', x'00' FROM n");
     size_t swept = 0;
     for (int i = 0; i < 60; i++)
         swept += sweep(fixture, 1000, 1);
