@@ -28,6 +28,6 @@ git clone -q . "$clone/courier-relay"
 # A copy, not a mount: the queue shall lie on the container's own overlay.
 container=$(docker create --network host -w /courier-relay "$base" sh -c "$line")
 trap 'rm -rf "$clone"; docker rm -f "$container" >/dev/null' EXIT
-docker cp "$clone/courier-relay" "$container:/courier-relay" >/dev/null
+docker cp "$clone/courier-relay/." "$container:/courier-relay" >/dev/null
 echo "in a bare Debian: $line"
 docker start -a "$container"
