@@ -72,7 +72,7 @@ struct queue *queue_open(const struct queue_options *options, struct error *err)
 // Commits what was submitted, stops the writer, checkpoints. NULL is a no-op.
 void queue_close(struct queue *queue);
 
-// True where the machine has been started anew since the queue was last open: dot marks are
+// True where the machine has been started anew since queue_recover() last ran: dot marks are
 // gone then, so a lease found may have been sent. Settled at queue_open().
 bool queue_rebooted(const struct queue *queue);
 
@@ -170,7 +170,9 @@ struct queue_settlement {
     enum message_state state;
     const char *reason;
     const struct queue_envelope *envelope; // for a row still `received`; NULL: keep what is there
-    const void *body;                      // with state QUEUED from `received`: the canonical mail
+    // With state QUEUED from `received`: the canonical mail. Without it and an envelope a row that
+    // is still `received` cannot wait: QUEUE_GONE.
+    const void *body;
     size_t body_size;
     const struct queue_attempt *attempt; // NULL: no SMTP took place
     bool charge;                         // count the attempt
@@ -191,12 +193,13 @@ bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size
                    struct error *err);
 
 // Deletes up to limit final rows (not parked or held) last updated before queue time before_ms,
-// drops bodies of parked ones past keeping, and ends waiting ones past their deadline as
-// `expired`. Waits for the commit.
+// drops kept bodies that can help no more, and ends waiting ones past their deadline as
+// `expired`; limit is for all together, and so is *ret_swept. Waits for the commit.
 bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *ret_swept,
                  struct error *err);
 
-// Waits until all that was submitted before is committed or refused. False: some was refused.
+// Waits until all that was submitted before is committed or refused. False: some was refused
+// since the last flush.
 bool queue_flush(struct queue *queue, struct error *err);
 
 // ---- reading -------------------------------------------------------------------------------
@@ -245,7 +248,8 @@ bool queue_received(struct queue_reader *reader, size_t limit, char (*ret_ids)[Q
                     size_t *ret_count, struct error *err);
 bool queue_due(struct queue_reader *reader, enum lane lane, int64_t now_ms, size_t limit,
                char (*ret_ids)[QUEUE_ID_SIZE], size_t *ret_count, struct error *err);
-// When the next `queued` row falls due or past its deadline, whichever is first; INT64_MAX: none.
+// When, after now_ms, the next `queued` row falls due or past its deadline, whichever is first;
+// INT64_MAX: never.
 bool queue_next_due(struct queue_reader *reader, int64_t now_ms, int64_t *ret_due_ms,
                     struct error *err);
 
@@ -303,6 +307,7 @@ struct queue_stats {
     int64_t waiting[LANE_COUNT];           // queued and sending
     int64_t oldest_waiting_ms[LANE_COUNT]; // created; 0: none
 };
+// Steps over every message that is not sent: half a second for a million. Not for each request.
 bool queue_stats(struct queue_reader *reader, struct queue_stats *ret_stats, struct error *err);
 
 #endif
