@@ -1,7 +1,6 @@
 // change_sweep.c - what time ends: waiting messages, kept bodies, old rows. In batches, since
 // nobody is accepted while one is at work.
 #include <stdlib.h>
-#include <string.h>
 
 #include "queue/change.h"
 #include "queue/queue_private.h"

@@ -1,10 +1,8 @@
 #include "queue/database.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 // How long to wait for a foreign process that writes (an operator with sqlite3): ours never do.

@@ -1,5 +1,4 @@
 // lookup.c - one message with its body, and its likes: same content, or newer.
-#include <stdlib.h>
 #include <string.h>
 
 #include "queue/change.h"

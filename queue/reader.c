@@ -2,7 +2,6 @@
 #include "queue/reader.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "queue/queue_private.h"
 #include "queue/schema.h"
