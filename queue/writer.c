@@ -438,6 +438,8 @@ enum queue_result writer_submit_and_wait(struct writer *writer, struct change *c
 {
     struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
     change->done = end_wait;
+    // The change has ended when this returns.
+    // cppcheck-suppress autoVariables
     change->context = &waiter;
     writer_submit(writer, change);
     pthread_mutex_lock(&waiter.mutex);
