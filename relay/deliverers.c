@@ -11,7 +11,7 @@
 
 // A deliverer ends a transaction itself that takes too long; one that has not reported this much
 // later is hung.
-enum { OVERDUE_MS = 5000, IDLE_CONNECTION_MS = 30000, CONNECT_TIMEOUT_MS = 10000 };
+enum { OVERDUE_MS = 2000, IDLE_CONNECTION_MS = 30000, CONNECT_TIMEOUT_MS = 10000 };
 
 struct deliverer {
     struct smarthost_pool *pool;
