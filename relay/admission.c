@@ -196,8 +196,7 @@ bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job)
     for (const struct job *other = dispatcher->jobs.all; other; other = other->list_next)
         if (other != job && other->stored && other->envelope.supersede_digest &&
             !other->park_reason[0] && !other->is_duplicate &&
-            (other->received_ms > job->received_ms ||
-             (other->received_ms == job->received_ms && strcmp(other->id, job->id) > 0)) &&
+            other->received_ms > job->received_ms && // mails of one payload are of one age
             memcmp(other->supersede_digest, job->supersede_digest, QUEUE_DIGEST_SIZE) == 0)
             return true;
     char id[QUEUE_ID_SIZE];
