@@ -131,7 +131,7 @@ int main(int argc, char **argv)
     frame_reader_init(&reader);
     struct pool *pool = start(&reader, &settings, dots, &err);
     if (!pool)
-        return fail(&err);
+        _exit(fail(&err)); // what was set up so far ends with the process
 
     for (;;) {
         struct frame frame;

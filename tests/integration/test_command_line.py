@@ -124,7 +124,7 @@ def test_a_configuration_file_in_jsonnet(tmp_path, sink):
 def test_an_installed_relay_finds_its_own(tmp_path, sink):
     """Nothing set but key, smarthost and sender (and ports that are free)."""
     subprocess.run(
-        ["make", "--no-print-directory", "install", f"BUILD={harness.RELEASE_BUILD}",
+        ["make", "--no-print-directory", "--old-file=all", "install", f"BUILD={harness.RELEASE_BUILD}",
          "PREFIX=/usr", f"DESTDIR={tmp_path}/root"],
         cwd=harness.ROOT, check=True, stdout=subprocess.DEVNULL)
     prefix = tmp_path / "root/usr"

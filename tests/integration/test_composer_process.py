@@ -401,8 +401,9 @@ def test_a_normaliser_that_loops_can_be_killed(start, tmp_path):
     path = tmp_path / "endless.jsonnet"
     path.write_text("local endless(n) = endless(n + 1) tailstrict;\n"
                     "function(payload) if std.objectHas(payload, 'loop') then endless(0)")
-    child = Child(COMPOSER, timeout=1)
+    child = Child(COMPOSER)
     assert child.ask(init(normaliser=str(path)))[0] == {"op": "ready"}
+    child.socket.settimeout(1)
     with pytest.raises(TimeoutError):
         compose(child, {"loop": True})
     child.process.kill()
