@@ -5,6 +5,7 @@ Everything on 127.0.0.1: bench/load.c is Kratos and the smarthost in one process
 read from one clock. Each payload differs, since a repeated one would be a duplicate.
 """
 import argparse
+import collections
 import contextlib
 import itertools
 import json
@@ -45,7 +46,7 @@ class Meter:
 
     def __init__(self, relay):
         self.relay = relay
-        self.cpu_s = 0.0
+        self.cpu_s = {}
         self.peak_kb = None
         self._stop = threading.Event()
 
@@ -53,13 +54,16 @@ class Meter:
         return [self.relay.process.pid, *self.relay.children()]
 
     def _cpu(self):
-        ticks = 0
+        """Seconds so far, by program."""
+        used = collections.Counter()
         for pid in self._processes():
             with contextlib.suppress(OSError):
                 text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+                name = text[text.index("(") + 1:text.rindex(")")]
                 fields = text[text.rindex(")") + 2:].split()
-                ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+                ticks = int(fields[11]) + int(fields[12])
+                used[name.replace("courier-relay", "core")] += ticks / os.sysconf("SC_CLK_TCK")
+        return used
 
     def _pss_kb(self):
         total = 0
@@ -85,7 +89,7 @@ class Meter:
         return self
 
     def __exit__(self, *_):
-        self.cpu_s = self._cpu() - self._before
+        self.cpu_s = {name: used - self._before[name] for name, used in self._cpu().items()}
         self._stop.set()
         self._thread.join()
 
@@ -113,7 +117,8 @@ class Bench:
                 "load", "--port", relay.port, "--sink-port", sink_port, "--key",
                 relay.settings["api_key"], "--body", self.pattern, "--messages", messages,
                 "--clients", clients, "--interval", interval, "--run", next(self.runs))
-        return result | {"cpu_us": meter.cpu_s / messages * 1e6, "peak_kb": meter.peak_kb}
+        cpu_us = {name: used / messages * 1e6 for name, used in meter.cpu_s.items()}
+        return result | {"cpu_us": cpu_us, "peak_kb": meter.peak_kb}
 
     def compose(self, composer, messages):
         init = {"op": "init", "templates_dir": str(ROOT / "templates"),
@@ -134,7 +139,9 @@ def us(value):
 def report_load(name, result):
     line(f"{name}: POST -> 200, p50 p99", us(result["accept_p50_us"]), us(result["accept_p99_us"]))
     line(f"{name}: messages a second, end to end", f"{result['per_second']:.0f}")
-    line(f"{name}: CPU a message, all processes", us(result["cpu_us"]))
+    line(f"{name}: CPU a message, all processes", us(sum(result["cpu_us"].values())))
+    for program, used_us in sorted(result["cpu_us"].items()):
+        line(f"  of it {program}", us(used_us))
     if result["lost"] or result["repeated"]:
         line(f"{name}: LOST, REPEATED", result["lost"], result["repeated"])
 
@@ -163,6 +170,7 @@ def main():
         line("  within it the normaliser, p50 p99", us(composer["normaliser_p50_us"]),
              us(composer["normaliser_p99_us"]))
         with harness.Relay(folder / "relay", smtp_uri=uri) as relay:
+            relay.ignore_log()
             bench.load(relay, sink_port, 200)  # warms what a first mail opens
             idle = bench.load(relay, sink_port, options.idle_messages, interval=100)
             line("idle, one each 100 ms: POST -> 200, p50 p99", us(idle["accept_p50_us"]),

@@ -52,6 +52,7 @@ class Relay:
         self._news = threading.Condition()
         self._since = 0   # first event of the present start
         self._ended = True
+        self._ignoring = False
         self._local = threading.local()
 
     # ---- start and stop ---------------------------------------------------------------------
@@ -128,8 +129,16 @@ class Relay:
 
     # ---- log --------------------------------------------------------------------------------
 
+    def ignore_log(self):
+        """From here on the log is read and dropped, so that reading it costs next to nothing."""
+        self._ignoring = True
+
     def _read(self, stream):
-        for raw in stream:
+        while self._ignoring or (raw := stream.readline()):
+            if self._ignoring:
+                if not stream.read1(1 << 16):
+                    break
+                continue
             line = raw.decode(errors="replace").rstrip("\n")
             with contextlib.suppress(ValueError):
                 event = json.loads(line)
