@@ -1,0 +1,189 @@
+// What a start makes of the dot marks that an earlier run has left.
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/queue.h"
+#include "relay/base/log.h"
+#include "relay/recovery.h"
+#include "tests/support/folder.h"
+
+enum { MAX_UNKNOWN = 2 };
+
+struct fixture {
+    char dir[FOLDER_PATH_SIZE];
+    struct queue *queue;
+    struct queue_reader *reader;
+    struct dots *dots;
+    char id[QUEUE_ID_SIZE]; // a row that is `received`
+    int mark;               // assigned to it
+};
+
+static void ignore(void *context, enum queue_result result, const char *id)
+{
+    (void)context, (void)result, (void)id;
+}
+
+static int set_up(void **state)
+{
+    log_setup(LOG_JSON, LOG_ERROR);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct error err = {0};
+    folder_make(fixture->dir);
+    const struct queue_options options = {.dir = fixture->dir};
+    fixture->queue = queue_open(&options, &err);
+    fixture->reader = fixture->queue ? queue_reader_create(fixture->queue, &err) : NULL;
+    fixture->dots = dots_open(fixture->dir, 0, &err);
+    *state = fixture;
+    if (!fixture->reader || !fixture->dots)
+        return -1;
+    queue_new_id(fixture->queue, fixture->id);
+    const struct queue_accept accept = {.id = fixture->id,
+                                        .route = "kratos",
+                                        .payload = "{}",
+                                        .payload_size = 2,
+                                        .received_ms = queue_now_ms(fixture->queue)};
+    queue_accept(fixture->queue, &accept, ignore, NULL);
+    fixture->mark = dots_assign(fixture->dots, fixture->id);
+    return queue_flush(fixture->queue, &err) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    dots_close(fixture->dots);
+    queue_reader_destroy(fixture->reader);
+    queue_close(fixture->queue);
+    folder_remove(fixture->dir);
+    free(fixture);
+    return 0;
+}
+
+// Makes the row one that waited as a mail and was sent under a lease when the core died.
+static void make_sending(struct fixture *fixture)
+{
+    struct error err = {0};
+    struct queue_message row;
+    bool found;
+    assert_true(queue_load(fixture->reader, fixture->id, &row, &found, NULL, NULL, &err));
+    const struct queue_mail mail = {.envelope = {.channel = "email",
+                                                 .template = "login_code_valid",
+                                                 .recipient = "a@example.com",
+                                                 .created_ms = row.created_ms,
+                                                 .deadline_ms = row.created_ms + 60000},
+                                    .body = "{}",
+                                    .body_size = 2,
+                                    .state = MESSAGE_QUEUED};
+    queue_compose(fixture->queue, fixture->id, &mail, 1, ignore, NULL);
+    queue_claim(fixture->queue, fixture->id, "before", row.created_ms + 60000, ignore, NULL);
+    assert_true(queue_flush(fixture->queue, &err));
+}
+
+static struct queue_message recover(struct fixture *fixture)
+{
+    struct error err = {0};
+    struct queue_message row;
+    bool found = false;
+    if (!recovery_run(fixture->queue, fixture->dots, "now", MAX_UNKNOWN, &err))
+        fail_msg("%s", err.message);
+    assert_true(queue_load(fixture->reader, fixture->id, &row, &found, NULL, NULL, &err));
+    assert_true(found);
+    struct dot dot;
+    dots_get(fixture->dots, (size_t)fixture->mark, &dot);
+    assert_int_equal(dot.state, DOT_FREE);
+    return row;
+}
+
+static void a_verdict_is_committed_and_not_sent_again(void **state)
+{
+    struct fixture *fixture = *state;
+    dots_begin(fixture->dots, (size_t)fixture->mark);
+    dots_verdict(fixture->dots, (size_t)fixture->mark, 250);
+    struct queue_message row = recover(fixture);
+    assert_string_equal(message_state_name(row.state), "sent");
+    assert_int_equal(row.attempts, 1);
+    assert_int_equal(row.unknown_outcomes, 0);
+}
+
+static void a_refusal_is_committed(void **state)
+{
+    struct fixture *fixture = *state;
+    make_sending(fixture);
+    dots_begin(fixture->dots, (size_t)fixture->mark);
+    dots_verdict(fixture->dots, (size_t)fixture->mark, 554);
+    struct queue_message row = recover(fixture);
+    assert_string_equal(message_state_name(row.state), "failed");
+    assert_string_equal(row.reason, "rejected");
+}
+
+static void a_temporary_refusal_is_tried_again(void **state)
+{
+    struct fixture *fixture = *state;
+    make_sending(fixture);
+    dots_begin(fixture->dots, (size_t)fixture->mark);
+    dots_verdict(fixture->dots, (size_t)fixture->mark, 451);
+    struct queue_message row = recover(fixture);
+    assert_string_equal(message_state_name(row.state), "queued");
+    assert_int_equal(row.unknown_outcomes, 0);
+}
+
+static void a_dot_under_way_counts_as_unknown_before_it_is_sent_again(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int count = 1; count <= MAX_UNKNOWN + 1; count++) {
+        if (count == 2)
+            make_sending(fixture); // a raw payload first, then a mail under a lease
+        if (count == 3)
+            fixture->mark = dots_assign(fixture->dots, fixture->id);
+        else if (count == 2)
+            assert_int_equal(fixture->mark, dots_assign(fixture->dots, fixture->id));
+        dots_begin(fixture->dots, (size_t)fixture->mark);
+        struct queue_message row = recover(fixture);
+        const char *want = count > MAX_UNKNOWN ? "unknown" : count == 1 ? "received" : "queued";
+        assert_string_equal(message_state_name(row.state), want);
+        assert_int_equal(row.unknown_outcomes, count);
+    }
+}
+
+static void what_had_not_come_to_its_dot_is_not_charged(void **state)
+{
+    struct fixture *fixture = *state;
+    make_sending(fixture);
+    struct queue_message row = recover(fixture);
+    assert_string_equal(message_state_name(row.state), "queued");
+    assert_int_equal(row.unknown_outcomes, 0);
+    assert_int_equal(row.attempts, 0);
+}
+
+static void what_was_settled_already_stays_so(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct queue_settlement sent = {.state = MESSAGE_SENT};
+    queue_settle(fixture->queue, fixture->id, &sent, ignore, NULL);
+    dots_begin(fixture->dots, (size_t)fixture->mark);
+    struct queue_message row = recover(fixture);
+    assert_string_equal(message_state_name(row.state), "sent");
+    assert_int_equal(row.unknown_outcomes, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_verdict_is_committed_and_not_sent_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_refusal_is_committed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_temporary_refusal_is_tried_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dot_under_way_counts_as_unknown_before_it_is_sent_again,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_had_not_come_to_its_dot_is_not_charged, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_was_settled_already_stays_so, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
