@@ -1,4 +1,4 @@
-// address.h - the syntax of one mail address, as Kratos accepts it (contract §2).
+// address.h - the syntax of one mail address, as Kratos accepts it (Kratos x/email.go).
 //
 // Lenient where people's addresses are odd (dots anywhere, letters of any script), strict where
 // a byte could mean something to an SMTP server or a header: no control characters, spaces,

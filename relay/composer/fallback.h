@@ -1,7 +1,7 @@
 // fallback.h - a canonical mail without any Jsonnet, for a payload that a normaliser fails on.
 //
 // Looks where every version of Kratos puts them for the recipient, the type, the minutes and
-// Kratos' own texts (contract §1.1, §1.4); knows nothing of codes, names or languages.
+// Kratos' own texts (Kratos courier/http_channel.go); knows nothing of codes, names or languages.
 #ifndef RELAY_COMPOSER_FALLBACK_H
 #define RELAY_COMPOSER_FALLBACK_H
 
