@@ -174,8 +174,7 @@ static int start(struct relay *relay)
     return EXIT_SUCCESS;
 }
 
-// ---- run and stop
-// ---------------------------------------------------------------------------------
+// ---- run and stop ------------------------------------------------------------------------------
 
 // One beat: waits for events until the dispatcher or limit_ms (CLOCK_BOOTTIME) wants attention.
 static bool beat(struct relay *relay, int64_t limit_ms)
