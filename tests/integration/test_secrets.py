@@ -1,5 +1,6 @@
 """Codes, links, keys and passwords are in the mail, and in no other place that can be read."""
 import pathlib
+import re
 import stat
 
 import payloads
@@ -73,6 +74,31 @@ def test_nothing_shows(start_relay, smarthost):
     scan("the log", "\n".join(relay.lines))
     scan("standard error", relay.stderr())
     scan_files(relay)
+
+
+def test_a_recipient_is_logged_as_a_hash_with_its_domain(relay, sink):
+    with relay:
+        sink.rcpt_reply = lambda envelope, recipient: f"550 5.1.1 <{recipient}> is unknown"
+        refused = payloads.login_code("canary.person@example.com")
+        relay.wait_for("failed", id=relay.accept(refused))
+        sink.rcpt_reply = lambda *_: None
+        relay.wait_for("sent", id=relay.accept(payloads.login_code("canary.other@example.com")))
+        logged = relay.found("failed") + relay.found("sent")
+    assert all(re.fullmatch(r"[0-9a-f]{8}@example\.com", event["recipient"]) for event in logged)
+    assert len({event["recipient"] for event in logged}) == 2
+    text = "\n".join(relay.lines) + relay.stderr()
+    assert "canary.person" not in text and "canary.other" not in text
+
+
+def test_a_normaliser_that_fails_quoting_the_payload_shows_nothing(start_relay, sink, tmp_path):
+    normaliser = tmp_path / "failing.jsonnet"
+    normaliser.write_text("function(payload) error 'what of ' + std.toString(payload)")
+    with start_relay(sink, normaliser=normaliser, log_level="debug") as relay:
+        message_id = relay.accept(messages()[0])
+        relay.wait_for("compose_failed", count=2, id=message_id)
+        relay.state(message_id)
+    scan("the log", "\n".join(relay.lines))
+    scan("standard error", relay.stderr())
 
 
 def test_the_smarthosts_password_shows_nowhere(start_relay, sink):

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,42 @@ static void knows_a_key_by_its_digest(void **state)
     assert_string_equal(find(keys, "abc", NULL), "test");
     size_t place = 0;
     assert_null(api_keys_next_short(keys, &place));
+    api_keys_destroy(keys);
+}
+
+// Every byte of the digest counts, the first as much as the last.
+static void a_digest_that_differs_in_a_byte_is_another_keys(void **state)
+{
+    (void)state;
+    static const char ABC[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    for (size_t i = 0; i < 64; i++) {
+        char text[80];
+        struct error err = {0};
+        snprintf(text, sizeof(text), "test:sha256:%s", ABC);
+        char *digit = text + strlen("test:sha256:") + i;
+        *digit = *digit == '0' ? '1' : '0';
+        struct api_keys *keys = api_keys_parse(text, false, &err);
+        assert_non_null(keys);
+        assert_null(find(keys, "abc", NULL));
+        api_keys_destroy(keys);
+    }
+}
+
+// A key of any length counts to its end.
+static void the_beginning_of_a_key_is_not_the_key(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char key[201];
+    memset(key, 'k', 200);
+    key[200] = '\0';
+    struct api_keys *keys = api_keys_parse(key, false, &err);
+    assert_non_null(keys);
+    assert_non_null(find(keys, key, NULL));
+    for (size_t size = 0; size < 200; size++)
+        assert_null(api_keys_find(keys, key, size, NULL));
+    key[199] = 'x';
+    assert_null(find(keys, key, NULL));
     api_keys_destroy(keys);
 }
 
@@ -152,6 +189,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_each_key_by_name),
         cmocka_unit_test(knows_a_key_by_its_digest),
+        cmocka_unit_test(a_digest_that_differs_in_a_byte_is_another_keys),
+        cmocka_unit_test(the_beginning_of_a_key_is_not_the_key),
         cmocka_unit_test(admin_keys_carry_a_role),
         cmocka_unit_test(tells_which_are_short),
         cmocka_unit_test(refuses_without_repeating_a_key),

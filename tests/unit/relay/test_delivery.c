@@ -155,6 +155,24 @@ static void while_nothing_can_be_committed_nothing_is_begun(void **state)
     assert_started(0, id);
 }
 
+static void while_stopping_nothing_is_begun(void **state)
+{
+    struct fixture *fixture = *state;
+    char ready[QUEUE_ID_SIZE], late[QUEUE_ID_SIZE], under_way[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    seen.slots = 1;
+    admit(fixture, now_ms, mail_in("code", LIFETIME_MS), under_way);
+    admit(fixture, now_ms, mail_in("code", LIFETIME_MS), ready);
+    dispatcher_drain(fixture->dispatcher);
+    end(0, DELIVERY_SENT);
+    assert_true(dispatcher_is_drained(fixture->dispatcher));
+    admit(fixture, now_ms, mail_in("code", LIFETIME_MS), late); // is accepted all the same
+    assert_int_equal(seen.started_count, 1);
+    assert_row(fixture, under_way, MESSAGE_SENT, "");
+    assert_row(fixture, ready, MESSAGE_RECEIVED, "");
+    assert_row(fixture, late, MESSAGE_RECEIVED, "");
+}
+
 // ---- marks ------------------------------------------------------------------------------------
 
 static void the_mark_is_kept_until_the_outcome_is_committed(void **state)
@@ -253,6 +271,7 @@ int main(void)
         DISPATCHER_TEST(what_expired_waiting_for_a_slot_is_not_begun),
         DISPATCHER_TEST(the_deliverer_is_told_the_deadline_less_the_margin),
         DISPATCHER_TEST(while_nothing_can_be_committed_nothing_is_begun),
+        DISPATCHER_TEST(while_stopping_nothing_is_begun),
         DISPATCHER_TEST(the_mark_is_kept_until_the_outcome_is_committed),
         DISPATCHER_TEST(an_outcome_that_was_not_committed_leaves_its_mark),
         DISPATCHER_TEST(a_smarthosts_fault_is_charged_to_nobody),

@@ -84,6 +84,10 @@ static void takes_what_the_composer_says(void **state)
     assert_true(envelope_take(job, fixture->queue, &config, mail, 1, &frame, &err));
     assert_memory_not_equal(first, job->content_digest, sizeof(first));
     job_destroy(job);
+    job = job_create("id", "another", "{}", 2);
+    assert_true(envelope_take(job, fixture->queue, &config, mail, 0, &frame, &err));
+    assert_memory_not_equal(first, job->content_digest, sizeof(first));
+    job_destroy(job);
 }
 
 // The composer reads strangers' text; what comes from it is checked as if it were one.
