@@ -4,6 +4,7 @@
 
 #include "queue/change.h"
 #include "queue/queue_private.h"
+#include "queue/schema.h"
 
 // Rows looked at for each that may be deleted.
 #define LOOK_FACTOR 10
@@ -46,7 +47,7 @@ static int drop_outlived_bodies(struct sweep *sweep, struct database *database, 
         "UPDATE message SET body_form = 0, body = NULL"
         " WHERE seq IN (SELECT seq FROM message INDEXED BY message_kept"
         "  WHERE body_form > 0 AND state IN ('failed', 'unknown', 'held', 'parked')"
-        "  AND coalesce(deadline, created + 604800000) <= ?1 LIMIT ?2)";
+        "  AND " SCHEMA_KEPT_UNTIL " <= ?1 LIMIT ?2)";
     return sweep_step(sweep, database, SQL, now_ms);
 }
 

@@ -25,8 +25,7 @@
 //                     by age within a lane, counts for the statistics
 //   message_due       what falls due next; due rows where they are few among many
 //   message_deadline  what expires next
-//   message_kept      bodies kept only until nothing could come of them: parked payloads
-//                     without a deadline for 7 days (604800000 ms, as in change_sweep.c)
+//   message_kept      bodies kept only until nothing could come of them
 //
 // SQLite uses a partial index only for a query that repeats its condition.
 static const char VERSION_1[] =
@@ -83,7 +82,7 @@ static const char VERSION_1[] =
     "  WHERE state <> 'sent';"
     "CREATE INDEX message_due ON message(lane, not_before, created) WHERE state = 'queued';"
     "CREATE INDEX message_deadline ON message(deadline) WHERE state = 'queued';"
-    "CREATE INDEX message_kept ON message(coalesce(deadline, created + 604800000))"
+    "CREATE INDEX message_kept ON message(" SCHEMA_KEPT_UNTIL ")"
     "  WHERE body_form > 0 AND state IN ('failed', 'unknown', 'held', 'parked');"
     "PRAGMA user_version = 1;";
 

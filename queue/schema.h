@@ -4,6 +4,15 @@
 
 #include "queue/database.h"
 
+// SQL: until when a kept body could still help, in ms. A failed or unknown message is dead at its
+// deadline. One that was set aside waits for a person, and the deadline of what could not even be
+// composed is only a default: it has 7 days at least. Here because SQLite uses an index on an
+// expression only for a query that repeats it.
+#define SCHEMA_KEPT_UNTIL                                                                          \
+    "CASE WHEN state IN ('held', 'parked')"                                                        \
+    " THEN max(coalesce(deadline, 0), created + 604800000)"                                        \
+    " ELSE coalesce(deadline, created + 604800000) END"
+
 // Makes or migrates the tables inside one transaction that the caller has begun. *ret_made: the
 // file was empty.
 bool schema_upgrade(struct database *database, bool *ret_made, struct error *err);

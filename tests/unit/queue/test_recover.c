@@ -127,6 +127,47 @@ static void kept_bodies_go_when_they_can_help_no_more(void **state)
     assert_body(fixture->reader, parked, "");
 }
 
+// What is set aside waits for a person who may come after a weekend, and the deadline of a payload
+// that could not be composed is only a default.
+static void bodies_set_aside_are_kept_for_a_week_at_least(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        enum message_state state;
+        int64_t lifetime_ms, kept_ms;
+    } cases[] = {
+        {MESSAGE_PARKED, HOUR_MS, 7 * DAY_MS},    {MESSAGE_HELD, HOUR_MS, 7 * DAY_MS},
+        {MESSAGE_PARKED, 9 * DAY_MS, 9 * DAY_MS}, {MESSAGE_FAILED, HOUR_MS, HOUR_MS},
+        {MESSAGE_UNKNOWN, HOUR_MS, HOUR_MS},
+    };
+    static const int64_t looks_ms[] = {HOUR_MS - 1, HOUR_MS,        7 * DAY_MS - 1,
+                                       7 * DAY_MS,  9 * DAY_MS - 1, 9 * DAY_MS};
+    enum { COUNT = sizeof(cases) / sizeof(cases[0]) };
+    char ids[COUNT][QUEUE_ID_SIZE];
+    int64_t start_ms = queue_now_ms(fixture->queue);
+    for (size_t i = 0; i < COUNT; i++) {
+        char payload[16];
+        int size = snprintf(payload, sizeof(payload), "{\"a\":%zu}", i);
+        assert_int_equal(accept_at(fixture->queue, payload, start_ms, ids[i]), QUEUE_DONE);
+        struct queue_mail mail = {.envelope = envelope_at(start_ms),
+                                  .body = payload,
+                                  .body_size = (size_t)size,
+                                  .state = MESSAGE_QUEUED};
+        mail.envelope.deadline_ms = start_ms + cases[i].lifetime_ms;
+        assert_int_equal(compose(fixture->queue, ids[i], &mail, 1), QUEUE_DONE);
+        assert_int_equal(settle_as(fixture->queue, ids[i], cases[i].state, "odd"), QUEUE_DONE);
+    }
+    for (size_t k = 0; k < sizeof(looks_ms) / sizeof(looks_ms[0]); k++) {
+        fixture_pass(fixture, start_ms + looks_ms[k] - queue_now_ms(fixture->queue));
+        sweep(fixture, 0, 10);
+        for (size_t i = 0; i < COUNT; i++) {
+            char *body = load_body(fixture->reader, ids[i]);
+            assert_int_equal(*body != '\0', looks_ms[k] < cases[i].kept_ms);
+            free(body);
+        }
+    }
+}
+
 static int64_t count_rows(struct fixture *fixture)
 {
     struct queue_stats stats;
@@ -197,6 +238,7 @@ int main(void)
         QUEUE_TEST(a_reboot_is_known_until_it_was_recovered_from),
         QUEUE_TEST(waiting_rows_past_their_deadline_expire),
         QUEUE_TEST(kept_bodies_go_when_they_can_help_no_more),
+        QUEUE_TEST(bodies_set_aside_are_kept_for_a_week_at_least),
         QUEUE_TEST(old_final_rows_are_deleted_in_batches),
         QUEUE_TEST(rows_that_stay_do_not_stop_the_sweep),
     };
