@@ -136,7 +136,7 @@ def us(value):
     return f"{value:.0f} us"
 
 
-def report_load(name, result):
+def report_load(name, result, relay):
     line(f"{name}: POST -> 200, p50 p99", us(result["accept_p50_us"]), us(result["accept_p99_us"]))
     line(f"{name}: messages a second, end to end", f"{result['per_second']:.0f}")
     line(f"{name}: CPU a message, all processes", us(sum(result["cpu_us"].values())))
@@ -144,6 +144,9 @@ def report_load(name, result):
         line(f"  of it {program}", us(used_us))
     if result["lost"] or result["repeated"]:
         line(f"{name}: LOST, REPEATED", result["lost"], result["repeated"])
+        for row in relay.queue_list("--limit", "1000000"):
+            if row["state"] != "sent":
+                print(row)
 
 
 def main():
@@ -180,7 +183,7 @@ def main():
             peaks = [idle["peak_kb"]]
             for clients in (1, 32):
                 result = bench.load(relay, sink_port, options.messages, clients)
-                report_load(f"{clients} client{'s' * (clients > 1)}", result)
+                report_load(f"{clients} client{'s' * (clients > 1)}", result, relay)
                 peaks.append(result["peak_kb"])
             line("peak PSS, all processes", "needs root" if None in peaks
                  else f"{max(peaks) / 1024:.1f} MB")
