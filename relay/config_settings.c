@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "relay/base/names.h"
 #include "relay/config_parts.h"
 #include "relay/config_setters.h"
-#include "relay/names.h"
 
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)

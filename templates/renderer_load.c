@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "templates/brand.h"
 #include "templates/fault.h"
 #include "templates/loaded.h"
 #include "templates/source.h"
@@ -15,39 +16,6 @@
 static const char HTML_SUFFIX[] = ".html.mustache";
 static const char TEXT_SUFFIX[] = ".text.mustache";
 static const char FRAME[] = "frame";
-
-// ---- brand.json -----------------------------------------------------------------------------
-
-static bool is_one_line(const json_t *value)
-{
-    const char *text = json_string_value(value);
-    if (!text || !*text)
-        return false;
-    for (; *text; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-static json_t *load_brand(const char *dir, const char *brand_name, json_t *faults)
-{
-    static const char *const name_key[] = {"name", NULL};
-    struct source source AUTO_SOURCE = {0};
-    if (!source_read(dir, "brand.json", &source, faults))
-        return NULL;
-    json_t *brand = source_parse(&source, faults);
-    if (!brand)
-        return NULL;
-    const json_t *name = json_object_get(brand, "name");
-    if (brand_name && (!name || json_is_null(name)) &&
-        json_object_set_new(brand, "name", json_string(brand_name)) != 0)
-        fault_at(faults, source.path, 0, "the sender's name is not UTF-8");
-    else if (!is_one_line(json_object_get(brand, "name")))
-        fault_at(faults, source.path, source_line_of(&source, name_key),
-                 "name is needed, on one line; or null, for the sender's own");
-    return brand;
-}
 
 // ---- frames ---------------------------------------------------------------------------------
 
@@ -200,7 +168,7 @@ struct renderer *renderer_load(const char *dir, const char *default_locale, cons
     }
     if (!locale_knows_timezone(timezone))
         fault_at(faults, "timezone", 0, "there is no time zone named %s", timezone);
-    renderer->brand = load_brand(dir, brand_name, faults);
+    renderer->brand = brand_load(dir, brand_name, faults);
     load_templates(renderer, dir, faults);
     load_languages(renderer, dir, default_locale, faults);
     if (json_array_size(faults) == faults_before)

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "relay/names.h"
+#include "relay/base/names.h"
 #include "relay/number.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -303,6 +303,49 @@ static void lists_the_faults_of_all_files(void **state)
     assert_true(has_fault(faults, "timezone", "Mars/Olympus"));
 }
 
+static void checks_what_the_brand_says(void **state)
+{
+    static const struct {
+        const char *member, *want; // NULL: no fault
+    } cases[] = {
+        {"\"color\": \"#2D70b8\", \"text_on_color\": \"#ffffff\"", NULL},
+        {"\"color\": \"#2d70b\"", "color must be"},
+        {"\"color\": \"2d70b8a\"", "color must be"},
+        {"\"color\": \"#12345g\"", "color must be"},
+        {"\"color\": \"#000000;x:y\"", "color must be"},
+        {"\"color\": null", "color must be"},
+        {"\"text_on_color\": \"white\"", "text_on_color must be"},
+        {"\"logo_url\": null, \"support_url\": null", NULL},
+        {"\"logo_url\": \"https://acme.example/logo.png\"", NULL},
+        {"\"logo_url\": \"http://acme.example/logo.png\"", "logo_url must be"},
+        {"\"logo_url\": \"https://\"", "logo_url must be"},
+        {"\"logo_url\": \"\"", "logo_url must be"},
+        {"\"logo_url\": \"https://a.example/\\\" onerror=\"", "logo_url must be"},
+        {"\"support_url\": \"http://acme.example/help\"", NULL},
+        {"\"support_url\": \"mailto:help@acme.example?subject=Help\"", NULL},
+        {"\"support_url\": \"mailto:help\"", "support_url must be"},
+        {"\"support_url\": \"mailto:@acme.example\"", "support_url must be"},
+        {"\"support_url\": \"mailto:a b@acme.example\"", "support_url must be"},
+        {"\"support_url\": \"javascript:alert(1)\"", "support_url must be"},
+        {"\"support_url\": 1", "support_url must be"},
+        {"\"colour\": \"#000000\"", "colour is not known; did you mean color?"},
+        {"\"logoUrl\": null", "logoUrl is not known; did you mean logo_url?"},
+        {"\"Support_URL\": null", "did you mean support_url?"},
+        {"\"motto\": \"a key of one's own\"", NULL},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char brand[256];
+        snprintf(brand, sizeof(brand), "{\"name\": \"B\", \"x\": \"y\",\n%s}", cases[i].member);
+        folder_write(fixture->dir, "brand.json", brand);
+        load(fixture);
+        if (!cases[i].want)
+            assert_no_fault(fixture->faults);
+        else if (!has_fault(fixture->faults, "brand.json:2", cases[i].want))
+            fail_msg("%s", cases[i].member);
+    }
+}
+
 static void names_what_a_folder_lacks(void **state)
 {
     struct fixture *fixture = *state;
@@ -412,6 +455,7 @@ int main(void)
         TEST(lists_the_faults_of_all_files),
         TEST(names_what_a_folder_lacks),
         TEST(finds_a_frame_without_the_code),
+        TEST(checks_what_the_brand_says),
         TEST(lets_the_caller_name_the_brand),
         cmocka_unit_test(renders_what_is_shipped),
     };

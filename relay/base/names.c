@@ -1,4 +1,4 @@
-#include "relay/names.h"
+#include "relay/base/names.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // names.h - "did you mean": the known name nearest to one that is not known.
-#ifndef RELAY_NAMES_H
-#define RELAY_NAMES_H
+#ifndef RELAY_BASE_NAMES_H
+#define RELAY_BASE_NAMES_H
 
 #include <stddef.h>
 
