@@ -12,6 +12,7 @@
 #include "relay/cli.h"
 
 enum { PAYLOAD_MAX = 16 * 1024 * 1024, ANSWER_MAX = 64 * 1024, LIMIT_MS = 30000 };
+enum { KEY_FILE_MAX = 64 * 1024, CHUNK = 16 * 1024 };
 enum { OPTION_URL = 256, OPTION_KEY_FILE, OPTION_JSON };
 
 static const char help[] =
@@ -36,12 +37,12 @@ static bool read_file(const char *path, struct buffer *bytes)
     bool is_stdin = strcmp(path, "-") == 0;
     AUTO_CLOSE int fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     for (ssize_t count = fd < 0 ? -1 : 1; count != 0;) {
-        void *to = count < 0 ? NULL : buffer_reserve(bytes, 65536);
+        void *to = count < 0 ? NULL : buffer_reserve(bytes, CHUNK);
         if (count < 0 || !to) {
             cli_complain("%s: %s", path, bytes->failed ? "too large" : "cannot be read");
             return false;
         }
-        count = read(fd, to, 65536);
+        count = read(fd, to, CHUNK);
         if (count > 0)
             buffer_added(bytes, (size_t)count);
     }
@@ -74,7 +75,7 @@ static char *find_key(const struct config *config, const struct arguments *argum
 {
     if (arguments->key_file) {
         AUTO_BUFFER struct buffer text;
-        buffer_init(&text, ANSWER_MAX);
+        buffer_init(&text, KEY_FILE_MAX);
         if (!read_file(arguments->key_file, &text))
             return NULL;
         buffer_putc(&text, '\n');

@@ -95,6 +95,25 @@ def test_send_posts_a_file_to_the_running_relay(relay, sink, tmp_path):
         assert sink.wait_for(1)[0].recipient == made["recipient"]
 
 
+
+def test_send_reads_the_key_from_a_file(relay, sink, tmp_path):
+    made = payloads.login_code()
+    path = tmp_path / "payload.json"
+    path.write_bytes(payloads.as_bytes(made))
+    key = tmp_path / "key"
+    with relay:
+        url = f"http://127.0.0.1:{relay.port}/kratos/webhook"
+        key.write_text("not-the-right-key\n")
+        refused = relay.command("send", "--url", url, "--key-file", str(key), str(path), status=1)
+        assert "refused with 401" in refused.stderr
+        key.write_text(harness.API_KEY + "\n")
+        relay.command("send", "--url", url, "--key-file", str(key), str(path))
+        assert sink.wait_for(1)[0].recipient == made["recipient"]
+        key.write_text("x" * 65536)
+        long = relay.command("send", "--url", url, "--key-file", str(key), str(path), status=1)
+        assert "too large" in long.stderr
+
+
 def test_usage_errors(relay):
     relay.folder.mkdir()
     for arguments in ([], ["nonsense"], ["queue"], ["queue", "list", "--nonsense"],
