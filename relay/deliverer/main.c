@@ -18,7 +18,8 @@
 
 enum { DOTS_FD = PROCESS_SOCKET_FD + 1 };
 
-// Standard error is the core's; what goes there never names a message.
+// Standard error is the core's, for what no frame could tell; what goes there never names a
+// message.
 static int fail(const struct error *err)
 {
     fprintf(stderr, "deliverer: %s\n", err->message);
@@ -38,10 +39,11 @@ static const struct smtp_driver *driver_for(enum driver_kind kind)
     return NULL;
 }
 
-// Reads `init` and answers it. NULL: *err says why; a fault has been told to the core as well.
+// Reads `init` and answers it. NULL: *err says why, and *ret_told whether the core knows that.
 static struct pool *start(struct frame_reader *reader, struct settings *settings, struct dots *dots,
-                          struct error *err)
+                          bool *ret_told, struct error *err)
 {
+    *ret_told = false;
     struct frame frame;
     struct request request;
     enum frame_status status = frame_read(reader, PROCESS_SOCKET_FD, &frame, err);
@@ -58,14 +60,13 @@ static struct pool *start(struct frame_reader *reader, struct settings *settings
     const char *what, *where = settings_check(settings, &what);
     if (where) {
         error_set(err, ERR_INPUT, "init: %s: %s", where, what);
-        struct error ignored;
-        (void)protocol_write_fault(PROCESS_SOCKET_FD, where, what, &ignored);
+        *ret_told = protocol_write_fault(PROCESS_SOCKET_FD, where, what, &(struct error){0});
         return NULL;
     }
     const struct smtp_driver *driver = driver_for(settings->driver);
     if (!driver->setup(settings, err)) {
-        struct error ignored;
-        (void)protocol_write_fault(PROCESS_SOCKET_FD, "smarthost", err->message, &ignored);
+        *ret_told =
+            protocol_write_fault(PROCESS_SOCKET_FD, "smarthost", err->message, &(struct error){0});
         return NULL;
     }
     struct pool *pool = pool_create(settings, driver, dots, PROCESS_SOCKET_FD, err);
@@ -129,9 +130,10 @@ int main(int argc, char **argv)
     struct frame_reader reader;
     struct settings settings = {0};
     frame_reader_init(&reader);
-    struct pool *pool = start(&reader, &settings, dots, &err);
-    if (!pool)
-        _exit(fail(&err)); // what was set up so far ends with the process
+    bool told;
+    struct pool *pool = start(&reader, &settings, dots, &told, &err);
+    if (!pool) // what was set up so far ends with the process
+        _exit(told ? EXIT_FAILURE : fail(&err));
 
     for (;;) {
         struct frame frame;

@@ -708,6 +708,16 @@ def test_settings_that_are_of_no_use_are_told(tmp_path, init, where):
     assert deliverer.first["op"] == "faults"
     assert deliverer.first["faults"][0]["where"] == where
     assert deliverer.process.wait(5) != 0
+    assert deliverer.process.stderr.read() == b"", "told once: by the frame"
+    deliverer.socket.close()
+
+
+def test_a_folder_that_is_not_there_is_told_by_frame_alone(tmp_path):
+    deliverer = Deliverer(tmp_path, 1, driver="file", dir=str(tmp_path / "none"), host=None)
+    assert deliverer.first["op"] == "faults"
+    assert "No such file" in deliverer.first["faults"][0]["what"]
+    assert deliverer.process.wait(5) != 0
+    assert deliverer.process.stderr.read() == b""
     deliverer.socket.close()
 
 
