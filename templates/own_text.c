@@ -71,15 +71,6 @@ static bool begins_tag(const char *text)
     return text[0] == '<' && (isalpha((unsigned char)text[1]) || text[1] == '/' || text[1] == '!');
 }
 
-bool own_text_has_tags(const char *html)
-{
-    for (const char *at = strchr(html, '<'); at; at = strchr(at + 1, '<')) {
-        if (begins_tag(at))
-            return true;
-    }
-    return false;
-}
-
 bool own_text_is_document(const char *html)
 {
     return strcasestr(html, "<html") || strcasestr(html, "<!doctype");
@@ -165,6 +156,29 @@ static bool is_one_of(const char *name, const char *const *names)
     return false;
 }
 
+// What begins a line of its own, or ends one.
+static const char *const BLOCKS[] = {
+    "br",  "p",   "/p",  "div", "/div", "hr",  "h1",  "h2",    "h3",         "h4",
+    "h5",  "h6",  "/h1", "/h2", "/h3",  "/h4", "/h5", "/h6",   "ul",         "ol",
+    "/ul", "/ol", "li",  "/li", "tr",   "/tr", "pre", "table", "blockquote", NULL};
+
+bool own_text_is_laid_out(const char *html)
+{
+    if (strcasestr(html, "<script"))
+        return false;
+    for (const char *at = html; (at = strchr(at, '<'));) {
+        if (!begins_tag(at)) {
+            at++;
+            continue;
+        }
+        struct tag tag = read_tag(at);
+        if (is_one_of(tag.name, BLOCKS))
+            return true;
+        at = tag.end;
+    }
+    return false;
+}
+
 // The address of <a href="...">, entities resolved; empty where it has none.
 static void read_href(const char *tag, const char *end, struct buffer *ret_href)
 {
@@ -197,15 +211,12 @@ static void put_white(struct buffer *out, char white)
 void own_text_from_html(const char *html, struct buffer *out)
 {
     static const char *const unseen[] = {"style", "script", "head", "title", NULL};
-    static const char *const blocks[] = {"br",  "p",  "/p",  "div", "/div",  "tr",  "/tr",
-                                         "h1",  "h2", "h3",  "/h1", "/h2",   "/h3", "ul",
-                                         "/ul", "li", "/li", "hr",  "table", NULL};
     struct buffer href AUTO_BUFFER;
     buffer_init(&href, HREF_SIZE);
     while (*html && !out->failed) {
         if (begins_tag(html)) {
             struct tag tag = read_tag(html);
-            if (is_one_of(tag.name, blocks))
+            if (is_one_of(tag.name, BLOCKS))
                 put_white(out, '\n');
             if (strcmp(tag.name, "p") == 0 && out->size > 0)
                 buffer_putc(out, '\n');

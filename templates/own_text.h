@@ -14,8 +14,9 @@ bool own_text_is_there(const char *text);
 // one empty line at most between two others. NULL: no memory.
 json_t *own_text_lines(const char *text);
 
-// Kratos sends bare text as html for its code mails; in HTML that would run together.
-bool own_text_has_tags(const char *html);
+// False for bare text, with or without a link in it: Kratos sends its mails so, and in HTML their
+// lines would run together. False as well where it has a script: we send none, and clean none.
+bool own_text_is_laid_out(const char *html);
 // A whole page stands for itself; it would not fit into another.
 bool own_text_is_document(const char *html);
 

@@ -201,7 +201,7 @@ static void put_own(struct draft *draft)
     json_t *own = json_object();
     put(draft, own, "lines", own_text_lines(text));
     put(draft, draft->view, "own", own);
-    if (own_text_is_there(request->html) && own_text_has_tags(request->html))
+    if (own_text_is_there(request->html) && own_text_is_laid_out(request->html))
         put(draft, draft->view, "own_html", json_string(request->html));
     put_own_subject(draft);
 }

@@ -35,10 +35,34 @@ static void tells_kinds_of_content(void **state)
     assert_false(own_text_is_there(NULL));
     assert_false(own_text_is_there(" \r\n\t"));
     assert_true(own_text_is_there(" x"));
-    assert_false(own_text_has_tags("1 < 2 and 3 <4 <"));
-    assert_true(own_text_has_tags("1 < 2<br>"));
     assert_true(own_text_is_document("\n<!DOCTYPE html><HTML>"));
     assert_false(own_text_is_document("<p>html</p>"));
+}
+
+static void takes_only_html_that_makes_its_own_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *html;
+        bool want;
+    } cases[] = {
+        {"1 < 2 and 3 <4 <", false},
+        {"Hi,\n\nclick <a href=\"https://a.example/\">here</a>\n", false},
+        {"<b>Hi</b> <!-- <p> --> <pa> <brr>", false},
+        {"<a href=\"/p\">p</a>", false},
+        {"1 < 2<br>", true},
+        {"1<BR/>2", true},
+        {"<P class=x>Hi", true},
+        {"<table><tr><td>Hi", true},
+        {"<H6>Hi</H6>", true},
+        {"<p>Hi</p><script>x</script>", false},
+        {"<p>Hi</p><SCRIPT src=x>", false},
+        {"<style>p{}</style><p>Hi</p>", true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (own_text_is_laid_out(cases[i].html) != cases[i].want)
+            fail_msg("%s", cases[i].html);
+    }
 }
 
 static void reads_html(void **state)
@@ -74,6 +98,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(splits_lines),
         cmocka_unit_test(tells_kinds_of_content),
+        cmocka_unit_test(takes_only_html_that_makes_its_own_lines),
         cmocka_unit_test(reads_html),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,6 +240,16 @@ static void falls_back_to_own_text(void **state)
     assert_non_null(strstr(with_html.html, "dir=\"rtl\""));
     assert_null(strstr(with_html.html, "<i>"));
 
+    request.html = "Hi,\n\nclick <a href=\"https://a.example/\">here</a>";
+    request.text = "Hi,\n\nclick https://a.example/\n";
+    struct rendered bare AUTO_RENDERED = render(fixture->renderer, &request);
+    assert_non_null(strstr(bare.html, "<i>Hi,</i><i></i><i>click https://a.example/</i>"));
+
+    request.html = "<!doctype html><html><p>own</p><script>evil()</script></html>";
+    struct rendered scripted AUTO_RENDERED = render(fixture->renderer, &request);
+    assert_non_null(strstr(scripted.html, "<i>Hi,</i>"));
+    assert_null(strstr(scripted.html, "evil"));
+
     request.html = "<!DOCTYPE html><html><p>own</p></html>";
     request.text = NULL;
     request.subject = NULL;
@@ -301,6 +311,19 @@ static void lists_the_faults_of_all_files(void **state)
     assert_true(has_fault(faults, "en.json:1", ""));
     assert_true(has_fault(faults, "locale", "fr.json"));
     assert_true(has_fault(faults, "timezone", "Mars/Olympus"));
+}
+
+static void a_folder_that_is_not_there_is_one_fault(void **state)
+{
+    (void)state;
+    json_auto_t *faults = json_array();
+    assert_null(renderer_load("/nonexistent/templates", "en", "UTC", NULL, faults));
+    assert_int_equal(json_array_size(faults), 1);
+    assert_true(has_fault(faults, "/nonexistent/templates", "No such file"));
+    json_array_clear(faults);
+    assert_null(renderer_load("/etc/passwd", "en", "UTC", NULL, faults));
+    assert_int_equal(json_array_size(faults), 1);
+    assert_true(has_fault(faults, "/etc/passwd", "is no folder"));
 }
 
 static void checks_what_the_brand_says(void **state)
