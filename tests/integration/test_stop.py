@@ -41,6 +41,7 @@ def test_sigterm_cuts_a_delivery_that_hangs_and_the_next_start_sends_it(relay, s
     assert relay.stop(timeout=10) == 0
     row, = relay.queue_list()
     assert row["state"] in ("queued", "sending", "received") and not sink.mails
+    assert row["attempts"] == 0 and relay.found("attempt", id=message_id, outcome="cut")
     go_on.set()
     sink.rcpt_reply = lambda *_: None
     with relay:
