@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "relay/base/kind.h"
 #include "relay/composer/address.h"
-#include "relay/composer/kind.h"
 #include "relay/composer/mail.h"
 
 #define ENVELOPE_LOCALE_SIZE 65

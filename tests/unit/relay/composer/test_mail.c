@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "relay/composer/kind.h"
+#include "relay/base/kind.h"
 #include "relay/composer/query.h"
 
 static json_t *json(const char *text)

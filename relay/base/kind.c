@@ -1,6 +1,5 @@
-#include "relay/composer/kind.h"
+#include "relay/base/kind.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #define MINUTE_MS INT64_C(60000)
@@ -31,6 +30,11 @@ const struct kind *kind_find(const char *template)
             return &kinds[i];
     }
     return &unknown;
+}
+
+const struct kind *kind_at(size_t number)
+{
+    return number < sizeof(kinds) / sizeof(kinds[0]) ? &kinds[number] : NULL;
 }
 
 const char *kind_lane_name(enum kind_lane lane)
