@@ -66,7 +66,8 @@ static bool load(struct check *check)
     size_t index;
     json_t *one;
     json_array_foreach(json_object_get(answer, "faults"), index, one)
-        fault(check, text_of(one, "where", "composer"), text_of(one, "what", "is at fault"));
+        fault(check, config_place(check->config, text_of(one, "where", "composer")),
+              text_of(one, "what", "is at fault"));
     if (index == 0)
         fault(check, check->config->composer_path, "is not ready, and does not say why");
     return false;
@@ -186,6 +187,7 @@ int cli_check(int argc, char **argv)
         compose_samples(&check);
     composer_session_destroy(check.session);
     config_destroy(config);
-    printf("%u samples composed, %u faults\n", check.composed, check.faults);
+    printf("%u sample%s composed, %u fault%s\n", check.composed, check.composed == 1 ? "" : "s",
+           check.faults, check.faults == 1 ? "" : "s");
     return check.faults == 0 && fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED;
 }

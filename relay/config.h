@@ -27,7 +27,7 @@ struct config {
     bool admin_off; // RELAY_ADMIN_LISTEN=off
     struct endpoint admin_listen;
     struct api_keys *api_keys;
-    struct api_keys *admin_keys; // NULL: none, the admin listener answers 401
+    struct api_keys *admin_keys; // NULL: none
     char *clear_api_key;         // secret: the first key not given as a digest, for `send`; or NULL
 
     char *queue_dir;
@@ -58,6 +58,8 @@ struct config {
     char *composer_path, *deliverer_path; // the children's programs
     char *samples_dir;                    // payloads that `check` composes
 
+    char **places; // where each setting was found; see config_place()
+
     char **wiped; // "RELAY_API_KEY=..." as found in the environment, NULL-terminated; secret
 };
 
@@ -86,6 +88,11 @@ struct config *config_load(const char *file, enum config_purpose purpose,
                            struct config_report *ret_report);
 void config_destroy(struct config *config); // wipes its secrets; NULL is a no-op
 void config_report_finish(struct config_report *report);
+
+// Where the operator set what the program calls by this name: "RELAY_LOCALE" or
+// "relay.jsonnet: locale" for "locale"; a default goes by its variable. A name that is no
+// setting's comes back as it is. Valid as long as config and name.
+const char *config_place(const struct config *config, const char *name);
 
 // The environment for executing oneself anew: today's, and the secrets that were wiped from it.
 // The caller passes it to execve(); what it points to stays config's. NULL: no memory.

@@ -134,9 +134,7 @@ static void take(const char *file, const char *key, json_t *value, struct settin
     char *text = value_text(&config_settings[place], value);
     if (!text) {
         config_report_add(report, true, where, "is of the wrong type");
-        return;
-    }
-    if (is_file) {
+    } else if (is_file) {
         char *secret = config_read_secret(text, where, report);
         free(text);
         text = secret;
@@ -144,7 +142,7 @@ static void take(const char *file, const char *key, json_t *value, struct settin
     setting_values_put(values, place, text, where, report);
 }
 
-void config_read_file(const char *path, const char *composer_path, struct setting_values *values,
+bool config_read_file(const char *path, const char *composer_path, struct setting_values *values,
                       struct config_report *report)
 {
     struct error err = {0};
@@ -154,9 +152,10 @@ void config_read_file(const char *path, const char *composer_path, struct settin
         read_text(path, &text, &err) ? evaluate(path, &text, composer_path, &err) : NULL;
     if (!document) {
         config_report_add(report, true, path, "%s", err.message);
-        return;
+        return false;
     }
     const char *key;
     json_t *value;
     json_object_foreach(document, key, value) take(path, key, value, values, report);
+    return true;
 }

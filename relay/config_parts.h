@@ -23,6 +23,8 @@ struct setting {
     // Turns text into members of config. ERR_INPUT says what is wrong with it.
     bool (*set)(const struct setting *setting, struct config *config, const char *text,
                 struct error *err);
+    // Looks whether what was set is of use on this machine; only before serving. Or NULL.
+    bool (*look)(const struct config *config, struct error *err);
     char *(*find_standard)(const struct paths *paths); // or NULL; gives NULL: there is none
     size_t offset;                                     // the member, for the setters that share
     int64_t least, most;                               // numbers and milliseconds
@@ -43,14 +45,15 @@ const char *setting_nearest(const char *name);
 struct setting_value {
     char *text;  // secret or not, wiped with the rest
     char *where; // "RELAY_LISTEN", "relay.jsonnet: listen"
+    bool faulty; // a fault was reported in its place: that it is absent is no second one
 };
 struct setting_values {
     struct setting_value of[SETTING_COUNT];
 };
 void setting_values_finish(struct setting_values *values);
 
-// Takes over text (NULL is ignored). Reports a second value for the same setting: values are of
-// one source, the environment or the file.
+// Takes over text (NULL: a fault was reported for it). Reports a second value for the same
+// setting: values are of one source, the environment or the file.
 void setting_values_put(struct setting_values *values, int place, char *text, const char *where,
                         struct config_report *report);
 
@@ -66,8 +69,9 @@ char *config_read_secret(const char *path, const char *where, struct config_repo
 void config_read_environment(struct setting_values *values, char **ret_file, char ***ret_wiped,
                              struct config_report *report);
 
-// The Jsonnet file, evaluated by the composer at composer_path.
-void config_read_file(const char *path, const char *composer_path, struct setting_values *values,
+// The Jsonnet file, evaluated by the composer at composer_path. False: nothing could be read of
+// it, which was reported.
+bool config_read_file(const char *path, const char *composer_path, struct setting_values *values,
                       struct config_report *report);
 
 #endif

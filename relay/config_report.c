@@ -44,9 +44,11 @@ void config_report_finish(struct config_report *report)
 void setting_values_put(struct setting_values *values, int place, char *text, const char *where,
                         struct config_report *report)
 {
-    if (!text)
-        return;
     struct setting_value *value = &values->of[place];
+    if (!text) {
+        value->faulty = true;
+        return;
+    }
     if (value->text) {
         config_report_add(report, true, where, "%s says it already", value->where);
         wipe_free(text);

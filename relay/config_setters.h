@@ -14,6 +14,9 @@ setting_set_fn set_text, set_helo, set_listen, set_admin_listen, set_api_key, se
     set_queue_key, set_smtp_uri, set_number, set_duration, set_lifetime, set_log_format,
     set_log_level;
 
+// struct setting's `look`: the folders of file:DIR are there and may be written to.
+bool look_at_smtp_folders(const struct config *config, struct error *err);
+
 // Defaults that depend on where and how the program runs.
 setting_find_fn find_queue_dir, find_helo, find_templates_dir, find_normaliser;
 

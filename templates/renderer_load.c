@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "templates/brand.h"
 #include "templates/fault.h"
@@ -157,6 +158,15 @@ static void try_mails(struct renderer *renderer, json_t *faults)
     try_mail(renderer, renderer->catalogs->items[0], "?", TRIAL_OWN, faults);
 }
 
+// One fault where the folder is not there, and not one for each file that is not in it.
+static bool is_folder(const char *dir, json_t *faults)
+{
+    struct stat status;
+    if (stat(dir, &status) < 0)
+        return fault_at(faults, dir, 0, "cannot be read: %s", strerrordesc_np(errno));
+    return S_ISDIR(status.st_mode) || fault_at(faults, dir, 0, "is no folder");
+}
+
 struct renderer *renderer_load(const char *dir, const char *default_locale, const char *timezone,
                                const char *brand_name, json_t *faults)
 {
@@ -168,9 +178,11 @@ struct renderer *renderer_load(const char *dir, const char *default_locale, cons
     }
     if (!locale_knows_timezone(timezone))
         fault_at(faults, "timezone", 0, "there is no time zone named %s", timezone);
-    renderer->brand = brand_load(dir, brand_name, faults);
-    load_templates(renderer, dir, faults);
-    load_languages(renderer, dir, default_locale, faults);
+    if (is_folder(dir, faults)) {
+        renderer->brand = brand_load(dir, brand_name, faults);
+        load_templates(renderer, dir, faults);
+        load_languages(renderer, dir, default_locale, faults);
+    }
     if (json_array_size(faults) == faults_before)
         try_mails(renderer, faults);
     if (json_array_size(faults) > faults_before) {

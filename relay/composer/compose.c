@@ -46,11 +46,12 @@ static bool load(struct composer *composer, const struct composer_settings *sett
     } else {
         composer->mime = mime_create(&composer->sender, name, settings->reply_to, &error);
         if (!composer->mime)
-            add_fault(faults, "reply_to", error.message);
+            add_fault(faults, "mail_reply_to", error.message);
     }
     // A sender without a name still has to call the service something: the reader knows its domain.
     const char *domain = sender_is_good ? composer->sender.text + composer->sender.domain_at : NULL;
-    const char *brand = name[0] ? name : domain;
+    // Where there is no sender, that was reported, and the brand that lacks a name is no fault.
+    const char *brand = name[0] ? name : domain ? domain : "?";
     // Loaded all the same, so that an operator sees every fault at once.
     composer->renderer = renderer_load(settings->templates_dir, settings->default_locale,
                                        settings->timezone, brand, faults);

@@ -236,7 +236,7 @@ static bool put_fixed(struct mime *mime, const struct address *from, const char 
         char name[ADDRESS_NAME_SIZE];
         struct address address;
         if (!address_parse_named(reply_to, name, &address, err))
-            return error_prefix(err, "reply_to");
+            return false;
         if (!put_mailbox(head, "Reply-To", name, address.text, err))
             return false;
     }

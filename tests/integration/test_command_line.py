@@ -27,6 +27,9 @@ def test_check_passes_with_what_is_shipped(relay):
     ({"listen": "nowhere"}, "listen"),
     ({"templates_dir": "/nonexistent"}, "/nonexistent"),
     ({"mail_form": "a@b.example"}, "mail_from"),  # names the nearest known one
+    ({"smtp_uri": "file:/nonexistent/mails"}, "relay_smtp_uri"),
+    ({"locale": "fr"}, "relay_locale"),
+    ({"mail_reply_to": "nobody"}, "relay_mail_reply_to: not a mail address"),
 ])
 def test_check_names_what_is_wrong(tmp_path, sink, settings, named):
     relay = harness.Relay(tmp_path, **{"smtp_uri": harness.smtp_uri(sink), **settings})
@@ -34,6 +37,24 @@ def test_check_names_what_is_wrong(tmp_path, sink, settings, named):
     assert named in (done.stdout + done.stderr).lower()
     served = relay.command("serve", status=None)
     assert served.returncode not in (0, 75)
+
+
+@pytest.mark.parametrize("settings", [
+    {"mail_from": "nobody"}, {"templates_dir": "/nonexistent"}, {"locale": "fr"},
+    {"timezone": "Mars/Olympus"}, {"config": "/nonexistent/relay.jsonnet", "mail_from": None},
+    {"smtp_uri": "file:/nonexistent"},
+])
+def test_check_reports_one_fault_once(tmp_path, sink, settings):
+    relay = harness.Relay(tmp_path, **{"smtp_uri": harness.smtp_uri(sink), **settings})
+    done = relay.command("check", status=1)
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stdout in ("", "0 samples composed, 1 fault\n")
+
+
+def test_check_warns_of_a_type_that_looks_misspelt(relay):
+    relay.folder.mkdir()
+    done = relay.command("check", RELAY_LIFETIME="login_code_vald=15m")
+    assert "did you mean login_code_valid?" in done.stderr
 
 
 def test_check_names_file_and_line_of_a_broken_template(tmp_path, sink):

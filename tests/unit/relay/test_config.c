@@ -325,6 +325,87 @@ static void warns_of_what_is_weak(void **state)
     config_report_finish(&report);
 }
 
+static void a_folder_for_mails_must_be_there(void **state)
+{
+    set_needed();
+    char *file = write_file(*state, "secret", "x", 0600), *uri = NULL;
+    const struct {
+        const char *dir, *what; // NULL: no fault
+    } cases[] = {
+        {*state, NULL},
+        {"/nonexistent/mails", "No such file"},
+        {file, "is no folder"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct config_report report;
+        assert_true(asprintf(&uri, "smtp://mail.example,file:%s", cases[i].dir) > 0);
+        setenv("RELAY_SMTP_URI", uri, 1); // reading it takes it out again
+        struct config *config = config_load(NULL, CONFIG_FOR_RELAY, &report);
+        assert_true(cases[i].what ? !config : config != NULL);
+        assert_true(!cases[i].what || reports(&report, true, "RELAY_SMTP_URI", cases[i].what));
+        config_destroy(config);
+        config_report_finish(&report);
+
+        // Whoever only looks or posts need not have the relay's folders.
+        setenv("RELAY_SMTP_URI", uri, 1);
+        config = config_load(NULL, CONFIG_FOR_COMMAND, &report);
+        assert_non_null(config);
+        config_destroy(config);
+        config_report_finish(&report);
+        free(uri);
+    }
+    free(file);
+}
+
+static void a_fault_is_reported_once(void **state)
+{
+    (void)state;
+    setenv("RELAY_SMTP_URI", "smtp://mail.example", 1);
+    setenv("RELAY_MAIL_FROM", "a@b.example", 1);
+    setenv("RELAY_API_KEY_FILE", "/nonexistent/key", 1);
+    struct config_report report;
+    assert_null(config_load(NULL, CONFIG_FOR_RELAY, &report));
+    assert_int_equal(report.count, 1);
+    config_report_finish(&report);
+
+    // What is needed may stand in the file that cannot be read.
+    clear_environment();
+    assert_null(config_load("/nonexistent/relay.jsonnet", CONFIG_FOR_RELAY, &report));
+    assert_int_equal(report.count, 1);
+    config_report_finish(&report);
+}
+
+static void knows_where_a_setting_was_made(void **state)
+{
+    (void)state;
+    set_needed();
+    setenv("RELAY_LOCALE", "hu", 1);
+    struct config_report report;
+    struct config *config = config_load(NULL, CONFIG_FOR_RELAY, &report);
+    assert_non_null(config);
+    assert_string_equal(config_place(config, "locale"), "RELAY_LOCALE");
+    assert_string_equal(config_place(config, "timezone"), "RELAY_TIMEZONE");
+    assert_string_equal(config_place(config, "hu.json:3"), "hu.json:3");
+    config_destroy(config);
+    config_report_finish(&report);
+}
+
+static void warns_of_types_that_kratos_does_not_have(void **state)
+{
+    (void)state;
+    set_needed();
+    setenv("RELAY_LIFETIME", "login_code_vald=15m,recovery_valid=1h,welcome=2h", 1);
+    struct config_report report;
+    struct config *config = config_load(NULL, CONFIG_FOR_RELAY, &report);
+    assert_non_null(config);
+    assert_int_equal(report.count, 2);
+    assert_true(reports(&report, false, "RELAY_LIFETIME",
+                        "login_code_vald is no type of Kratos'; did you mean login_code_valid?"));
+    assert_true(reports(&report, false, "RELAY_LIFETIME", "welcome is no type"));
+    config_destroy(config);
+    config_report_finish(&report);
+}
+
 // ---- the file: a stand-in for the composer gives it back as it is, so it is JSON here
 
 static const char composer_script[] =
@@ -436,6 +517,8 @@ int main(void)
         TEST(leaves_service_links_alone),        TEST(wipes_secrets_from_the_environment),
         TEST(takes_a_secret_from_a_file),        TEST(warns_of_what_is_weak),
         TEST(reads_the_file_as_the_environment), TEST(names_faults_of_the_file_by_key),
+        TEST(a_folder_for_mails_must_be_there),  TEST(a_fault_is_reported_once),
+        TEST(knows_where_a_setting_was_made),    TEST(warns_of_types_that_kratos_does_not_have),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
