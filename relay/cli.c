@@ -21,14 +21,19 @@ void cli_complain(const char *format, ...)
     va_end(args);
 }
 
+int cli_show_help(const char *command)
+{
+    fprintf(stderr, "Try: courier-relay %s%s--help\n", command, *command ? " " : "");
+    return CLI_USAGE;
+}
+
 int cli_usage(const char *command, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     complain(format, args);
     va_end(args);
-    fprintf(stderr, "Try: courier-relay %s%s--help\n", command, *command ? " " : "");
-    return CLI_USAGE;
+    return cli_show_help(command);
 }
 
 int cli_next_option(int argc, char **argv, const struct option *options)

@@ -25,7 +25,7 @@ int cli_send(int argc, char **argv);
     }
 
 // The next option, or -1: the operands begin at optind then, wherever they stood. What is
-// unknown was reported on standard error and comes back as '?'.
+// unknown was reported on standard error and comes back as '?', to be met by cli_show_help().
 int cli_next_option(int argc, char **argv, const struct option *options);
 
 // Reads the configuration and prints what is wrong with it on standard error. Warnings go there
@@ -36,7 +36,9 @@ struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_
 
 // "courier-relay: ..." on standard error.
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-// The same, then how to get help; returns CLI_USAGE.
+// How to get help, on standard error; returns CLI_USAGE.
+int cli_show_help(const char *command);
+// Both.
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

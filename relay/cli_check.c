@@ -171,7 +171,7 @@ int cli_check(int argc, char **argv)
             config_print_settings();
             return CLI_DONE;
         default:
-            return cli_usage("check", "that is not how it is used");
+            return cli_show_help("check");
         }
     }
     if (optind < argc)

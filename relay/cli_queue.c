@@ -17,15 +17,16 @@ static const char help[] =
     "courier-relay queue show ID\n"
     "courier-relay queue stats\n"
     "\n"
-    "Looks into the queue's folder (RELAY_QUEUE_DIR), whether the daemon runs or not. Never shows\n"
-    "a body.\n"
+    "Looks into the queue's folder, whether the daemon runs or not. Never shows a body. The "
+    "folder\n"
+    "is RELAY_QUEUE_DIR, else $STATE_DIRECTORY, else ./var: the same as the daemon's.\n"
     "\n"
     "  --state S        received, queued, sending, sent, failed, expired, superseded, cancelled,\n"
     "                   unknown, held or parked\n"
     "  --lane L         code, notice or bulk\n"
     "  --limit N        at most N messages, newest first; 50 unless told\n"
     "  --json           one JSON object a line\n"
-    "  -c, --config F   configuration file\n"
+    "  -c, --config F   configuration file; else RELAY_CONFIG\n"
     "  -h, --help       this text\n";
 
 enum {
@@ -164,6 +165,10 @@ static int show(struct output *output, const char *id)
         printf("attempt %zu\n", index + 1);
         print_fields(attempt, "  ");
     }
+    if (json_array_size(history) > (size_t)message.attempts)
+        printf("%zu took place, %d charged: what is the smarthost's or the relay's own doing\n"
+               "(session, cut) is not charged to the message\n",
+               json_array_size(history), message.attempts);
     return CLI_DONE;
 }
 
@@ -240,7 +245,7 @@ static int parse_options(int argc, char **argv, struct arguments *arguments, boo
             arguments->json = true;
             break;
         default:
-            return cli_usage("queue", "that is not how it is used");
+            return cli_show_help("queue");
         }
     }
     return CLI_DONE;
@@ -256,7 +261,8 @@ static int run(const char *verb, const char *id, const struct arguments *argumen
                             .json = arguments->json};
     int status = CLI_FAILED;
     if (!output.reader)
-        cli_complain("%s", err.message);
+        cli_complain("%s (%s names the queue's folder)", err.message,
+                     config_place(config, "queue_dir"));
     else if (strcmp(verb, "list") == 0)
         status = list(&output, &arguments->filter);
     else if (strcmp(verb, "show") == 0)

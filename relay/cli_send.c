@@ -22,9 +22,10 @@ static const char help[] =
     "id.\n"
     "\n"
     "  --url URL        where to; else /kratos/webhook at RELAY_LISTEN\n"
-    "  --key-file F     the API key; else the first one in RELAY_API_KEY that is no digest\n"
+    "  --key-file F     holds the API key; else the first one in RELAY_API_KEY (or\n"
+    "                   RELAY_API_KEY_FILE) that is no digest\n"
     "  --json           print {\"status\": 200, \"id\": \"...\"}\n"
-    "  -c, --config F   configuration file\n"
+    "  -c, --config F   configuration file; else RELAY_CONFIG\n"
     "  -h, --help       this text\n";
 
 struct arguments {
@@ -215,7 +216,7 @@ int cli_send(int argc, char **argv)
             arguments.json = true;
             break;
         default:
-            return cli_usage("send", "that is not how it is used");
+            return cli_show_help("send");
         }
     }
     if (optind + 1 != argc)

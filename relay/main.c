@@ -46,7 +46,7 @@ static int serve(int argc, char **argv, char **program_argv)
             config_print_settings();
             return CLI_DONE;
         default:
-            return cli_usage("serve", "that is not how it is used");
+            return cli_show_help("serve");
         }
     }
     if (optind < argc)

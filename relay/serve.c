@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "queue/queue.h"
+#include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
 #include "relay/base/dots.h"
 #include "relay/base/log.h"
@@ -169,7 +170,8 @@ static int start(struct relay *relay)
     if (!config->admin_off)
         LOG(LOG_INFO, "admin_listener_absent",
             LOG_STRING("note", "this version has no admin listener; use `courier-relay queue`"));
-    LOG(LOG_INFO, "ready", LOG_STRING("queue_dir", config->queue_dir),
+    AUTO_FREE char *queue_dir = realpath(config->queue_dir, NULL); // for whoever runs `queue`
+    LOG(LOG_INFO, "ready", LOG_STRING("queue_dir", queue_dir ? queue_dir : config->queue_dir),
         LOG_INTEGER("smarthosts", (int64_t)config->smarthost_count));
     return EXIT_SUCCESS;
 }

@@ -100,6 +100,9 @@ def test_queue_list_show_and_stats(start_relay):
 
         shown = relay.command("queue", "show", ids[0]).stdout
         assert recipient in shown
+        # The smarthost is down: one of the two was tried, and not charged for it.
+        both = shown + relay.command("queue", "show", ids[1]).stdout
+        assert "1 took place, 0 charged" in both
         stats = json.loads(relay.command("queue", "stats", "--json").stdout)
         assert "queued" in json.dumps(stats)
         relay.stop()
@@ -133,6 +136,19 @@ def test_send_reads_the_key_from_a_file(relay, sink, tmp_path):
         key.write_text("x" * 65536)
         long = relay.command("send", "--url", url, "--key-file", str(key), str(path), status=1)
         assert "too large" in long.stderr
+
+
+def test_an_unknown_option_is_one_complaint(relay):
+    relay.folder.mkdir()
+    for command in ("serve", "check", "send", "queue"):
+        done = relay.command(command, "--statee", status=2)
+        assert done.stderr == ("courier-relay: unknown option --statee\n"
+                               f"Try: courier-relay {command} --help\n")
+
+
+def test_queue_names_the_setting_of_a_folder_that_is_not_there(relay):
+    relay.folder.mkdir()
+    assert "RELAY_QUEUE_DIR" in relay.command("queue", "list", status=1).stderr
 
 
 def test_usage_errors(relay):
