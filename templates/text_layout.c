@@ -46,6 +46,18 @@ static void wrap_line(const char *line, size_t size, struct buffer *out)
     }
 }
 
+// The size of a line without the white space at its end; that of "-- " is what makes it the line
+// above a signature (RFC 3676 §4.3).
+static size_t kept_size(const char *line, size_t size)
+{
+    size_t kept = size;
+    while (kept > 0 && strchr(" \t\r", line[kept - 1]))
+        kept--;
+    bool is_signature = kept == 2 && size > 2 && memcmp(line, "-- ", 3) == 0 &&
+                        (size == 3 || (size == 4 && line[3] == '\r'));
+    return is_signature ? 3 : kept;
+}
+
 void text_layout_body(const char *text, size_t size, struct buffer *out)
 {
     const char *end = text + size;
@@ -56,8 +68,7 @@ void text_layout_body(const char *text, size_t size, struct buffer *out)
         size_t line_size = (size_t)((newline ? newline : end) - text);
         const char *line = text;
         text = newline ? newline + 1 : end;
-        while (line_size > 0 && strchr(" \t\r", line[line_size - 1]))
-            line_size--;
+        line_size = kept_size(line, line_size);
         if (line_size == 0) {
             blank = any;
             continue;

@@ -32,6 +32,7 @@ static void lays_out_bodies(void **state)
     (void)state;
     static const struct layout_case cases[] = {
         {"\n\n a \t\r\n\r\n\n\nb", " a\n\nb\n"},
+        {"a\n-- \nb\n-- \r\n--  \n--\t\n --- \n- -- \n", "a\n-- \nb\n-- \n--\n--\n ---\n- --\n"},
         {"", "\n"},
         {"a\n\n\n", "a\n"},
         {SEVENTY "12345678", SEVENTY "12345678\n"},
