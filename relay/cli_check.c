@@ -87,6 +87,19 @@ static bool read_sample(const char *path, struct buffer *bytes)
     return true;
 }
 
+// With a detail it is the normaliser's result that is at fault, whatever the sample.
+static void judge_parked(struct check *check, const char *path, const char *park,
+                         const char *detail)
+{
+    char what[512];
+    if (!detail) {
+        fault(check, path, park);
+        return;
+    }
+    snprintf(what, sizeof(what), "%s, for %s", detail, strrchr(path, '/') + 1);
+    fault(check, check->config->normaliser, what);
+}
+
 static void judge(struct check *check, const char *path, const json_t *answer)
 {
     if (strcmp(text_of(answer, "op", ""), "composed") != 0) {
@@ -100,7 +113,7 @@ static void judge(struct check *check, const char *path, const json_t *answer)
         const char *park = text_of(mail, "park", NULL);
         // A text message is understood, and not for SMTP.
         if (park && strcmp(park, "unsupported_channel") != 0) {
-            fault(check, path, park);
+            judge_parked(check, path, park, text_of(mail, "detail", NULL));
             continue;
         }
         printf("ok  %-44s %-28s %-6s %s\n", strrchr(path, '/') + 1, text_of(mail, "template", "-"),

@@ -92,8 +92,9 @@ static struct buffer *new_blob(struct composition *composition, size_t limit_byt
     return blob;
 }
 
-// Adds the canonical mail, as it is kept, as a blob. False: too large, or no memory.
-static bool put_canonical(struct composition *composition, const json_t *canonical)
+// Adds the canonical mail, as it is kept, as a blob.
+static bool put_canonical(struct composition *composition, const json_t *canonical,
+                          struct error *err)
 {
     json_auto_t *kept = mail_strip(canonical);
     struct buffer *blob = new_blob(composition, MAIL_CANONICAL_MAX);
@@ -101,7 +102,7 @@ static bool put_canonical(struct composition *composition, const json_t *canonic
         return true;
     buffer_finish(blob);
     composition->blob_count--;
-    return false;
+    return error_set(err, ERR_INPUT, "the mail is larger than %d bytes", MAIL_CANONICAL_MAX);
 }
 
 // What keeps it from being sent by mail, or NULL and the recipient in *ret_recipient.
@@ -199,8 +200,10 @@ static bool compose_one(struct composer *composer, const struct source *source,
     struct mail mail;
     struct envelope envelope;
     int canonical_number = (int)composition->blob_count;
-    if (!mail_read(canonical, &mail, NULL) || !put_canonical(composition, canonical)) {
+    struct error error;
+    if (!mail_read(canonical, &mail, &error) || !put_canonical(composition, canonical, &error)) {
         envelope_init_unreadable(&envelope, "not_canonical");
+        envelope.detail = error.message;
         envelope.content_digest = source->content_digest;
         return add_mail(composer, &envelope, -1, -1, composition, err);
     }

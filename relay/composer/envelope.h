@@ -27,6 +27,7 @@ struct envelope {
     char supersede[ENVELOPE_SUPERSEDE_SIZE]; // empty: none
     const char *content_digest;              // borrowed; NULL: not known
     const char *park;                        // reason; NULL: it is a mail
+    const char *detail;                      // borrowed: what is wrong, no value; or NULL
 };
 
 // Everything that follows from the mail alone. lifetimes: composer_settings'; NULL: none.

@@ -36,9 +36,9 @@ static bool read_text(const json_t *object, const char *key, const char **ret_te
     if (!value || json_is_null(value))
         return true;
     if (!json_is_string(value))
-        return error_set(err, ERR_INPUT, "%s: not a string", key);
+        return error_set(err, ERR_INPUT, "%s is no text", key);
     if (strlen(json_string_value(value)) != json_string_length(value))
-        return error_set(err, ERR_INPUT, "%s: holds a NUL", key);
+        return error_set(err, ERR_INPUT, "%s holds a NUL", key);
     if (json_string_length(value) > 0)
         *ret_text = json_string_value(value);
     return true;
@@ -56,16 +56,16 @@ static bool read_channel(const json_t *canonical, enum mail_channel *ret_channel
     else if (strcmp(name, "http") == 0)
         *ret_channel = MAIL_HTTP;
     else
-        return error_set(err, ERR_INPUT, "channel: not known");
+        return error_set(err, ERR_INPUT, "channel is none of email, sms and http");
     return true;
 }
 
 static bool read_data(const json_t *canonical, const json_t **ret_data, struct error *err)
 {
     *ret_data = json_object_get(canonical, "data");
-    if (!json_is_object(*ret_data))
-        return error_set(err, ERR_INPUT, "data: not an object");
-    return true;
+    if (!*ret_data)
+        return error_set(err, ERR_INPUT, "data is missing");
+    return json_is_object(*ret_data) || error_set(err, ERR_INPUT, "data is no object");
 }
 
 static bool read_own_texts(const json_t *canonical, struct mail *mail, struct error *err)
@@ -74,7 +74,7 @@ static bool read_own_texts(const json_t *canonical, struct mail *mail, struct er
     if (!own || json_is_null(own))
         return true;
     if (!json_is_object(own))
-        return error_set(err, ERR_INPUT, "fallback: not an object");
+        return error_set(err, ERR_INPUT, "fallback is no object");
     return (read_text(own, "subject", &mail->subject, err) &&
             read_text(own, "text", &mail->text, err) && read_text(own, "html", &mail->html, err)) ||
            error_prefix(err, "fallback");
@@ -93,7 +93,7 @@ static int64_t lifetime_ms(const json_t *minutes)
 bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err)
 {
     if (!json_is_object(canonical))
-        return error_set(err, ERR_INPUT, "not an object");
+        return error_set(err, ERR_INPUT, "the mail is no object");
     struct mail mail = {.template = word(json_object_get(canonical, "template"), TEMPLATE_MAX)};
     if (!mail.template)
         mail.template = MAIL_TEMPLATE_UNKNOWN;

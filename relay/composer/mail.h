@@ -32,7 +32,8 @@ struct mail {
     const char *subject, *text, *html; // Kratos' own
 };
 
-// ERR_INPUT: not a canonical mail; the message names the key at fault, never its value.
+// ERR_INPUT: not a canonical mail; the message says what is wrong with which key ("data is
+// missing"), and holds no value.
 bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err);
 
 // What of a canonical mail is kept: a shallow copy of its known keys, so that nothing else that a

@@ -78,6 +78,19 @@ def test_check_names_file_and_line_of_a_broken_normaliser(tmp_path, sink):
     assert re.search(r"broken\.jsonnet:[34]", done.stdout + done.stderr)
 
 
+@pytest.mark.parametrize("result, wrong", [("1", "the mail is no object"),
+                                           ("{}", "data is missing"),
+                                           ("{data: {}, to: 5}", "to is no text")])
+def test_check_says_what_is_wrong_with_a_normalisers_result(tmp_path, sink, result, wrong):
+    normaliser = tmp_path / "own.jsonnet"
+    normaliser.write_text(f"function(payload) {result}\n")
+    relay = harness.Relay(tmp_path / "relay", smtp_uri=harness.smtp_uri(sink),
+                          normaliser=normaliser)
+    relay.folder.mkdir()
+    done = relay.command("check", status=1)
+    assert f"{normaliser}: {wrong}, for v26-login_code_valid.json\n" in done.stderr
+
+
 def test_queue_list_show_and_stats(start_relay):
     with sink_module.Sink(listening=False) as sink, start_relay(sink) as relay:
         made = [payloads.login_code(language=language) for language in ("hu", "de")]

@@ -382,6 +382,7 @@ def test_what_a_normaliser_may_return(start, tmp_path):
 
     mails, blobs = results([good, {**good, "to": "b@example.com"}, {"to": 5}])
     assert [mail["park"] for mail in mails] == [None, None, "not_canonical"]
+    assert [mail["detail"] for mail in mails] == [None, None, "to is no text"]
     assert [mail["recipient"] for mail in mails] == ["a@example.com", "b@example.com", None]
     ids = {parse(blobs[mail["mime"]])["Message-ID"] for mail in mails[:2]}
     assert len(ids) == 2

@@ -136,16 +136,17 @@ static void parks_what_cannot_be_a_mail(void **state)
     static const struct {
         const char *change, *park;
         size_t blobs;
+        const char *detail;
     } cases[] = {
-        {"{\"to\":null}", "no_recipient", 1},
-        {"{\"to\":\"\"}", "no_recipient", 1},
-        {"{\"to\":\"a@b, c@d\"}", "bad_recipient", 1},
-        {"{\"channel\":\"sms\",\"to\":\"+36301234567\"}", "unsupported_channel", 1},
-        {"{\"channel\":\"http\"}", "unsupported_channel", 1},
-        {"{\"channel\":\"fax\"}", "not_canonical", 0},
-        {"{\"data\":null}", "not_canonical", 0},
-        {"{\"data\":{}}", "no_content", 1},
-        {"{\"template\":\"brand_new\"}", "no_content", 1},
+        {"{\"to\":null}", "no_recipient", 1, NULL},
+        {"{\"to\":\"\"}", "no_recipient", 1, NULL},
+        {"{\"to\":\"a@b, c@d\"}", "bad_recipient", 1, NULL},
+        {"{\"channel\":\"sms\",\"to\":\"+36301234567\"}", "unsupported_channel", 1, NULL},
+        {"{\"channel\":\"http\"}", "unsupported_channel", 1, NULL},
+        {"{\"channel\":\"fax\"}", "not_canonical", 0, "channel is none of email, sms and http"},
+        {"{\"data\":null}", "not_canonical", 0, "data is no object"},
+        {"{\"data\":{}}", "no_content", 1, NULL},
+        {"{\"template\":\"brand_new\"}", "no_content", 1, NULL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
@@ -158,6 +159,10 @@ static void parks_what_cannot_be_a_mail(void **state)
         assert_true(json_is_null(json_object_get(got, "mime")));
         assert_int_equal(composition.blob_count, cases[i].blobs);
         assert_string_equal(text(got, "lane"), "code");
+        if (cases[i].detail)
+            assert_string_equal(text(got, "detail"), cases[i].detail);
+        else
+            assert_null(text(got, "detail"));
     }
 }
 
@@ -171,6 +176,7 @@ static void parks_too_large_a_mail(void **state)
     AUTO_COMPOSITION struct composition composition;
     json_t *got = json_array_get(compose(*state, "{}", mail, &composition), 0);
     assert_string_equal(text(got, "park"), "not_canonical");
+    assert_string_equal(text(got, "detail"), "the mail is larger than 524288 bytes");
     assert_int_equal(composition.blob_count, 0);
 }
 

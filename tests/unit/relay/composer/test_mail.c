@@ -51,19 +51,19 @@ static void refuses_what_is_no_canonical_mail(void **state)
 {
     (void)state;
     static const struct {
-        const char *canonical, *at_fault;
+        const char *canonical, *want;
     } cases[] = {
-        {"[]", "object"},
-        {"\"x\"", "object"},
-        {"true", "object"},
-        {"{}", "data"},
-        {"{\"data\":[]}", "data"},
-        {"{\"data\":{},\"channel\":\"fax\"}", "channel"},
-        {"{\"data\":{},\"channel\":1}", "channel"},
-        {"{\"data\":{},\"to\":[\"a@b\",\"c@d\"]}", "to"},
-        {"{\"data\":{},\"to\":\"a@b\\u0000c\"}", "to"},
-        {"{\"data\":{},\"fallback\":\"secret\"}", "fallback"},
-        {"{\"data\":{},\"fallback\":{\"text\":5}}", "fallback: text"},
+        {"[]", "the mail is no object"},
+        {"\"x\"", "the mail is no object"},
+        {"1", "the mail is no object"},
+        {"{}", "data is missing"},
+        {"{\"data\":[]}", "data is no object"},
+        {"{\"data\":{},\"channel\":\"fax\"}", "channel is none of email, sms and http"},
+        {"{\"data\":{},\"channel\":1}", "channel is no text"},
+        {"{\"data\":{},\"to\":[\"a@b\",\"c@d\"]}", "to is no text"},
+        {"{\"data\":{},\"to\":\"a@b\\u0000c\"}", "to holds a NUL"},
+        {"{\"data\":{},\"fallback\":\"secret\"}", "fallback is no object"},
+        {"{\"data\":{},\"fallback\":{\"text\":5}}", "fallback: text is no text"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         json_auto_t *canonical = json(cases[i].canonical);
@@ -72,8 +72,7 @@ static void refuses_what_is_no_canonical_mail(void **state)
         if (mail_read(canonical, &mail, &err))
             fail_msg("accepted: %s", cases[i].canonical);
         assert_int_equal(err.code, ERR_INPUT);
-        if (!strstr(err.message, cases[i].at_fault) || strstr(err.message, "secret"))
-            fail_msg("%s: %s", cases[i].canonical, err.message);
+        assert_string_equal(err.message, cases[i].want);
     }
 }
 
