@@ -1,6 +1,7 @@
 // Which message gets a delivery slot, and what each outcome means for it and for its dot mark.
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "dispatcher_fixture.h"
 

@@ -1,0 +1,74 @@
+// dispatcher_composers.h - what the dispatcher's tests have in place of its composers and
+// deliverers: stand-ins that note what they are given, and answer when the test says so.
+#ifndef TESTS_UNIT_RELAY_DISPATCHER_COMPOSERS_H
+#define TESTS_UNIT_RELAY_DISPATCHER_COMPOSERS_H
+
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/dispatch.h"
+
+enum { REQUESTS_MAX = 320, STARTED_MAX = 32, MINUTE_MS = 60 * 1000, LIFETIME_MS = 15 * MINUTE_MS };
+
+struct started {
+    char id[QUEUE_ID_SIZE];
+    struct delivery *delivery; // good until it is ended
+};
+
+// What the stand-ins were given, in the order it came.
+static struct {
+    struct composers_handlers composers;
+    struct compose_request *requests[REQUESTS_MAX];
+    size_t request_count;
+
+    struct deliverers_handlers deliverers;
+    struct started started[STARTED_MAX];
+    size_t started_count, under_way, slots;
+    bool down;
+} seen;
+
+struct composers *composers_create(struct event_loop *loop, const struct config *config,
+                                   const struct composers_handlers *handlers, json_t **ret_faults,
+                                   struct error *err)
+{
+    (void)loop, (void)config, (void)ret_faults, (void)err;
+    seen.composers = *handlers;
+    return (struct composers *)(void *)&seen;
+}
+
+void composers_destroy(struct composers *composers)
+{
+    (void)composers;
+}
+
+void composers_submit(struct composers *composers, struct compose_request *request)
+{
+    (void)composers;
+    assert_true(seen.request_count < REQUESTS_MAX);
+    seen.requests[seen.request_count++] = request;
+}
+
+void composers_forget(struct composers *composers, struct compose_request *request)
+{
+    (void)composers, (void)request;
+}
+
+void composers_tick(struct composers *composers, int64_t now_ms)
+{
+    (void)composers, (void)now_ms;
+}
+
+int64_t composers_next_ms(const struct composers *composers)
+{
+    (void)composers;
+    return INT64_MAX;
+}
+
+#endif
