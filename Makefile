@@ -165,13 +165,14 @@ define install_missing
         echo $$package; \
     done); \
 test -z "$$missing" && exit 0; \
-echo "installing: "$$missing; \
+echo "installing (takes about a minute): "$$missing; \
 if test "$$(id -u)" = 0; then as_root=; \
 elif command -v sudo >/dev/null; then as_root=sudo; \
 else echo "these packages are missing, and there is neither root nor sudo to install them:" \
     $$missing >&2; exit 1; fi; \
 $$as_root apt-get update -qq && \
-$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+$$as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
+    apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 endef
 
 PACKAGES_deps-build = $(PACKAGES_BUILD)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 SAMPLES = [
     ("v26-login_code_valid", "de", "Kratos v26.2, the browser's Accept-Language"),
     ("homassy-login_code_valid", "hu", "a reduced body, default_language: hu"),
-    ("v1.2-registration_code_valid", "en", "Kratos v1.2, nothing known of the language"),
+    ("v1.2-registration_code_valid", "en", "Kratos v1.2, lang: en-GB among the traits"),
     ("v1.0-verification_code_valid", "en", "Kratos v1.0, PascalCase"),
 ]
 CODE_KEYS = ("login_code", "registration_code", "verification_code", "VerificationCode")
