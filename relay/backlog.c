@@ -9,6 +9,7 @@
 
 enum {
     FETCH_MAX = 64,
+    READ_AGAIN_MS = 1000,       // after the queue could not be read
     LEASE_SPARE_MS = 60 * 1000, // a lease outlives the longest transaction by this
     RETENTION_DAYS = 30,
     SWEEP_EVERY_MS = 60 * 60 * 1000,
@@ -45,9 +46,9 @@ static void copy_row(struct job *job, const struct queue_message *row)
     }
 }
 
-// Loads a row into memory. NULL where it is gone, in memory already, or cannot be read now; a
-// damaged one is parked.
-static struct job *load(struct dispatcher *dispatcher, const char *id)
+// Loads a row into memory. NULL where it is gone or in memory already; a damaged one is parked.
+// *failed turns true where it cannot be read now: it has to be looked for again.
+static struct job *load(struct dispatcher *dispatcher, const char *id, bool *failed)
 {
     if (job_table_find(&dispatcher->jobs, id))
         return NULL;
@@ -61,15 +62,19 @@ static struct job *load(struct dispatcher *dispatcher, const char *id)
         return NULL;
     if (!ok) {
         log_queue_error(id, &err);
-        if (err.code != ERR_CORRUPT)
+        if (err.code != ERR_CORRUPT) {
+            *failed = true;
             return NULL;
+        }
     }
     struct job *job = job_create(id, ok ? row.route : NULL, body, body_size);
     if (body)
         explicit_bzero(body, body_size);
     free(body);
-    if (!job)
+    if (!job) {
+        *failed = true;
         return NULL;
+    }
     atomic_fetch_add(&dispatcher->load_count, 1);
     atomic_fetch_add(&dispatcher->load_bytes, body_size);
     if (ok)
@@ -121,68 +126,78 @@ static size_t count_wanted(const struct dispatcher *dispatcher, int64_t now_ms)
     return wanted < FETCH_MAX ? wanted : FETCH_MAX;
 }
 
+// Claims up to wanted due rows of a lane. Gives how many.
+static size_t claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wanted, bool *failed)
+{
+    // Rows that are in memory may still look due on disk, so as many more are asked for.
+    size_t limit = wanted + dispatcher->jobs.count, count = 0, claimed = 0;
+    queue_id *ids = calloc(limit, sizeof(*ids));
+    struct error err = {0};
+    if (!ids || !queue_due(dispatcher->reader, lane, queue_now_ms(dispatcher->queue), limit, ids,
+                           &count, &err)) {
+        log_queue_error(NULL, &err);
+        *failed = true;
+    }
+    for (size_t i = 0; i < count && claimed < wanted; i++) {
+        struct job *job = load(dispatcher, ids[i], failed);
+        if (!job)
+            continue;
+        claim(dispatcher, job);
+        claimed++;
+    }
+    free(ids);
+    return claimed;
+}
+
 static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
 {
     size_t wanted = now_ms >= dispatcher->due_at_ms ? count_wanted(dispatcher, now_ms) : 0;
     if (wanted == 0)
         return;
-    // Rows that are in memory may still look due on disk, so as many more are asked for.
-    size_t limit = wanted + dispatcher->jobs.count;
-    queue_id *ids = calloc(limit, sizeof(*ids));
-    if (!ids)
-        return;
-    bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0;
-    struct error err = {0};
+    bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0, failed = false;
     size_t claimed = 0;
-    int64_t queue_ms = queue_now_ms(dispatcher->queue);
     for (int i = 0; i < LANE_COUNT && claimed < wanted; i++) {
         enum lane lane = (enum lane)(reversed ? LANE_COUNT - 1 - i : i);
-        size_t count = 0;
-        if (!queue_due(dispatcher->reader, lane, queue_ms, limit, ids, &count, &err)) {
-            log_queue_error(NULL, &err);
-            break;
-        }
-        for (size_t j = 0; j < count && claimed < wanted; j++) {
-            struct job *job = load(dispatcher, ids[j]);
-            if (!job)
-                continue;
-            claim(dispatcher, job);
-            claimed++;
-        }
+        claimed += claim_due(dispatcher, lane, wanted - claimed, &failed);
     }
-    free(ids);
     if (claimed == wanted)
         return; // there may be more
     int64_t next_ms = INT64_MAX;
-    if (!queue_next_due(dispatcher->reader, queue_ms, &next_ms, &err))
+    struct error err = {0};
+    if (!queue_next_due(dispatcher->reader, queue_now_ms(dispatcher->queue), &next_ms, &err)) {
         log_queue_error(NULL, &err);
+        failed = true;
+    }
     dispatcher->due_at_ms =
         next_ms == INT64_MAX ? INT64_MAX : dispatcher_boot_ms(dispatcher, next_ms);
+    if (failed)
+        dispatcher->due_at_ms = now_ms + READ_AGAIN_MS;
 }
 
+// What is committed from now on says so itself, so received_waiting turns false when the whole
+// list was gone through. Not every job in memory stands in it (some are settled, some not yet
+// committed), so a short list alone does not say that.
 static void fetch_received(struct dispatcher *dispatcher)
 {
     if (!dispatcher->received_waiting || dispatcher->jobs.count >= JOBS_REFILL)
         return;
-    size_t limit = dispatcher->jobs.count + FETCH_MAX, count = 0, loaded = 0;
+    size_t limit = dispatcher->jobs.count + FETCH_MAX, count = 0, loaded = 0, seen = 0;
     queue_id *ids = calloc(limit, sizeof(*ids));
     struct error err = {0};
+    bool failed = false;
     if (!ids || !queue_received(dispatcher->reader, limit, ids, &count, &err)) {
         log_queue_error(NULL, &err);
-        free(ids);
-        return;
+        failed = true;
     }
-    for (size_t i = 0; i < count && loaded < FETCH_MAX; i++) {
-        struct job *job = load(dispatcher, ids[i]);
+    for (; seen < count && loaded < FETCH_MAX; seen++) {
+        struct job *job = load(dispatcher, ids[seen], &failed);
         if (!job)
             continue;
         job->stored = true;
         admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
         loaded++;
     }
-    // All that the queue has is in memory. What is committed from now on says so itself.
-    if (count < limit)
-        dispatcher->received_waiting = false;
+    dispatcher->received_waiting = failed || seen < count || count == limit;
     free(ids);
 }
 
@@ -201,6 +216,7 @@ void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms)
     queue_id ids[FETCH_MAX];
     size_t count = 0, ended = 0;
     int64_t next_ms = INT64_MAX;
+    bool failed = false;
     struct error err = {0};
     if (!queue_overdue(dispatcher->reader, queue_now_ms(dispatcher->queue), FETCH_MAX, ids, &count,
                        &next_ms, &err)) {
@@ -209,7 +225,7 @@ void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        struct job *job = load(dispatcher, ids[i]);
+        struct job *job = load(dispatcher, ids[i], &failed);
         if (!job)
             continue;
         settlement_end(dispatcher, job, MESSAGE_EXPIRED, "deadline");
@@ -218,6 +234,8 @@ void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms)
     // A full batch: the rest comes with the next beat, when these have been committed.
     if (count == FETCH_MAX && ended > 0)
         dispatcher->overdue_at_ms = now_ms + 1;
+    else if (failed)
+        dispatcher->overdue_at_ms = now_ms + READ_AGAIN_MS;
     else
         dispatcher->overdue_at_ms =
             next_ms == INT64_MAX ? INT64_MAX : dispatcher_boot_ms(dispatcher, next_ms);

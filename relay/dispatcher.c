@@ -12,7 +12,10 @@
 #include "relay/base/log.h"
 #include "relay/dispatch.h"
 
-enum { FIRST_SWEEP_MS = 60 * 1000 };
+enum {
+    FIRST_SWEEP_MS = 60 * 1000,
+    RECEIVED_AGAIN_MS = 1000, // where neither a commit nor an outcome brings the next look
+};
 
 int64_t dispatcher_boot_ms(const struct dispatcher *dispatcher, int64_t queue_ms)
 {
@@ -265,6 +268,8 @@ int64_t dispatcher_next_ms(const struct dispatcher *dispatcher)
         return next_ms;
     earlier(&next_ms, dispatcher->overdue_at_ms);
     earlier(&next_ms, dispatcher->sweep_at_ms);
+    if (dispatcher->received_waiting)
+        earlier(&next_ms, now_ms + RECEIVED_AGAIN_MS);
     // A due row that finds no slot waits for an outcome or a circuit, not for the clock.
     if (dispatcher->due_at_ms > now_ms)
         earlier(&next_ms, dispatcher->due_at_ms);
