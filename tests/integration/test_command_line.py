@@ -115,7 +115,7 @@ def test_queue_list_show_and_stats(start_relay):
         assert recipient in shown
         # The smarthost is down: one of the two was tried, and not charged for it.
         both = shown + relay.command("queue", "show", ids[1]).stdout
-        assert "1 took place, 0 charged" in both
+        assert re.search(r"\b[1-9] took place, 0 charged", both)
         stats = json.loads(relay.command("queue", "stats", "--json").stdout)
         assert "queued" in json.dumps(stats)
         relay.stop()
