@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ struct fixture {
 static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    strcpy(fixture->dir, "/tmp/envelope-XXXXXX"); // NOLINT: it fits
+    snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/envelope-XXXXXX");
     struct error err = {0};
     const struct queue_options options = {.dir = fixture->dir};
     if (!mkdtemp(fixture->dir) || !(fixture->queue = queue_open(&options, &err)))

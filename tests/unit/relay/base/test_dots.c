@@ -22,7 +22,7 @@ static char path[64];
 static int make_dir(void **state)
 {
     (void)state;
-    strcpy(dir + strlen(dir) - 6, "XXXXXX"); // NOLINT: same length
+    snprintf(dir, sizeof(dir), "/tmp/dots-XXXXXX");
     if (!mkdtemp(dir))
         return -1;
     snprintf(path, sizeof(path), "%s/dots", dir);
