@@ -1,6 +1,10 @@
 // What is decided about a message between its arrival and a delivery slot.
 #include "dispatcher_fixture.h"
 
+#include <sqlite3.h>
+
+#include "relay/base/log.h"
+
 // Two waiting rows of one payload, as queue_compose() leaves them; both under the same key.
 static void make_waiting(struct fixture *fixture, int64_t received_ms, size_t count,
                          char ret_id[QUEUE_ID_SIZE])
@@ -271,6 +275,51 @@ static void a_payload_that_kills_composers_falls_back_and_is_parked(void **state
     assert_memory_empty(fixture);
 }
 
+// A mail is not lost to a normaliser's mistake: the known places may have what it did not find.
+static void what_the_normaliser_made_unfit_falls_back(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *park;
+        bool falls_back;
+    } cases[] = {{"not_canonical", true}, {"no_recipient", true}, {"bad_recipient", true},
+                 {"no_content", true},    {"unparseable", false}, {"unsupported_channel", false}};
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char id[QUEUE_ID_SIZE];
+        size_t request = seen.request_count;
+        admit(fixture, now_ms, mail_with("park", cases[i].park), id);
+        assert_int_equal(seen.request_count - request, cases[i].falls_back ? 2 : 1);
+        if (cases[i].falls_back) {
+            assert_int_equal(seen.requests[request + 1]->task, COMPOSE_FALLBACK);
+            answer(request + 1, mail_with("park", cases[i].park));
+            settle_down(fixture);
+        }
+        assert_row(fixture, id, MESSAGE_PARKED, cases[i].park);
+    }
+}
+
+// Never sent, never deleted.
+static void what_does_not_open_is_parked(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[FOLDER_PATH_SIZE + 16], id[QUEUE_ID_SIZE];
+    seen.slots = 1;
+    make_waiting(fixture, queue_now_ms(fixture->queue), 1, id);
+    snprintf(path, sizeof(path), "%s/queue.db", fixture->dir);
+    sqlite3 *handle = NULL;
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, "UPDATE message SET recipient = 'thief@example.com'",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(handle);
+    log_setup(LOG_JSON, LOG_ERROR + 1); // the error it logs is the one that is meant
+    settle_down(fixture);
+    assert_int_equal(seen.request_count, 0);
+    assert_row(fixture, id, MESSAGE_PARKED, "damaged");
+    assert_memory_empty(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +336,8 @@ int main(void)
         DISPATCHER_TEST(what_is_parked_or_a_duplicate_replaces_nothing),
         DISPATCHER_TEST(mails_of_one_payload_do_not_replace_each_other),
         DISPATCHER_TEST(a_payload_that_kills_composers_falls_back_and_is_parked),
+        DISPATCHER_TEST(what_the_normaliser_made_unfit_falls_back),
+        DISPATCHER_TEST(what_does_not_open_is_parked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "dispatcher_fixture.h"
+#include "relay/base/log.h"
 
 static enum dot_state mark_state(const struct fixture *fixture, int mark)
 {
