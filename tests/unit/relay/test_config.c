@@ -5,83 +5,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "relay/config.h"
-#include "relay/config_parts.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define KEY "key-0123456789abcdef"
-
-static void clear_environment(void)
-{
-    for (size_t i = 0; environ[i];) {
-        char name[128];
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(environ[i], "="), environ[i]);
-        if (strncmp(name, "RELAY_", 6) == 0 || strcmp(name, "STATE_DIRECTORY") == 0)
-            unsetenv(name);
-        else
-            i++;
-    }
-}
-
-// A fresh folder, gone again after the test.
-static int set_up(void **state)
-{
-    clear_environment();
-    char *dir = strdup("/tmp/test_config.XXXXXX");
-    *state = dir;
-    return dir && mkdtemp(dir) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    static const char *const names[] = {"secret", "composer", "relay.jsonnet"};
-    for (size_t i = 0; i < COUNT(names); i++) {
-        char path[128];
-        snprintf(path, sizeof(path), "%s/%s", (char *)*state, names[i]);
-        unlink(path);
-    }
-    int status = rmdir(*state);
-    free(*state);
-    return status;
-}
-
-static char *write_file(const char *dir, const char *name, const char *text, mode_t mode)
-{
-    char *path = NULL;
-    assert_true(asprintf(&path, "%s/%s", dir, name) > 0);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(path, mode), 0);
-    return path;
-}
+#include "tests/unit/relay/config_folder.h"
 
 static void set_needed(void)
 {
     setenv("RELAY_API_KEY", KEY, 1);
     setenv("RELAY_SMTP_URI", "smtp://mail.example:25/?disable_starttls=true", 1);
     setenv("RELAY_MAIL_FROM", "Acme <no-reply@acme.example>", 1);
-}
-
-// Is there a finding with that place and that text in it?
-static bool reports(const struct config_report *report, bool fault, const char *where,
-                    const char *what)
-{
-    for (size_t i = 0; i < report->count; i++) {
-        const struct config_finding *finding = &report->findings[i];
-        if (finding->fault == fault && strstr(finding->where, where) && strstr(finding->what, what))
-            return true;
-    }
-    for (size_t i = 0; i < report->count; i++)
-        print_message("%s: %s\n", report->findings[i].where, report->findings[i].what);
-    return false;
 }
 
 static void three_settings_are_enough(void **state)
@@ -406,119 +336,17 @@ static void warns_of_types_that_kratos_does_not_have(void **state)
     config_report_finish(&report);
 }
 
-// ---- the file: a stand-in for the composer gives it back as it is, so it is JSON here
-
-static const char composer_script[] =
-    "#!/usr/bin/python3\n"
-    "import json, os, struct\n"
-    "def read(size):\n"
-    "    data = b''\n"
-    "    while len(data) < size: data += os.read(3, size - len(data))\n"
-    "    return data\n"
-    "magic, head, count = struct.unpack('<4sII', read(12))\n"
-    "sizes = struct.unpack('<%dI' % count, read(4 * count))\n"
-    "header = json.loads(read(head))\n"
-    "text = read(sizes[0])\n"
-    "assert header['op'] == 'evaluate' and header['file'] == 'relay.jsonnet', header\n"
-    "if text.startswith(b'!'):\n"
-    "    answer, blobs = {'op': 'failed', 'detail': 'relay.jsonnet:1:1 syntax error'}, []\n"
-    "else:\n"
-    "    answer, blobs = {'op': 'evaluated'}, [text]\n"
-    "if text.startswith(b'?'): os._exit(3)\n"
-    "answer = json.dumps(answer).encode()\n"
-    "frame = struct.pack('<4sII', b'CRf1', len(answer), len(blobs))\n"
-    "frame += b''.join(struct.pack('<I', len(blob)) for blob in blobs) + answer\n"
-    "os.write(3, frame + b''.join(blobs))\n"
-    "os.read(3, 1)\n";
-
-static void read_config_file(const char *dir, const char *text, struct setting_values *values,
-                             struct config_report *report)
-{
-    char *composer = write_file(dir, "composer", composer_script, 0700);
-    char *path = write_file(dir, "relay.jsonnet", text, 0600);
-    *values = (struct setting_values){0};
-    *report = (struct config_report){0};
-    config_read_file(path, composer, values, report);
-    free(composer);
-    free(path);
-}
-
-static const char *value_of(const struct setting_values *values, const char *name)
-{
-    bool is_file;
-    int place = setting_find(name, &is_file);
-    assert_true(place >= 0);
-    return values->of[place].text;
-}
-
-static void reads_the_file_as_the_environment(void **state)
-{
-    char *secret = write_file(*state, "secret", "smtps://u:p@mail.example\n", 0400);
-    char text[1024];
-    snprintf(
-        text, sizeof(text),
-        "{\"listen\": \":9\", \"connections\": 4, \"lifetime\": {\"a\": \"1m\", \"b\": \"2m\"},"
-        " \"api_key\": {\"kratos\": \"" KEY "\"}, \"mail_reply_to\": null,"
-        " \"admin_key\": [\"a:read:k\", \"b:operate:l\"], \"smtp_uri_file\": \"%s\"}",
-        secret);
-    struct setting_values values;
-    struct config_report report;
-    read_config_file(*state, text, &values, &report);
-    assert_int_equal(report.count, 0);
-    assert_string_equal(value_of(&values, "listen"), ":9");
-    assert_string_equal(value_of(&values, "connections"), "4");
-    assert_string_equal(value_of(&values, "lifetime"), "a=1m,b=2m");
-    assert_string_equal(value_of(&values, "api_key"), "kratos:" KEY);
-    assert_string_equal(value_of(&values, "admin_key"), "a:read:k,b:operate:l");
-    assert_string_equal(value_of(&values, "smtp_uri"), "smtps://u:p@mail.example");
-    assert_null(value_of(&values, "mail_reply_to"));
-    setting_values_finish(&values);
-    config_report_finish(&report);
-    free(secret);
-}
-
-static void names_faults_of_the_file_by_key(void **state)
-{
-    static const struct {
-        const char *text, *where, *what;
-    } cases[] = {
-        {"{\"lisen\": \":1\"}", "relay.jsonnet: lisen", "did you mean listen?"},
-        {"{\"listen\": {\"a\": 1}}", "relay.jsonnet: listen", "wrong type"},
-        {"{\"listen\": 1.5}", "relay.jsonnet: listen", "wrong type"},
-        {"{\"listen\": \"a\\u0000b\"}", "relay.jsonnet", "object of settings"},
-        {"{\"api_key\": [[]]}", "relay.jsonnet: api_key", "wrong type"},
-        {"[]", "relay.jsonnet", "object of settings"},
-        {"! local", "relay.jsonnet", "relay.jsonnet:1:1 syntax error"},
-        {"?", "relay.jsonnet", "the composer has ended"},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct setting_values values;
-        struct config_report report;
-        read_config_file(*state, cases[i].text, &values, &report);
-        assert_int_equal(report.count, 1);
-        assert_true(reports(&report, true, cases[i].where, cases[i].what));
-        setting_values_finish(&values);
-        config_report_finish(&report);
-    }
-    struct setting_values values = {0};
-    struct config_report report = {0};
-    config_read_file("/nonexistent/relay.jsonnet", "/nonexistent/composer", &values, &report);
-    assert_true(reports(&report, true, "/nonexistent/relay.jsonnet", "No such file"));
-    config_report_finish(&report);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(three_settings_are_enough),         TEST(reads_every_setting),
-        TEST(names_every_fault_at_once),         TEST(a_command_needs_nothing),
-        TEST(leaves_service_links_alone),        TEST(wipes_secrets_from_the_environment),
-        TEST(takes_a_secret_from_a_file),        TEST(warns_of_what_is_weak),
-        TEST(reads_the_file_as_the_environment), TEST(names_faults_of_the_file_by_key),
-        TEST(a_folder_for_mails_must_be_there),  TEST(a_fault_is_reported_once),
-        TEST(knows_where_a_setting_was_made),    TEST(warns_of_types_that_kratos_does_not_have),
+        TEST(three_settings_are_enough),        TEST(reads_every_setting),
+        TEST(names_every_fault_at_once),        TEST(a_command_needs_nothing),
+        TEST(leaves_service_links_alone),       TEST(wipes_secrets_from_the_environment),
+        TEST(takes_a_secret_from_a_file),       TEST(warns_of_what_is_weak),
+        TEST(a_folder_for_mails_must_be_there), TEST(a_fault_is_reported_once),
+        TEST(knows_where_a_setting_was_made),   TEST(warns_of_types_that_kratos_does_not_have),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
