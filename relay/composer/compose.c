@@ -237,17 +237,6 @@ void composition_finish(struct composition *composition)
     *composition = (struct composition){0};
 }
 
-// Of the payload without what Kratos makes anew for each attempt, and a person's headers.
-static bool digest_content(json_t *document, char ret_hex[DIGEST_HEX_SIZE], struct error *err)
-{
-    json_auto_t *content = json_copy(document);
-    if (!content)
-        return error_set(err, ERR_TEMPORARY, "cannot digest a payload: no memory");
-    json_object_del(content, "html_body");
-    json_object_del(content, "request_headers");
-    return digest_json(content, ret_hex, err);
-}
-
 static bool compose_all(struct composer *composer, const struct source *source,
                         const json_t *result, struct composition *composition, struct error *err)
 {
@@ -269,10 +258,13 @@ bool compose_payload(struct composer *composer, const struct compose_request *re
                      json_t *document, const json_t *result, struct composition *ret_composition,
                      struct error *err)
 {
+    // Kratos renders the HTML anew for each attempt, and nobody's headers are to be known by.
+    static const char *const without[] = {"html_body", "request_headers", NULL};
     char digest[DIGEST_HEX_SIZE];
+    digest_json(document, without, digest);
     AUTO_COMPOSITION struct composition composition = {0};
     struct source source = {request, document, digest};
-    if (!digest_content(document, digest, err) || !composition_init(&composition, err) ||
+    if (!composition_init(&composition, err) ||
         !compose_all(composer, &source, result, &composition, err))
         return false;
     *ret_composition = composition;

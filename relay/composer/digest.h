@@ -5,10 +5,7 @@
 #define RELAY_COMPOSER_DIGEST_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
-
-#include "relay/base/error.h"
 
 #define DIGEST_HEX_SIZE 65
 
@@ -20,7 +17,8 @@ struct digest_part {
 // Of the parts in order, each closed off by a NUL so that "ab","c" and "a","bc" differ.
 void digest_parts(const struct digest_part *parts, size_t count, char ret_hex[DIGEST_HEX_SIZE]);
 
-// Of a JSON document, whatever the order of its keys. ERR_TEMPORARY: no memory.
-bool digest_json(const json_t *document, char ret_hex[DIGEST_HEX_SIZE], struct error *err);
+// Of a document from payload_parse(), without those of its outermost keys (ends with NULL; or
+// NULL). Keys count in the order they stand: Kratos repeats its payloads' order exactly.
+void digest_json(json_t *document, const char *const *without, char ret_hex[DIGEST_HEX_SIZE]);
 
 #endif
