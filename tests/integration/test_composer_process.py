@@ -397,6 +397,20 @@ def test_what_a_normaliser_may_return(start, tmp_path):
     assert compose(child, {"result": good})[0]["mails"][0]["park"] is None
 
 
+def test_the_example_of_the_documentation(start, tmp_path):
+    text = (harness.ROOT / "docs/normaliser.md").read_text()
+    path = tmp_path / "example.jsonnet"
+    path.write_text(re.search(r"```jsonnet\n(.*?)```", text, re.S).group(1))
+    mail, blobs = compose_one(start(normaliser=str(path)), {
+        "user": {"email": "zoe@example.com", "first": "Zoé", "last": "O", "locale": "hu-HU"},
+        "otp": 750046, "ttl_minutes": 7})
+    assert (mail["park"], mail["recipient"]) == (None, "zoe@example.com")
+    assert (mail["template"], mail["locale"]) == ("login_code_valid", "hu")
+    assert mail["lifetime_ms"] == 7 * 60_000
+    canonical = json.loads(blobs[mail["canonical"]])
+    assert canonical["data"] == {"code": "750046", "name": "Zoé O"}
+
+
 def test_a_normaliser_that_loops_can_be_killed(start, tmp_path):
     path = tmp_path / "endless.jsonnet"
     path.write_text("local endless(n) = endless(n + 1) tailstrict;\n"
