@@ -169,11 +169,18 @@ struct queue *queue_open(const struct queue_options *options, struct error *err)
     return queue_open_at(options, &CLOCK_SOURCE_MACHINE, err);
 }
 
+void queue_stop(struct queue *queue)
+{
+    if (queue->writer)
+        writer_stop(queue->writer);
+}
+
 void queue_close(struct queue *queue)
 {
     if (!queue)
         return;
-    writer_stop(queue->writer);
+    queue_stop(queue);
+    writer_destroy(queue->writer);
     keys_destroy(queue->keys);
     uuid_source_finish(&queue->uuids);
     if (queue->lock_fd >= 0)

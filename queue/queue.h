@@ -69,7 +69,11 @@ struct queue_options {
 // and truncates the WAL, makes or migrates the schema, starts the writer thread. A schema newer
 // than this program's: ERR_INPUT, untouched. NULL on failure.
 struct queue *queue_open(const struct queue_options *options, struct error *err);
-// Commits what was submitted, stops the writer, checkpoints. NULL is a no-op.
+// Commits what was submitted, refuses what cannot be committed now, checkpoints, and ends the
+// writer; every done function has been called when this returns. Later writes are refused at
+// once, in the submitting thread. Reading goes on.
+void queue_stop(struct queue *queue);
+// Stops, where that was not done, and releases everything. NULL is a no-op.
 void queue_close(struct queue *queue);
 
 // True where the machine has been started anew since queue_recover() last ran: dot marks are

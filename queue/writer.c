@@ -28,7 +28,7 @@ struct writer {
     struct change_list submitted;
     size_t urgent;        // of the submitted ones, those that do not ride
     int64_t ride_from_ms; // when the first of the riding ones came
-    bool stopping;
+    bool stopping, stopped;
 
     _Atomic bool writable;
     _Atomic uint64_t refused_count;
@@ -364,9 +364,10 @@ static struct writer *create(struct database *database, const struct queue_clock
     return writer;
 }
 
-static void destroy(struct writer *writer)
+void writer_destroy(struct writer *writer)
 {
-    database_close(&writer->database);
+    if (!writer)
+        return;
     pthread_cond_destroy(&writer->wake);
     pthread_mutex_destroy(&writer->mutex);
     free(writer);
@@ -384,7 +385,8 @@ struct writer *writer_start(struct database *database, const struct queue_clock 
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failure != 0) {
         error_set(err, ERR_TEMPORARY, "no thread for the queue's writer (error %d)", failure);
-        destroy(writer);
+        database_close(&writer->database);
+        writer_destroy(writer);
         return NULL;
     }
     return writer;
@@ -392,19 +394,36 @@ struct writer *writer_start(struct database *database, const struct queue_clock 
 
 void writer_stop(struct writer *writer)
 {
-    if (!writer)
-        return;
     pthread_mutex_lock(&writer->mutex);
+    bool stopped = writer->stopping;
     writer->stopping = true;
     pthread_cond_signal(&writer->wake);
     pthread_mutex_unlock(&writer->mutex);
+    if (stopped)
+        return;
     pthread_join(writer->thread, NULL);
-    destroy(writer);
+    database_close(&writer->database);
+
+    // What was submitted after the thread's last look is refused as what comes from now on is.
+    struct change_list late;
+    list_init(&late);
+    pthread_mutex_lock(&writer->mutex);
+    writer->stopped = true;
+    atomic_store(&writer->writable, false);
+    list_move(&late, &writer->submitted);
+    pthread_mutex_unlock(&writer->mutex);
+    refuse(writer, &late, true);
 }
 
 void writer_submit(struct writer *writer, struct change *change)
 {
     pthread_mutex_lock(&writer->mutex);
+    if (writer->stopped) {
+        pthread_mutex_unlock(&writer->mutex);
+        change->result = QUEUE_REFUSED;
+        tell(writer, change);
+        return;
+    }
     bool is_first = !writer->submitted.first;
     if (is_first)
         writer->ride_from_ms = now_ms();

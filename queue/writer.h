@@ -17,9 +17,11 @@ struct writer;
 struct writer *writer_start(struct database *database, const struct queue_clock *clock,
                             const struct queue_options *options, struct error *err);
 // Commits what was submitted, refuses what cannot be, checkpoints, closes the connection.
-void writer_stop(struct writer *writer); // NULL is a no-op
+void writer_stop(struct writer *writer);    // the second time a no-op
+void writer_destroy(struct writer *writer); // a stopped one; NULL is a no-op
 
-// Any thread. The writer owns the change from now on.
+// Any thread. The writer owns the change from now on. A stopped one refuses it before this
+// returns.
 void writer_submit(struct writer *writer, struct change *change);
 
 // Submits a change that stands on the caller's stack and waits for its end. Never from a done

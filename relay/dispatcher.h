@@ -30,7 +30,7 @@ struct dispatcher *dispatcher_create(struct event_loop *loop, const struct confi
                                      struct queue *queue, struct dots *dots, const char *owner,
                                      json_t **ret_faults, struct error *err);
 // Kills the children. What is in memory is on disk as well, so nothing is lost by it; but the
-// queue must have been flushed, since its writer still tells of commits. NULL is a no-op.
+// queue must have been stopped, since its writer still tells of commits. NULL is a no-op.
 void dispatcher_destroy(struct dispatcher *dispatcher);
 
 // Does what is due. To be called after each event_loop_wait(), which may wait until

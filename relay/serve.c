@@ -113,13 +113,14 @@ static bool watch_events(struct relay *relay, struct error *err)
 
 // ---- start --------------------------------------------------------------------------------------
 
-static void log_faults(const json_t *faults)
+static void log_faults(const struct config *config, const json_t *faults)
 {
     size_t index;
     const json_t *fault;
     json_array_foreach(faults, index, fault) // NOLINT: jansson's macro
         LOG(LOG_ERROR, "fault",
-            LOG_STRING("where", json_string_value(json_object_get(fault, "where"))),
+            LOG_STRING("where",
+                       config_place(config, json_string_value(json_object_get(fault, "where")))),
             LOG_STRING("what", json_string_value(json_object_get(fault, "what"))));
 }
 
@@ -153,7 +154,7 @@ static int start(struct relay *relay)
     relay->dispatcher = dispatcher_create(relay->loop, config, relay->queue, relay->dots,
                                           relay->owner, &faults, &err);
     if (!relay->dispatcher) {
-        log_faults(faults);
+        log_faults(config, faults);
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
@@ -221,9 +222,8 @@ static void stop(struct relay *relay)
 static void release(struct relay *relay)
 {
     http_server_destroy(relay->http);
-    struct error err = {0};
-    if (relay->queue && !queue_flush(relay->queue, &err))
-        log_fault("queue_error", &err);
+    if (relay->queue)
+        queue_stop(relay->queue);
     dispatcher_destroy(relay->dispatcher);
     dots_close(relay->dots);
     queue_close(relay->queue);
