@@ -55,21 +55,51 @@ static void compose_failed(struct dispatcher *dispatcher, struct job *job, const
         admission_decide(dispatcher, job);
 }
 
+// ---- another payload with the same content (design §6, Dedupe, second look) -------------------
+
+// An older composed one that has not been committed as such yet. whole is the job that content's
+// mail is, or is a part of.
+static bool is_in_memory(const struct dispatcher *dispatcher, const struct job *content,
+                         const struct job *whole)
+{
+    for (const struct job *other = dispatcher->jobs.all; other; other = other->list_next)
+        if (other != whole && content->has_content_digest && other->has_content_digest &&
+            other->stored && other->state >= JOB_READY &&
+            memcmp(other->content_digest, content->content_digest, QUEUE_DIGEST_SIZE) == 0)
+            return true;
+    return false;
+}
+
+static bool is_on_disk(struct dispatcher *dispatcher, const struct job *content,
+                       const struct job *whole)
+{
+    char id[QUEUE_ID_SIZE];
+    bool found = false;
+    struct error err = {0};
+    if (content->has_content_digest &&
+        !queue_find_content(dispatcher->reader, content->content_digest, whole->id,
+                            queue_now_ms(dispatcher->queue), id, &found, &err))
+        LOG(LOG_ERROR, "queue_error", LOG_STRING("id", whole->id),
+            LOG_STRING("error", err.message));
+    return found;
+}
+
+static void take_content_digest(struct job *job, const struct job *part)
+{
+    memcpy(job->content_digest, part->content_digest, sizeof(job->content_digest));
+    job->has_content_digest = part->has_content_digest;
+}
+
 // ---- several mails of one payload -------------------------------------------------------------
 
 // Fills one row of queue_compose() from the composer's mail; part is only its memory.
-static bool fill_row(struct dispatcher *dispatcher, struct job *part, const json_t *mail,
-                     size_t index, const struct frame *frame, struct queue_mail *ret_row,
-                     struct error *err)
+static bool fill_row(struct dispatcher *dispatcher, const struct job *whole, struct job *part,
+                     const json_t *mail, size_t index, const struct frame *frame,
+                     struct queue_mail *ret_row, struct error *err)
 {
     if (!envelope_take(part, dispatcher->queue, dispatcher->config, mail, index, frame, err))
         return false;
-    char other[QUEUE_ID_SIZE];
-    bool is_known = false;
-    if (part->has_content_digest &&
-        !queue_find_content(dispatcher->reader, part->content_digest, part->id,
-                            queue_now_ms(dispatcher->queue), other, &is_known, err))
-        return false;
+    bool is_known = is_on_disk(dispatcher, part, whole);
     *ret_row = (struct queue_mail){.envelope = part->envelope,
                                    .body = part->canonical,
                                    .body_size = part->canonical_size,
@@ -93,6 +123,7 @@ static void split(struct dispatcher *dispatcher, struct job *job, const json_t *
     struct queue_mail rows[MAILS_MAX];
     struct job *parts[MAILS_MAX] = {NULL};
     struct error err = {0};
+    bool is_known = false;
     bool ok = count <= MAILS_MAX || error_set(&err, ERR_INPUT, "%zu mails of one payload", count);
     for (size_t i = 0; ok && i < count; i++) {
         parts[i] = job_create(job->id, job->route, NULL, 0);
@@ -101,7 +132,17 @@ static void split(struct dispatcher *dispatcher, struct job *job, const json_t *
             break;
         }
         parts[i]->received_ms = job->received_ms;
-        ok = fill_row(dispatcher, parts[i], json_array_get(mails, i), i, frame, &rows[i], &err);
+        ok =
+            fill_row(dispatcher, job, parts[i], json_array_get(mails, i), i, frame, &rows[i], &err);
+        if (ok && i == 0) {
+            // What is in memory is known by the first of its mails; and from now on so is this.
+            is_known = is_in_memory(dispatcher, parts[0], job);
+            take_content_digest(job, parts[0]);
+        }
+        if (ok && is_known && !parts[i]->park_reason[0]) {
+            rows[i].state = MESSAGE_SUPERSEDED;
+            rows[i].reason = "duplicate";
+        }
     }
     if (ok) {
         job->state = JOB_SETTLING;
@@ -169,24 +210,10 @@ void admission_composed(void *context, struct compose_request *request, enum com
 
 // ---- decisions --------------------------------------------------------------------------------
 
-// Another payload with the same content: in memory, where an older composed one has not been
-// committed as such yet, or on disk (design §6, Dedupe, second look).
 static bool is_duplicate(struct dispatcher *dispatcher, const struct job *job)
 {
-    if (!job->has_content_digest || job->row_composed)
-        return false;
-    for (const struct job *other = dispatcher->jobs.all; other; other = other->list_next)
-        if (other != job && other->has_content_digest && other->stored &&
-            other->state >= JOB_READY &&
-            memcmp(other->content_digest, job->content_digest, QUEUE_DIGEST_SIZE) == 0)
-            return true;
-    char id[QUEUE_ID_SIZE];
-    bool found = false;
-    struct error err = {0};
-    if (!queue_find_content(dispatcher->reader, job->content_digest, job->id,
-                            queue_now_ms(dispatcher->queue), id, &found, &err))
-        LOG(LOG_ERROR, "queue_error", LOG_STRING("id", job->id), LOG_STRING("error", err.message));
-    return found;
+    return !job->row_composed &&
+           (is_in_memory(dispatcher, job, job) || is_on_disk(dispatcher, job, job));
 }
 
 bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job)
@@ -217,6 +244,8 @@ void admission_decide(struct dispatcher *dispatcher, struct job *job)
             delivery_put_back(dispatcher, job);
         return;
     }
+    if (delivery_settle_verdict(dispatcher, job))
+        return;
     if (job->park_reason[0]) {
         settlement_end(dispatcher, job, MESSAGE_PARKED, job->park_reason);
     } else if (is_duplicate(dispatcher, job)) {

@@ -79,6 +79,8 @@ static struct job *load(struct dispatcher *dispatcher, const char *id, bool *fai
     atomic_fetch_add(&dispatcher->load_bytes, body_size);
     if (ok)
         copy_row(job, &row);
+    if (ok && !row.composed) // see recovery.h
+        job->delivery.mark = dots_find_verdict(dispatcher->dots, id);
     dispatcher_adopt(dispatcher, job);
     if (ok && body_size > 0)
         return job;
@@ -179,7 +181,8 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
 // committed), so a short list alone does not say that.
 static void fetch_received(struct dispatcher *dispatcher)
 {
-    if (!dispatcher->received_waiting || dispatcher->jobs.count >= JOBS_REFILL)
+    if (!dispatcher->received_waiting || dispatcher->jobs.count >= JOBS_REFILL ||
+        atomic_load(&dispatcher->load_bytes) >= JOBS_BYTES_MAX)
         return;
     size_t limit = dispatcher->jobs.count + FETCH_MAX, count = 0, loaded = 0, seen = 0;
     queue_id *ids = calloc(limit, sizeof(*ids));
@@ -190,6 +193,8 @@ static void fetch_received(struct dispatcher *dispatcher)
         failed = true;
     }
     for (; seen < count && loaded < FETCH_MAX; seen++) {
+        if (atomic_load(&dispatcher->load_bytes) >= JOBS_BYTES_MAX)
+            break;
         struct job *job = load(dispatcher, ids[seen], &failed);
         if (!job)
             continue;

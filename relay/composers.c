@@ -11,7 +11,9 @@
 
 enum {
     COMPOSERS_MAX = 2,
-    REQUEST_LIMIT_MS = 1000,
+    NORMALISER_LIMIT_MS = 1000,
+    // Without an operator's and a stranger's text at work together only a starved machine is slow.
+    RENDER_LIMIT_MS = 5000,
     READY_LIMIT_MS = 10000,
     // A second composer costs a tenth of our memory, so it starts only when one is not enough,
     // and ends when it has had nothing to do for a while.
@@ -100,6 +102,13 @@ static void on_frame(void *context, const struct json_t *header, const struct fr
                                        is_composed ? COMPOSED : COMPOSE_FAILED, header, frame);
 }
 
+static void lengthen_pause(struct composer *composer)
+{
+    composer->pause_ms = composer->pause_ms ? composer->pause_ms * 2 : RESTART_FIRST_MS;
+    if (composer->pause_ms > RESTART_MAX_MS)
+        composer->pause_ms = RESTART_MAX_MS;
+}
+
 static void on_end(void *context, const struct error *err)
 {
     struct composer *composer = context;
@@ -110,9 +119,7 @@ static void on_end(void *context, const struct error *err)
 
     // What a payload kills comes back at once; what dies by itself comes back ever more slowly.
     if (!was_busy)
-        composer->pause_ms = composer->pause_ms ? composer->pause_ms * 2 : RESTART_FIRST_MS;
-    if (composer->pause_ms > RESTART_MAX_MS)
-        composer->pause_ms = RESTART_MAX_MS;
+        lengthen_pause(composer);
     composer->start_at_ms = clock_boot_ms() + composer->pause_ms;
     if (!was_busy) {
         struct error told = *err;
@@ -143,7 +150,7 @@ static void start(struct composer *composer)
     }
     child_destroy(composer->child);
     composer->child = NULL;
-    composer->pause_ms = composer->pause_ms ? composer->pause_ms * 2 : RESTART_FIRST_MS;
+    lengthen_pause(composer);
     composer->start_at_ms = clock_boot_ms() + composer->pause_ms;
     composers->handlers.trouble(composers->handlers.context, &err);
 }
@@ -156,7 +163,8 @@ static bool send_request(struct composer *composer, struct compose_request *requ
         return false;
     composer->state = COMPOSER_BUSY;
     composer->request = request;
-    composer->limit_ms = clock_boot_ms() + REQUEST_LIMIT_MS;
+    composer->limit_ms = clock_boot_ms() +
+                         (request->task == COMPOSE_PAYLOAD ? NORMALISER_LIMIT_MS : RENDER_LIMIT_MS);
     return true;
 }
 

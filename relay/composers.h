@@ -1,8 +1,8 @@
 // composers.h - the composer processes: one, and a second under load.
 //
 // Takes payloads to compose and canonical mails to render, gives each to an idle composer (one
-// at a time each), and tells how it went. Kills a composer that takes longer than a second, and
-// starts anew what dies. Belongs to the thread of its event loop.
+// at a time each), and tells how it went. Kills a composer that takes longer than a second over a
+// payload, and starts anew what dies. Belongs to the thread of its event loop.
 #ifndef RELAY_COMPOSERS_H
 #define RELAY_COMPOSERS_H
 

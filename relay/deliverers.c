@@ -376,10 +376,8 @@ static void watch(struct deliverer *deliverer, int64_t now_ms)
     size_t hung = 0;
     for (const struct delivery *at = deliverer->under_way; at; at = at->next)
         hung += now_ms >= at->limit_ms;
-    if (hung == 0)
-        return;
-    deliverer->condemned = true;
-    if (hung == deliverer->count)
+    deliverer->condemned = deliverer->condemned || hung > 0;
+    if (deliverer->condemned && hung == deliverer->count)
         child_kill(deliverer->child);
 }
 
@@ -400,7 +398,7 @@ int64_t deliverers_next_ms(const struct deliverers *deliverers, int64_t now_ms)
             next = at_ms;
         for (const struct deliverer *process = pool->processes; process; process = process->next)
             for (const struct delivery *at = process->under_way; at; at = at->next)
-                if (!process->condemned && at->limit_ms < next)
+                if (at->limit_ms > now_ms && at->limit_ms < next)
                     next = at->limit_ms;
     }
     return next;

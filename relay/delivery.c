@@ -222,6 +222,27 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
     delivery_pump(dispatcher);
 }
 
+bool delivery_settle_verdict(struct dispatcher *dispatcher, struct job *job)
+{
+    struct dot dot = {.state = DOT_FREE};
+    if (job->delivery.mark >= 0)
+        dots_get(dispatcher->dots, (size_t)job->delivery.mark, &dot);
+    if (dot.state != DOT_VERDICT)
+        return false;
+    bool is_sent = dot.reply_code / 100 == 2;
+    const struct queue_attempt attempt = {
+        .started_ms = queue_now_ms(dispatcher->queue),
+        .outcome = delivery_outcome_name(is_sent ? DELIVERY_SENT : DELIVERY_PERMANENT),
+        .reply_code = dot.reply_code,
+        .reply_text = "verdict found after a restart",
+    };
+    struct queue_settlement settlement = {.attempt = &attempt, .charge = true};
+    job->attempts++;
+    finish(dispatcher, job, &settlement, is_sent ? MESSAGE_SENT : MESSAGE_FAILED,
+           is_sent ? NULL : "rejected");
+    return true;
+}
+
 void delivery_circuit(void *context, const char *smarthost, bool up, const char *detail)
 {
     (void)context;

@@ -32,6 +32,7 @@ struct dispatcher {
     struct composers *composers;
     struct deliverers *deliverers;
     bool draining;
+    int64_t ticked_ms; // CLOCK_BOOTTIME of the last beat
 
     struct job_table jobs;
     unsigned pick_turn;    // counts picks, for LANE_TURN
@@ -61,6 +62,8 @@ bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job);
 // delivery.c
 void delivery_pump(struct dispatcher *dispatcher); // ready jobs -> free slots
 void delivery_done(void *context, struct delivery *delivery, const struct delivery_result *result);
+// Ends a job whose dot mark holds a verdict of an earlier run (recovery.h). False: it holds none.
+bool delivery_settle_verdict(struct dispatcher *dispatcher, struct job *job);
 void delivery_circuit(void *context, const char *smarthost, bool up, const char *detail);
 // Lets a job wait in the queue instead of in memory; nothing is charged.
 void delivery_put_back(struct dispatcher *dispatcher, struct job *job);

@@ -14,7 +14,7 @@
 
 enum {
     FIRST_SWEEP_MS = 60 * 1000,
-    RECEIVED_AGAIN_MS = 1000, // where neither a commit nor an outcome brings the next look
+    LOOK_AGAIN_MS = 1000, // where nothing tells when a look would find something new
 };
 
 int64_t dispatcher_boot_ms(const struct dispatcher *dispatcher, int64_t queue_ms)
@@ -222,7 +222,8 @@ void dispatcher_destroy(struct dispatcher *dispatcher)
 {
     if (!dispatcher)
         return;
-    if (dispatcher->composers)
+    dispatcher->draining = true;
+    while (dispatcher->inbox)
         empty_inbox(dispatcher);
     deliverers_destroy(dispatcher->deliverers);
     composers_destroy(dispatcher->composers);
@@ -243,6 +244,7 @@ void dispatcher_destroy(struct dispatcher *dispatcher)
 void dispatcher_tick(struct dispatcher *dispatcher)
 {
     int64_t now_ms = clock_boot_ms();
+    dispatcher->ticked_ms = now_ms;
     composers_tick(dispatcher->composers, now_ms);
     deliverers_tick(dispatcher->deliverers, now_ms);
     if (dispatcher->draining)
@@ -259,19 +261,26 @@ static void earlier(int64_t *next_ms, int64_t at_ms)
         *next_ms = at_ms;
 }
 
+// Moments are compared with the time of the last beat, not with now: one that passed since would
+// be taken for one that the beat has seen to.
 int64_t dispatcher_next_ms(const struct dispatcher *dispatcher)
 {
-    int64_t now_ms = clock_boot_ms();
+    int64_t ticked_ms = dispatcher->ticked_ms;
     int64_t next_ms = composers_next_ms(dispatcher->composers);
-    earlier(&next_ms, deliverers_next_ms(dispatcher->deliverers, now_ms));
+    earlier(&next_ms, deliverers_next_ms(dispatcher->deliverers, ticked_ms));
     if (dispatcher->draining)
         return next_ms;
+    if (!queue_writable(dispatcher->queue)) {
+        // All that is below waits for the disk, and nobody tells when there is room again.
+        earlier(&next_ms, ticked_ms + LOOK_AGAIN_MS);
+        return next_ms;
+    }
     earlier(&next_ms, dispatcher->overdue_at_ms);
     earlier(&next_ms, dispatcher->sweep_at_ms);
     if (dispatcher->received_waiting)
-        earlier(&next_ms, now_ms + RECEIVED_AGAIN_MS);
+        earlier(&next_ms, ticked_ms + LOOK_AGAIN_MS);
     // A due row that finds no slot waits for an outcome or a circuit, not for the clock.
-    if (dispatcher->due_at_ms > now_ms)
+    if (dispatcher->due_at_ms > ticked_ms)
         earlier(&next_ms, dispatcher->due_at_ms);
     for (const struct job *job = dispatcher->jobs.all; job; job = job->list_next)
         if (job->state == JOB_READY)

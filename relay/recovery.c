@@ -55,15 +55,25 @@ static void settle_unknown(struct queue *queue, const struct dot *dot,
     queue_settle(queue, dot->id, &settlement, ignore_result, NULL);
 }
 
+// A temporary refusal (4xx) needs no settling: the row is still there to be tried again.
 static bool settle_mark(struct queue *queue, struct queue_reader *reader, const struct dot *dot,
-                        int max_unknown, struct error *err)
+                        int max_unknown, bool *ret_stays, struct error *err)
 {
     struct queue_message row;
     bool found = false;
-    if (!queue_load(reader, dot->id, &row, &found, NULL, NULL, err))
-        return false;
-    // A temporary refusal (4xx) needs no settling: the row is still there to be tried again.
-    if (found && dot->state == DOT_VERDICT && dot->reply_code / 100 != 4)
+    struct error why = {0};
+    *ret_stays = false;
+    if (!queue_load(reader, dot->id, &row, &found, NULL, NULL, &why)) {
+        if (why.code != ERR_CORRUPT)
+            return error_set(err, why.code, "%s", why.message);
+        // A row that nobody can read must not keep the others from being served.
+        LOG(LOG_ERROR, "queue_error", LOG_STRING("id", dot->id), LOG_STRING("error", why.message));
+        return true;
+    }
+    bool is_final = dot->state == DOT_VERDICT && dot->reply_code / 100 != 4;
+    if (found && is_final && row.state == MESSAGE_RECEIVED)
+        *ret_stays = true;
+    else if (found && is_final)
         settle_verdict(queue, dot, &row);
     else if (found && dot->state == DOT_BEGUN)
         settle_unknown(queue, dot, &row, max_unknown);
@@ -76,7 +86,7 @@ bool recovery_run(struct queue *queue, struct dots *dots, const char *owner, int
     struct queue_reader *reader = queue_reader_create(queue, err);
     if (!reader)
         return false;
-    bool ok = true;
+    bool ok = true, stays[DOTS_COUNT] = {false};
     size_t marks = 0;
     for (size_t i = 0; ok && i < DOTS_COUNT; i++) {
         struct dot dot;
@@ -84,7 +94,7 @@ bool recovery_run(struct queue *queue, struct dots *dots, const char *owner, int
         if (dot.state == DOT_FREE)
             continue;
         marks++;
-        ok = settle_mark(queue, reader, &dot, max_unknown, err);
+        ok = settle_mark(queue, reader, &dot, max_unknown, &stays[i], err);
     }
     queue_reader_destroy(reader);
     if (!ok || !queue_flush(queue, err))
@@ -94,7 +104,8 @@ bool recovery_run(struct queue *queue, struct dots *dots, const char *owner, int
         return false;
     // Only now: what was not committed must be found again if this start fails.
     for (size_t i = 0; i < DOTS_COUNT; i++)
-        dots_clear(dots, i);
+        if (!stays[i])
+            dots_clear(dots, i);
     if (marks > 0 || released > 0)
         LOG(LOG_INFO, "recovered", LOG_INTEGER("marks", (int64_t)marks),
             LOG_INTEGER("leases", (int64_t)released),

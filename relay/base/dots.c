@@ -155,6 +155,17 @@ void dots_get(const struct dots *dots, size_t index, struct dot *ret_dot)
     ret_dot->id[DOTS_ID_SIZE - 1] = '\0';
 }
 
+int dots_find_verdict(const struct dots *dots, const char *id)
+{
+    for (size_t i = 0; i < DOTS_COUNT; i++) {
+        struct dot dot;
+        dots_get(dots, i, &dot);
+        if (dot.state == DOT_VERDICT && strcmp(dot.id, id) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
 int dots_assign(struct dots *dots, const char *id)
 {
     for (size_t i = 0; i < DOTS_COUNT; i++) {

@@ -50,6 +50,8 @@ struct dots *dots_map(int fd, struct error *err);
 void dots_close(struct dots *dots); // NULL is a no-op
 
 void dots_get(const struct dots *dots, size_t index, struct dot *ret_dot);
+// The mark that holds a verdict for the message id, or -1.
+int dots_find_verdict(const struct dots *dots, const char *id);
 // Takes a free mark for the message id, or returns -1 when all are in use.
 int dots_assign(struct dots *dots, const char *id);
 void dots_clear(struct dots *dots, size_t index);

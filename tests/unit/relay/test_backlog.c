@@ -1,5 +1,7 @@
 #include "tests/unit/relay/dispatcher_fixture.h"
 
+#include "relay/base/clock.h"
+
 enum { OFFERED = 100, LEFT = 150 };
 
 static void nobody_listens(void *context, enum queue_result result, const char *id)
@@ -80,6 +82,102 @@ static void what_is_past_its_deadline_ends_while_the_smarthost_is_down(void **st
     assert_memory_empty(fixture);
 }
 
+// An earlier run died between the smarthost's reply and the commit of the outcome.
+static void a_verdict_of_an_earlier_run_ends_the_message_with_its_envelope(void **state)
+{
+    struct fixture *fixture = *state;
+    settle_down(fixture);
+    seen.slots = 1;
+    static const struct {
+        int reply_code;
+        enum message_state want;
+        const char *reason;
+    } cases[] = {{250, MESSAGE_SENT, ""}, {554, MESSAGE_FAILED, "rejected"}};
+    for (size_t i = 0; i < 2; i++) {
+        char id[QUEUE_ID_SIZE];
+        queue_new_id(fixture->queue, id);
+        int mark = dots_assign(fixture->dots, id);
+        dots_begin(fixture->dots, (size_t)mark);
+        dots_verdict(fixture->dots, (size_t)mark, cases[i].reply_code);
+        commit(fixture, queue_now_ms(fixture->queue), id);
+        answer(i, mail_in("code", LIFETIME_MS));
+        settle_down(fixture);
+        assert_row(fixture, id, cases[i].want, cases[i].reason);
+        assert_string_equal(row_of(fixture, id).recipient, "a@example.com");
+        assert_int_equal(row_of(fixture, id).attempts, 1);
+        assert_int_equal(dots_find_verdict(fixture->dots, id), -1);
+    }
+    assert_int_equal(seen.started_count, 0);
+    assert_memory_empty(fixture);
+}
+
+// What is in memory is bounded in bytes as well.
+static void large_payloads_are_brought_in_by_their_bytes(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t size = JOBS_BYTES_MAX / 4;
+    char *payload = malloc(size);
+    assert_non_null(payload);
+    memset(payload, 'x', size);
+    for (int i = 0; i < 8; i++) {
+        char id[QUEUE_ID_SIZE];
+        queue_new_id(fixture->queue, id);
+        memcpy(payload, id, QUEUE_ID_SIZE);
+        const struct queue_accept accept = {.id = id,
+                                            .route = "kratos",
+                                            .payload = payload,
+                                            .payload_size = size,
+                                            .received_ms = queue_now_ms(fixture->queue)};
+        queue_accept(fixture->queue, &accept, nobody_listens, NULL);
+    }
+    free(payload);
+    struct error err = {0};
+    assert_true(queue_flush(fixture->queue, &err));
+    for (int i = 0; i < 5; i++)
+        dispatcher_tick(fixture->dispatcher);
+    assert_int_equal(seen.request_count, 4);
+    assert_true(fixture->dispatcher->received_waiting);
+}
+
+// Two payloads that differ only in what Kratos makes anew, each of two mails: the second is found
+// while the first is still being split.
+static void a_split_under_way_makes_a_duplicate(void **state)
+{
+    struct fixture *fixture = *state;
+    settle_down(fixture);
+    char first[QUEUE_ID_SIZE], second[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    seen.down = true;
+    offer(fixture, now_ms, first);
+    commit(fixture, now_ms, first);
+    offer(fixture, now_ms, second);
+    commit(fixture, now_ms, second);
+    for (size_t i = 0; i < 2; i++)
+        answer(i, json_pack("[o, o]", mail_with("content_digest", "ab"),
+                            mail_with("content_digest", "ab")));
+    settle_down(fixture);
+    assert_row(fixture, first, MESSAGE_QUEUED, "");
+    assert_row(fixture, second, MESSAGE_SUPERSEDED, "duplicate");
+    struct queue_stats stats;
+    assert_true(queue_stats(fixture->reader, &stats, NULL));
+    assert_int_equal(stats.count[MESSAGE_QUEUED], 2);
+    assert_int_equal(stats.count[MESSAGE_SUPERSEDED], 2);
+}
+
+// Nothing that waits for the disk may make the loop spin; nor may it be forgotten.
+static void a_full_disk_is_looked_at_once_a_second(void **state)
+{
+    struct fixture *fixture = *state;
+    settle_down(fixture);
+    fixture->dispatcher->sweep_at_ms = 0;
+    fixture->dispatcher->overdue_at_ms = 0;
+    queue_stop(fixture->queue); // as unwritable as can be
+    assert_false(queue_writable(fixture->queue));
+    dispatcher_tick(fixture->dispatcher);
+    int64_t wait_ms = dispatcher_next_ms(fixture->dispatcher) - clock_boot_ms();
+    assert_in_range(wait_ms, 1, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +185,10 @@ int main(void)
         DISPATCHER_TEST(memory_is_bounded_while_rows_wait),
         DISPATCHER_TEST(a_commit_whose_offer_found_no_place_is_looked_for),
         DISPATCHER_TEST(what_is_past_its_deadline_ends_while_the_smarthost_is_down),
+        DISPATCHER_TEST(a_verdict_of_an_earlier_run_ends_the_message_with_its_envelope),
+        DISPATCHER_TEST(large_payloads_are_brought_in_by_their_bytes),
+        DISPATCHER_TEST(a_split_under_way_makes_a_duplicate),
+        DISPATCHER_TEST(a_full_disk_is_looked_at_once_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

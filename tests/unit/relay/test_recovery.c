@@ -118,11 +118,28 @@ static struct queue_message recover(struct fixture *fixture)
 static void a_verdict_is_committed_and_not_sent_again(void **state)
 {
     struct fixture *fixture = *state;
+    make_sending(fixture);
     dots_begin(fixture->dots, (size_t)fixture->mark);
     dots_verdict(fixture->dots, (size_t)fixture->mark, 250);
     struct queue_message row = recover(fixture);
     assert_string_equal(message_state_name(row.state), "sent");
     assert_int_equal(row.attempts, 1);
+    assert_int_equal(row.unknown_outcomes, 0);
+}
+
+// Its envelope was in memory only: the dispatcher composes it and then commits the verdict.
+static void a_verdict_on_a_raw_payload_keeps_its_mark(void **state)
+{
+    struct fixture *fixture = *state;
+    dots_begin(fixture->dots, (size_t)fixture->mark);
+    dots_verdict(fixture->dots, (size_t)fixture->mark, 250);
+    struct error err = {0};
+    assert_true(recovery_run(fixture->queue, fixture->dots, "now", MAX_UNKNOWN, &err));
+    assert_int_equal(dots_find_verdict(fixture->dots, fixture->id), fixture->mark);
+    struct queue_message row;
+    bool found = false;
+    assert_true(queue_load(fixture->reader, fixture->id, &row, &found, NULL, NULL, &err));
+    assert_string_equal(message_state_name(row.state), "received");
     assert_int_equal(row.unknown_outcomes, 0);
 }
 
@@ -206,6 +223,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_verdict_is_committed_and_not_sent_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_verdict_on_a_raw_payload_keeps_its_mark, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_refusal_is_committed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_temporary_refusal_is_tried_again, set_up, tear_down),
