@@ -35,11 +35,12 @@ struct dispatcher {
     int64_t ticked_ms; // CLOCK_BOOTTIME of the last beat
 
     struct job_table jobs;
-    unsigned pick_turn;    // counts picks, for LANE_TURN
-    bool received_waiting; // the queue may hold `received` rows that are not in memory
-    int64_t due_at_ms;     // CLOCK_BOOTTIME: when a queued row may be due
-    int64_t overdue_at_ms; // CLOCK_BOOTTIME: when a queued row may be past its deadline
-    int64_t sweep_at_ms;   // CLOCK_BOOTTIME
+    int64_t newest_released_ms; // queue time: no composed row newer than this is on disk alone
+    unsigned pick_turn;         // counts picks, for LANE_TURN
+    bool received_waiting;      // the queue may hold `received` rows that are not in memory
+    int64_t due_at_ms;          // CLOCK_BOOTTIME: when a queued row may be due
+    int64_t overdue_at_ms;      // CLOCK_BOOTTIME: when a queued row may be past its deadline
+    int64_t sweep_at_ms;        // CLOCK_BOOTTIME
 
     atomic_size_t load_count, load_bytes; // of jobs, for dispatcher_offer()
     struct event_source wake;             // an eventfd

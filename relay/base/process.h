@@ -2,7 +2,7 @@
 //
 // A child gets: /dev/null as standard input, our standard output and error, its end of a
 // socketpair as PROCESS_SOCKET_FD, what the caller passes from PROCESS_SOCKET_FD + 1 on, an
-// empty environment, and nothing else. It dies with the thread that started it
+// environment without anything of ours, and nothing else. It dies with the thread that started it
 // (PR_SET_PDEATHSIG fires when the *thread* ends), so children are started by the main thread.
 #ifndef RELAY_BASE_PROCESS_H
 #define RELAY_BASE_PROCESS_H

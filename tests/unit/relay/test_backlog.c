@@ -164,6 +164,48 @@ static void a_split_under_way_makes_a_duplicate(void **state)
     assert_int_equal(stats.count[MESSAGE_SUPERSEDED], 2);
 }
 
+// A row of an earlier run: composed, under the supersede digest of all such here.
+static void leave_composed(struct fixture *fixture, int64_t received_ms, char ret_id[QUEUE_ID_SIZE])
+{
+    static const uint8_t digest[QUEUE_DIGEST_SIZE] = {1};
+    queue_new_id(fixture->queue, ret_id);
+    const struct queue_accept accept = {.id = ret_id,
+                                        .route = "kratos",
+                                        .payload = ret_id,
+                                        .payload_size = QUEUE_ID_SIZE,
+                                        .received_ms = received_ms};
+    const struct queue_mail mail = {.envelope = {.channel = "email",
+                                                 .template = "login_code_valid",
+                                                 .recipient = "a@example.com",
+                                                 .coded = true,
+                                                 .created_ms = received_ms,
+                                                 .deadline_ms = received_ms + LIFETIME_MS,
+                                                 .supersede_digest = digest},
+                                    .body = "{}",
+                                    .body_size = 2,
+                                    .state = MESSAGE_QUEUED};
+    queue_accept(fixture->queue, &accept, nobody_listens, NULL);
+    queue_compose(fixture->queue, ret_id, &mail, 1, nobody_listens, NULL);
+}
+
+static void a_newer_one_of_an_earlier_run_is_found_on_disk(void **state)
+{
+    struct fixture *fixture = *state;
+    char older[QUEUE_ID_SIZE], newer[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    seen.slots = 1;
+    leave_composed(fixture, now_ms - 2000, older);
+    leave_composed(fixture, now_ms - 1000, newer);
+    const struct queue_settlement sent = {.state = MESSAGE_SENT};
+    queue_settle(fixture->queue, newer, &sent, nobody_listens, NULL);
+    settle_down(fixture);
+    assert_string_equal(seen.requests[0]->id, older);
+    answer(0, mail_in("code", LIFETIME_MS));
+    settle_down(fixture);
+    assert_row(fixture, older, MESSAGE_SUPERSEDED, "newer");
+    assert_int_equal(seen.started_count, 0);
+}
+
 // Nothing that waits for the disk may make the loop spin; nor may it be forgotten.
 static void a_full_disk_is_looked_at_once_a_second(void **state)
 {
@@ -188,6 +230,7 @@ int main(void)
         DISPATCHER_TEST(a_verdict_of_an_earlier_run_ends_the_message_with_its_envelope),
         DISPATCHER_TEST(large_payloads_are_brought_in_by_their_bytes),
         DISPATCHER_TEST(a_split_under_way_makes_a_duplicate),
+        DISPATCHER_TEST(a_newer_one_of_an_earlier_run_is_found_on_disk),
         DISPATCHER_TEST(a_full_disk_is_looked_at_once_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
