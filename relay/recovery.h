@@ -12,8 +12,9 @@
 // outcome where a dot was begun without one, gives back the leases of earlier runs, and clears
 // the marks (design §6, Unknown outcomes). One mark stays: a verdict on a row that is still
 // `received`. Its envelope was only in memory, so the dispatcher composes the payload once more
-// and commits the verdict with it: the row then says who got what, and is found as a duplicate. owner names this run. max_unknown: the unknown
-// outcomes a message may have and still be sent. Waits for the commits.
+// and commits the verdict with it: the row then says who got what, and is found as a duplicate.
+// owner names this run. max_unknown: the unknown outcomes a message may have and still be sent.
+// Waits for the commits.
 bool recovery_run(struct queue *queue, struct dots *dots, const char *owner, int max_unknown,
                   struct error *err);
 
