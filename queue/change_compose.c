@@ -105,7 +105,7 @@ static int apply(struct change *change, struct database *database, int64_t now_m
 static void destroy(struct change *change)
 {
     struct compose *compose = (struct compose *)change;
-    for (size_t i = 0; i < compose->count; i++)
+    for (size_t i = 0; compose->mails && i < compose->count; i++)
         free(compose->mails[i].body.data);
     free(compose->mails);
     free(compose);

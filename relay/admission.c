@@ -147,7 +147,7 @@ static void split(struct dispatcher *dispatcher, struct job *job, const json_t *
     if (ok) {
         job->state = JOB_SETTLING;
         job->waits_until_ms = count > 0 ? queue_now_ms(dispatcher->queue) : 0;
-        queue_compose(dispatcher->queue, job->id, rows, count, settlement_notify, job);
+        queue_compose(dispatcher->queue, job->id, rows, count, dispatcher_written, job);
         if (count == 0)
             settlement_log(dispatcher, job, "cancelled", "nothing_to_send");
     } else {

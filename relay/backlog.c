@@ -94,7 +94,7 @@ static void claim(struct dispatcher *dispatcher, struct job *job)
     job->is_claiming = true;
     int64_t lease_end_ms = queue_now_ms(dispatcher->queue) +
                            dispatcher->config->transaction_timeout_ms + LEASE_SPARE_MS;
-    queue_claim(dispatcher->queue, job->id, dispatcher->owner, lease_end_ms, settlement_notify,
+    queue_claim(dispatcher->queue, job->id, dispatcher->owner, lease_end_ms, dispatcher_written,
                 job);
     admission_compose(dispatcher, job, job->row_composed ? COMPOSE_RENDER : COMPOSE_PAYLOAD);
 }

@@ -204,7 +204,7 @@ const char *config_place(const struct config *config, const char *name)
 {
     bool is_file;
     int number = setting_find(name, &is_file);
-    return number < 0 ? name : config->places[number];
+    return number < 0 || !config->places ? name : config->places[number];
 }
 
 void config_print_settings(void)

@@ -49,7 +49,7 @@ char *config_read_secret(const char *path, const char *where, struct config_repo
     if (status.st_mode & (S_IROTH | S_IWOTH))
         config_report_add(report, false, where, "%s is open to every user (mode %04o)", path,
                           (unsigned)(status.st_mode & 07777));
-    while (bytes.size > 0 && isspace((unsigned char)bytes.data[bytes.size - 1]))
+    while (bytes.data && bytes.size > 0 && isspace((unsigned char)bytes.data[bytes.size - 1]))
         bytes.data[--bytes.size] = '\0';
     if (bytes.size == 0) {
         config_report_add(report, true, where, "%s is empty", path);

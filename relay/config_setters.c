@@ -141,8 +141,8 @@ static bool add_lifetime(struct config *config, const char *text, size_t size, s
         return error_set(err, ERR_INPUT, "'%.*s' is not TYPE=DURATION, like login_code_valid=15m",
                          (int)size, text);
     for (size_t i = 0; i < config->lifetime_count; i++)
-        if (strncmp(config->lifetimes[i].type, text, type_size) == 0 &&
-            config->lifetimes[i].type[type_size] == '\0')
+        if (strlen(config->lifetimes[i].type) == type_size &&
+            memcmp(config->lifetimes[i].type, text, type_size) == 0)
             return error_set(err, ERR_INPUT, "%s is given twice", config->lifetimes[i].type);
     if (config->lifetime_count == LIFETIMES_MAX)
         return error_set(err, ERR_INPUT, "more than %d types", LIFETIMES_MAX);

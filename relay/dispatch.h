@@ -51,6 +51,9 @@ struct dispatcher {
 // dispatcher.c
 void dispatcher_adopt(struct dispatcher *dispatcher, struct job *job);   // into memory
 void dispatcher_release(struct dispatcher *dispatcher, struct job *job); // out of it, destroyed
+// A queue_done_fn with the job as its context, for every write: backlog_claimed() or
+// settlement_written() is called in the dispatcher's own thread.
+void dispatcher_written(void *context, enum queue_result result, const char *id);
 int64_t dispatcher_boot_ms(const struct dispatcher *dispatcher, int64_t queue_ms);
 
 // admission.c
@@ -77,7 +80,6 @@ void settlement_submit(struct dispatcher *dispatcher, struct job *job,
 void settlement_end(struct dispatcher *dispatcher, struct job *job, enum message_state state,
                     const char *reason);
 void settlement_written(struct dispatcher *dispatcher, struct job *job, enum queue_result result);
-void settlement_notify(void *context, enum queue_result result, const char *id); // queue_done_fn
 void settlement_log(struct dispatcher *dispatcher, const struct job *job, const char *event,
                     const char *reason);
 

@@ -84,7 +84,7 @@ void dispatcher_committed(struct dispatcher *dispatcher, const char *id, enum qu
     leave(dispatcher, notice);
 }
 
-void settlement_notify(void *context, enum queue_result result, const char *id)
+void dispatcher_written(void *context, enum queue_result result, const char *id)
 {
     (void)id;
     struct job *job = context;

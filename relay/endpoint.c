@@ -75,7 +75,7 @@ int endpoint_listen(const struct endpoint *endpoint, int backlog, struct error *
 
 bool endpoint_bound(int fd, char ret_text[ENDPOINT_TEXT_SIZE], struct error *err)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof(address);
     if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
         return error_errno(err, ERR_IO, "getsockname");

@@ -190,7 +190,7 @@ static enum MHD_Result refuse(struct http_server *server, struct MHD_Connection 
                               enum http_reply reply, const struct route *route)
 {
     return send_reply(server, connection, reply, "Allow",
-                      reply == REPLY_WRONG_METHOD ? route->allow : NULL);
+                      reply == REPLY_WRONG_METHOD && route ? route->allow : NULL);
 }
 
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *connection,

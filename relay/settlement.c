@@ -47,7 +47,7 @@ void settlement_submit(struct dispatcher *dispatcher, struct job *job,
         }
     }
     job->state = JOB_SETTLING;
-    queue_settle(dispatcher->queue, job->id, settlement, settlement_notify, job);
+    queue_settle(dispatcher->queue, job->id, settlement, dispatcher_written, job);
 }
 
 void settlement_end(struct dispatcher *dispatcher, struct job *job, enum message_state state,

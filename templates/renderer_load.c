@@ -183,7 +183,7 @@ struct renderer *renderer_load(const char *dir, const char *default_locale, cons
         load_templates(renderer, dir, faults);
         load_languages(renderer, dir, default_locale, faults);
     }
-    if (json_array_size(faults) == faults_before)
+    if (renderer->catalogs && json_array_size(faults) == faults_before)
         try_mails(renderer, faults);
     if (json_array_size(faults) > faults_before) {
         renderer_destroy(renderer);
