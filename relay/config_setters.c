@@ -140,10 +140,11 @@ static bool add_lifetime(struct config *config, const char *text, size_t size, s
     if (type_size == 0 || !duration_parse(equals + 1, size - type_size - 1, &ms) || ms == 0)
         return error_set(err, ERR_INPUT, "'%.*s' is not TYPE=DURATION, like login_code_valid=15m",
                          (int)size, text);
-    for (size_t i = 0; i < config->lifetime_count; i++)
-        if (strlen(config->lifetimes[i].type) == type_size &&
-            memcmp(config->lifetimes[i].type, text, type_size) == 0)
-            return error_set(err, ERR_INPUT, "%s is given twice", config->lifetimes[i].type);
+    for (size_t i = 0; i < config->lifetime_count; i++) {
+        const char *known = config->lifetimes[i].type;
+        if (known && strlen(known) == type_size && memcmp(known, text, type_size) == 0)
+            return error_set(err, ERR_INPUT, "%s is given twice", known);
+    }
     if (config->lifetime_count == LIFETIMES_MAX)
         return error_set(err, ERR_INPUT, "more than %d types", LIFETIMES_MAX);
     char *type = strndup(text, type_size);
