@@ -188,8 +188,8 @@ void admission_composed(void *context, struct compose_request *request, enum com
     }
     struct error err = {0};
     int64_t deadline_ms = job->envelope.deadline_ms;
-    if (!envelope_take(job, dispatcher->queue, dispatcher->config, json_array_get(mails, 0), 0,
-                       frame, &err)) {
+    const json_t *mail = json_array_get(mails, 0);
+    if (!envelope_take(job, dispatcher->queue, dispatcher->config, mail, 0, frame, &err)) {
         json_auto_t *why =
             json_pack("{s:s, s:s}", "reason", "not_canonical", "detail", err.message);
         compose_failed(dispatcher, job, why);
@@ -197,7 +197,9 @@ void admission_composed(void *context, struct compose_request *request, enum com
     }
     if (request->task == COMPOSE_PAYLOAD && is_mendable(job->park_reason)) {
         LOG(LOG_WARNING, "compose_failed", LOG_STRING("id", job->id),
-            LOG_STRING("reason", job->park_reason), LOG_BOOLEAN("fallback", false));
+            LOG_STRING("reason", job->park_reason),
+            LOG_STRING("detail", json_string_value(json_object_get(mail, "detail"))),
+            LOG_BOOLEAN("fallback", false));
         admission_compose(dispatcher, job, COMPOSE_FALLBACK);
         return;
     }
