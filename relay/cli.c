@@ -47,6 +47,31 @@ int cli_next_option(int argc, char **argv, const struct option *options)
     return option == ':' ? '?' : option;
 }
 
+bool cli_take_config(int argc, char **argv, const char *command, const char *help,
+                     const char **ret_file, int *ret_status)
+{
+    static const struct option options[] = {CLI_COMMON_OPTIONS, {NULL, 0, NULL, 0}};
+    for (int option; (option = cli_next_option(argc, argv, options)) != -1;) {
+        if (option == CLI_OPTION_CONFIG) {
+            *ret_file = optarg;
+            continue;
+        }
+        *ret_status = CLI_DONE;
+        if (option != CLI_OPTION_HELP) {
+            *ret_status = cli_show_help(command);
+            return false;
+        }
+        fputs(help, stdout);
+        putchar('\n');
+        config_print_settings();
+        return false;
+    }
+    if (optind == argc)
+        return true;
+    *ret_status = cli_usage(command, "%s is too much", argv[optind]);
+    return false;
+}
+
 struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_warnings warnings)
 {
     struct config_report report;

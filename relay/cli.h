@@ -28,6 +28,11 @@ int cli_send(int argc, char **argv);
 // unknown was reported on standard error and comes back as '?', to be met by cli_show_help().
 int cli_next_option(int argc, char **argv, const struct option *options);
 
+// All of a command line that takes no options but these and no operands: help is printed with a
+// table of the settings. False: the command is over, with *ret_status.
+bool cli_take_config(int argc, char **argv, const char *command, const char *help,
+                     const char **ret_file, int *ret_status);
+
 // Reads the configuration and prints what is wrong with it on standard error. Warnings go there
 // as well, or into the log (which is set up for it), or nowhere. NULL where there is a fault: the
 // status is then CLI_FAILED.

@@ -171,24 +171,10 @@ static void compose_samples(struct check *check)
 
 int cli_check(int argc, char **argv)
 {
-    static const struct option options[] = {CLI_COMMON_OPTIONS, {NULL, 0, NULL, 0}};
     const char *config_file = NULL;
-    for (int option; (option = cli_next_option(argc, argv, options)) != -1;) {
-        switch (option) {
-        case CLI_OPTION_CONFIG:
-            config_file = optarg;
-            break;
-        case CLI_OPTION_HELP:
-            fputs(help, stdout);
-            putchar('\n');
-            config_print_settings();
-            return CLI_DONE;
-        default:
-            return cli_show_help("check");
-        }
-    }
-    if (optind < argc)
-        return cli_usage("check", "%s is too much", argv[optind]);
+    int status = CLI_DONE;
+    if (!cli_take_config(argc, argv, "check", help, &config_file, &status))
+        return status;
 
     struct config *config = cli_load(config_file, CONFIG_FOR_RELAY, CLI_WARNINGS_PRINT);
     if (!config)

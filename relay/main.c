@@ -33,28 +33,14 @@ static const char serve_help[] =
 
 static int serve(int argc, char **argv, char **program_argv)
 {
-    static const struct option options[] = {CLI_COMMON_OPTIONS, {NULL, 0, NULL, 0}};
     const char *config_file = NULL;
-    for (int option; (option = cli_next_option(argc, argv, options)) != -1;) {
-        switch (option) {
-        case CLI_OPTION_CONFIG:
-            config_file = optarg;
-            break;
-        case CLI_OPTION_HELP:
-            fputs(serve_help, stdout);
-            putchar('\n');
-            config_print_settings();
-            return CLI_DONE;
-        default:
-            return cli_show_help("serve");
-        }
-    }
-    if (optind < argc)
-        return cli_usage("serve", "%s is too much", argv[optind]);
+    int status = CLI_DONE;
+    if (!cli_take_config(argc, argv, "serve", serve_help, &config_file, &status))
+        return status;
     struct config *config = cli_load(config_file, CONFIG_FOR_RELAY, CLI_WARNINGS_LOG);
     if (!config)
         return CLI_FAILED;
-    int status = serve_main(config, program_argv);
+    status = serve_main(config, program_argv);
     config_destroy(config);
     return status;
 }
