@@ -19,7 +19,7 @@ void admission_compose(struct dispatcher *dispatcher, struct job *job, enum comp
         .id = job->id,
         .blob = job->body,
         .blob_size = job->body_size,
-        .received_boot_ms = dispatcher_boot_ms(dispatcher, job->received_ms),
+        .received_boot_ms = queue_boot_ms(dispatcher->queue, job->received_ms),
     };
     composers_submit(dispatcher->composers, &job->request);
 }

@@ -171,7 +171,7 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
         failed = true;
     }
     dispatcher->due_at_ms =
-        next_ms == INT64_MAX ? INT64_MAX : dispatcher_boot_ms(dispatcher, next_ms);
+        next_ms == INT64_MAX ? INT64_MAX : queue_boot_ms(dispatcher->queue, next_ms);
     if (failed)
         dispatcher->due_at_ms = now_ms + READ_AGAIN_MS;
 }
@@ -243,7 +243,7 @@ void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms)
         dispatcher->overdue_at_ms = now_ms + READ_AGAIN_MS;
     else
         dispatcher->overdue_at_ms =
-            next_ms == INT64_MAX ? INT64_MAX : dispatcher_boot_ms(dispatcher, next_ms);
+            next_ms == INT64_MAX ? INT64_MAX : queue_boot_ms(dispatcher->queue, next_ms);
 }
 
 void backlog_sweep(struct dispatcher *dispatcher, int64_t now_ms)

@@ -28,11 +28,18 @@ static struct job *pick_ready(struct dispatcher *dispatcher)
     return best;
 }
 
+static void wait_in_queue(struct dispatcher *dispatcher, struct job *job,
+                          struct queue_settlement *settlement)
+{
+    settlement->state = MESSAGE_QUEUED;
+    settlement->not_before_ms = queue_now_ms(dispatcher->queue);
+    settlement_submit(dispatcher, job, settlement);
+}
+
 void delivery_put_back(struct dispatcher *dispatcher, struct job *job)
 {
-    struct queue_settlement settlement = {.state = MESSAGE_QUEUED,
-                                          .not_before_ms = queue_now_ms(dispatcher->queue)};
-    settlement_submit(dispatcher, job, &settlement);
+    struct queue_settlement settlement = {0};
+    wait_in_queue(dispatcher, job, &settlement);
 }
 
 // May it still go? What has waited may be dead by now.
@@ -59,7 +66,7 @@ static bool start(struct dispatcher *dispatcher, struct job *job, int64_t now_ms
     delivery->sender = job->sender;
     delivery->recipient = job->recipient;
     delivery->message = job->mime;
-    delivery->deadline_boot_ms = dispatcher_boot_ms(dispatcher, job->envelope.deadline_ms);
+    delivery->deadline_boot_ms = queue_boot_ms(dispatcher->queue, job->envelope.deadline_ms);
     if (!deliverers_start(dispatcher->deliverers, delivery, now_ms))
         return false;
     job->state = JOB_DELIVERING;
@@ -118,9 +125,7 @@ static void smarthost_failed(struct dispatcher *dispatcher, struct job *job,
         job->ready_since_ms = clock_boot_ms();
         return;
     }
-    settlement->state = MESSAGE_QUEUED;
-    settlement->not_before_ms = queue_now_ms(dispatcher->queue);
-    settlement_submit(dispatcher, job, settlement);
+    wait_in_queue(dispatcher, job, settlement);
 }
 
 static void try_again(struct dispatcher *dispatcher, struct job *job,
@@ -140,24 +145,13 @@ static void try_again(struct dispatcher *dispatcher, struct job *job,
     settlement_submit(dispatcher, job, settlement);
 }
 
-static void finish(struct dispatcher *dispatcher, struct job *job,
-                   struct queue_settlement *settlement, enum message_state state,
-                   const char *reason)
-{
-    settlement->state = state;
-    settlement->reason = reason;
-    settlement->ride = true;
-    settlement_log(dispatcher, job, message_state_name(state), reason);
-    settlement_submit(dispatcher, job, settlement);
-}
-
 static void unknown_outcome(struct dispatcher *dispatcher, struct job *job,
                             struct queue_settlement *settlement)
 {
     settlement->charge_unknown = true;
     job->unknown_outcomes++;
     if (job->unknown_outcomes > UNKNOWN_OUTCOMES_MAX)
-        finish(dispatcher, job, settlement, MESSAGE_UNKNOWN, "unknown_outcomes");
+        settlement_finish(dispatcher, job, settlement, MESSAGE_UNKNOWN, "unknown_outcomes");
     else
         try_again(dispatcher, job, settlement);
 }
@@ -167,9 +161,7 @@ static void was_cut(struct dispatcher *dispatcher, struct job *job,
                     struct queue_settlement *settlement)
 {
     if (job->row_composed || !dispatcher->draining) {
-        settlement->state = MESSAGE_QUEUED;
-        settlement->not_before_ms = queue_now_ms(dispatcher->queue);
-        settlement_submit(dispatcher, job, settlement);
+        wait_in_queue(dispatcher, job, settlement);
         return;
     }
     dots_clear(dispatcher->dots, (size_t)job->delivery.mark);
@@ -198,13 +190,13 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
     }
     switch (result->outcome) {
     case DELIVERY_SENT:
-        finish(dispatcher, job, &settlement, MESSAGE_SENT, NULL);
+        settlement_finish(dispatcher, job, &settlement, MESSAGE_SENT, NULL);
         break;
     case DELIVERY_TEMPORARY:
         try_again(dispatcher, job, &settlement);
         break;
     case DELIVERY_PERMANENT:
-        finish(dispatcher, job, &settlement, MESSAGE_FAILED, "rejected");
+        settlement_finish(dispatcher, job, &settlement, MESSAGE_FAILED, "rejected");
         break;
     case DELIVERY_SESSION:
         smarthost_failed(dispatcher, job, &settlement);
@@ -213,7 +205,7 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
         unknown_outcome(dispatcher, job, &settlement);
         break;
     case DELIVERY_EXPIRED:
-        finish(dispatcher, job, &settlement, MESSAGE_EXPIRED, "deadline");
+        settlement_finish(dispatcher, job, &settlement, MESSAGE_EXPIRED, "deadline");
         break;
     case DELIVERY_CUT:
         was_cut(dispatcher, job, &settlement);
@@ -238,8 +230,8 @@ bool delivery_settle_verdict(struct dispatcher *dispatcher, struct job *job)
     };
     struct queue_settlement settlement = {.attempt = &attempt, .charge = true};
     job->attempts++;
-    finish(dispatcher, job, &settlement, is_sent ? MESSAGE_SENT : MESSAGE_FAILED,
-           is_sent ? NULL : "rejected");
+    settlement_finish(dispatcher, job, &settlement, is_sent ? MESSAGE_SENT : MESSAGE_FAILED,
+                      is_sent ? NULL : "rejected");
     return true;
 }
 

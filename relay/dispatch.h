@@ -54,7 +54,6 @@ void dispatcher_release(struct dispatcher *dispatcher, struct job *job); // out 
 // A queue_done_fn with the job as its context, for every write: backlog_claimed() or
 // settlement_written() is called in the dispatcher's own thread.
 void dispatcher_written(void *context, enum queue_result result, const char *id);
-int64_t dispatcher_boot_ms(const struct dispatcher *dispatcher, int64_t queue_ms);
 
 // admission.c
 void admission_compose(struct dispatcher *dispatcher, struct job *job, enum compose_task task);
@@ -76,7 +75,11 @@ void delivery_put_back(struct dispatcher *dispatcher, struct job *job);
 // Commits how it goes on; the job is released when that is done. attempt may be NULL.
 void settlement_submit(struct dispatcher *dispatcher, struct job *job,
                        struct queue_settlement *settlement);
-// The same for an end without SMTP, with its log line.
+// The same for an end, with its log line; settlement holds the attempt that led to it.
+void settlement_finish(struct dispatcher *dispatcher, struct job *job,
+                       struct queue_settlement *settlement, enum message_state state,
+                       const char *reason);
+// An end without SMTP.
 void settlement_end(struct dispatcher *dispatcher, struct job *job, enum message_state state,
                     const char *reason);
 void settlement_written(struct dispatcher *dispatcher, struct job *job, enum queue_result result);

@@ -17,11 +17,6 @@ enum {
     LOOK_AGAIN_MS = 1000, // where nothing tells when a look would find something new
 };
 
-int64_t dispatcher_boot_ms(const struct dispatcher *dispatcher, int64_t queue_ms)
-{
-    return queue_boot_ms(dispatcher->queue, queue_ms);
-}
-
 void dispatcher_adopt(struct dispatcher *dispatcher, struct job *job)
 {
     job->dispatcher = dispatcher;

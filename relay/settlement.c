@@ -50,12 +50,22 @@ void settlement_submit(struct dispatcher *dispatcher, struct job *job,
     queue_settle(dispatcher->queue, job->id, settlement, dispatcher_written, job);
 }
 
+void settlement_finish(struct dispatcher *dispatcher, struct job *job,
+                       struct queue_settlement *settlement, enum message_state state,
+                       const char *reason)
+{
+    settlement->state = state;
+    settlement->reason = reason;
+    settlement->ride = true;
+    settlement_log(dispatcher, job, message_state_name(state), reason);
+    settlement_submit(dispatcher, job, settlement);
+}
+
 void settlement_end(struct dispatcher *dispatcher, struct job *job, enum message_state state,
                     const char *reason)
 {
-    settlement_log(dispatcher, job, message_state_name(state), reason);
-    struct queue_settlement settlement = {.state = state, .reason = reason, .ride = true};
-    settlement_submit(dispatcher, job, &settlement);
+    struct queue_settlement settlement = {0};
+    settlement_finish(dispatcher, job, &settlement, state, reason);
 }
 
 void settlement_written(struct dispatcher *dispatcher, struct job *job, enum queue_result result)
@@ -70,11 +80,11 @@ void settlement_written(struct dispatcher *dispatcher, struct job *job, enum que
     if (job->delivery.mark >= 0)
         dots_clear(dispatcher->dots, (size_t)job->delivery.mark);
     if (job->waits_until_ms > 0) {
-        int64_t due_ms = dispatcher_boot_ms(dispatcher, job->waits_until_ms);
+        int64_t due_ms = queue_boot_ms(dispatcher->queue, job->waits_until_ms);
         if (due_ms < dispatcher->due_at_ms)
             dispatcher->due_at_ms = due_ms;
         // Its deadline may be the first to pass; a look too early costs little.
-        int64_t deadline_ms = dispatcher_boot_ms(dispatcher, job->envelope.deadline_ms);
+        int64_t deadline_ms = queue_boot_ms(dispatcher->queue, job->envelope.deadline_ms);
         if (deadline_ms < dispatcher->overdue_at_ms)
             dispatcher->overdue_at_ms = deadline_ms;
     }
