@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct api_key {
 };
 
 struct api_keys {
+    atomic_size_t references;
     size_t count;
     struct api_key keys[KEYS_MAX];
 };
@@ -164,6 +166,7 @@ struct api_keys *api_keys_parse(const char *text, bool roles, struct error *err)
         error_set(err, ERR_TEMPORARY, "no memory");
         return NULL;
     }
+    atomic_init(&keys->references, 1);
     const char *start, *end;
     for (size_t place = 1; next_entry(&text, &start, &end); place++) {
         struct entry entry;
@@ -176,10 +179,18 @@ struct api_keys *api_keys_parse(const char *text, bool roles, struct error *err)
     return keys;
 }
 
-void api_keys_destroy(struct api_keys *keys)
+struct api_keys *api_keys_ref(struct api_keys *keys)
 {
     if (keys)
-        sodium_memzero(keys, sizeof(*keys));
+        atomic_fetch_add(&keys->references, 1);
+    return keys;
+}
+
+void api_keys_destroy(struct api_keys *keys)
+{
+    if (!keys || atomic_fetch_sub(&keys->references, 1) > 1)
+        return;
+    sodium_memzero(keys, sizeof(*keys));
     free(keys);
 }
 

@@ -22,7 +22,9 @@ struct api_keys; // immutable once made, so any number of threads may share it
 // name is called "default", further ones "default-2" and so on. ERR_INPUT names an entry by its
 // place or name, never by its key. NULL on failure.
 struct api_keys *api_keys_parse(const char *text, bool roles, struct error *err);
-void api_keys_destroy(struct api_keys *keys); // NULL is a no-op
+// The list comes with one reference; each is given back by api_keys_destroy().
+struct api_keys *api_keys_ref(struct api_keys *keys); // NULL gives NULL
+void api_keys_destroy(struct api_keys *keys);         // NULL is a no-op
 
 // The name of the key that was offered, good as long as keys, or NULL: unknown. Compares the
 // digest with every entry in constant time, so the time taken tells nothing about any key.

@@ -100,6 +100,20 @@ static void warn(const struct config *config, struct config_report *report)
     warn_of_types(config, report);
 }
 
+// Kratos' own route, which needs no configuration.
+static bool add_kratos_route(struct config *config)
+{
+    struct config_route *route = config->routes = calloc(1, sizeof(*route));
+    if (!route)
+        return false;
+    config->route_count = 1;
+    route->name = strdup("kratos");
+    route->path = strdup("/kratos/webhook");
+    route->normaliser = strdup(config->normaliser);
+    route->samples_dir = strdup(config->samples_dir);
+    return route->name && route->path && route->normaliser && route->samples_dir;
+}
+
 static bool has_fault(const struct config_report *report)
 {
     for (size_t i = 0; i < report->count; i++)
@@ -141,6 +155,8 @@ static void load(const char *file, enum config_purpose purpose, struct config *c
         settle(i, in_environment ? &environment.of[i] : &from_file.of[i], &paths, purpose, config,
                report);
     }
+    if (!add_kratos_route(config))
+        report->failed = true;
     setting_values_finish(&environment);
     setting_values_finish(&from_file);
     paths_finish(&paths);
@@ -186,6 +202,18 @@ void config_destroy(struct config *config)
     free(config->lifetimes);
     free(config->templates_dir);
     free(config->normaliser);
+    for (size_t i = 0; config->routes && i < config->route_count; i++) {
+        struct config_route *route = &config->routes[i];
+        free(route->name);
+        free(route->path);
+        free(route->normaliser);
+        for (size_t j = 0; route->keys && route->keys[j]; j++)
+            free(route->keys[j]);
+        free(route->keys);
+        free(route->defaults);
+        free(route->samples_dir);
+    }
+    free(config->routes);
     free(config->locale);
     free(config->timezone);
     free(config->composer_path);

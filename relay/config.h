@@ -21,6 +21,16 @@ struct config_lifetime {
     int64_t ms;
 };
 
+// A path that takes payloads.
+struct config_route {
+    char *name;        // "kratos"
+    char *path;        // "/kratos/webhook"
+    char *normaliser;  // file
+    char **keys;       // names of those that may post, NULL-terminated; NULL: every key
+    char *defaults;    // JSON object: what a mail has where the normaliser leaves it out; or NULL
+    char *samples_dir; // payloads that `check` and a reload try; NULL: none
+};
+
 // Texts are never NULL unless said so.
 struct config {
     struct endpoint listen;
@@ -42,7 +52,9 @@ struct config {
     size_t lifetime_count;
 
     char *templates_dir;
-    char *normaliser; // file
+    char *normaliser;            // file
+    struct config_route *routes; // the first is Kratos'
+    size_t route_count;
     char *locale;
     char *timezone;
 

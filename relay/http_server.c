@@ -15,7 +15,6 @@
 #include "relay/base/log.h"
 #include "relay/http_head.h"
 #include "relay/http_reply.h"
-#include "relay/routes.h"
 
 enum {
     BACKLOG = 511,
@@ -37,6 +36,7 @@ struct http_server {
 
     pthread_mutex_t lock;
     pthread_cond_t settled;
+    struct routes *routes;
     size_t owed;      // payloads handed over whose answer has not left yet
     size_t answering; // threads inside http_answer(): the daemon must not go before they are out
 
@@ -57,6 +57,7 @@ struct http_exchange {
     struct http_server *server;
     struct MHD_Connection *connection;
     enum exchange_phase phase;
+    struct routes *routes; // keeps the next two
     const struct route *route;
     const char *key_name;
     struct buffer body;
@@ -158,13 +159,13 @@ static enum MHD_Result look_at_header(void *context, enum MHD_ValueKind kind, co
 
 // Decides over a request before its body is read, so that a stranger costs nothing.
 // REPLY_ACCEPTED: the body is wanted.
-static enum http_reply examine(const struct http_server *server, const struct http_head *head,
-                               const char *method, const char *path, const struct route **ret_route,
-                               const char **ret_key_name)
+static enum http_reply examine(const struct http_server *server, const struct routes *routes,
+                               const struct http_head *head, const char *method, const char *path,
+                               const struct route **ret_route, const char **ret_key_name)
 {
     if (!http_head_is_sound(head))
         return REPLY_BAD_REQUEST;
-    enum route_match match = routes_match(method, path, ret_route);
+    enum route_match match = routes_match(routes, method, path, ret_route);
     if (match == ROUTE_NO_PATH)
         return REPLY_NOT_FOUND;
     if (match == ROUTE_NO_METHOD)
@@ -175,9 +176,8 @@ static enum http_reply examine(const struct http_server *server, const struct ht
         return server->handlers.ready(server->handlers.context) ? REPLY_HEALTHY : REPLY_NOT_READY;
 
     // An absent key takes the same way as a wrong one.
-    *ret_key_name = api_keys_find(server->options.keys, head->api_key ? head->api_key : "",
-                                  head->api_key_size, NULL);
-    if (!*ret_key_name)
+    if (routes_admit(routes, *ret_route, head->api_key ? head->api_key : "", head->api_key_size,
+                     clock_wall_ms(), ret_key_name) != ROUTE_ADMITTED)
         return REPLY_UNAUTHORIZED;
     if (!http_head_is_json(head))
         return REPLY_WRONG_TYPE;
@@ -193,26 +193,51 @@ static enum MHD_Result refuse(struct http_server *server, struct MHD_Connection 
                       reply == REPLY_WRONG_METHOD && route ? route->allow : NULL);
 }
 
+static struct routes *current_routes(struct http_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    struct routes *routes = routes_ref(server->routes);
+    pthread_mutex_unlock(&server->lock);
+    return routes;
+}
+
+void http_server_set_routes(struct http_server *server, struct routes *routes)
+{
+    routes_ref(routes);
+    pthread_mutex_lock(&server->lock);
+    struct routes *before = server->routes;
+    server->routes = routes;
+    pthread_mutex_unlock(&server->lock);
+    routes_unref(before);
+}
+
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *connection,
                              const char *method, const char *path, const char *version,
                              void **ret_exchange)
 {
     struct http_head head = {.version = version};
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at_header, &head);
+    struct routes *routes = current_routes(server);
     const struct route *route = NULL;
     const char *key_name = NULL;
-    enum http_reply reply = examine(server, &head, method, path, &route, &key_name);
+    enum http_reply reply = examine(server, routes, &head, method, path, &route, &key_name);
     if (reply != REPLY_ACCEPTED && reply != REPLY_HEALTHY && reply != REPLY_NOT_READY)
         log_refusal(server, reply, route ? route->path : NULL);
     // An answer before the request is whole closes the connection: right where a body is not
     // wanted, and a pity for a health check.
     bool has_body = head.transfer_encoding || head.length > 0;
-    if (reply != REPLY_ACCEPTED && (has_body || reply == REPLY_BAD_REQUEST))
-        return refuse(server, connection, reply, route);
+    if (reply != REPLY_ACCEPTED && (has_body || reply == REPLY_BAD_REQUEST)) {
+        enum MHD_Result result = refuse(server, connection, reply, route);
+        routes_unref(routes);
+        return result;
+    }
     struct http_exchange *exchange = calloc(1, sizeof(*exchange));
-    if (!exchange)
+    if (!exchange) {
+        routes_unref(routes);
         return refuse(server, connection, REPLY_UNAVAILABLE, NULL);
+    }
     *exchange = (struct http_exchange){.server = server,
+                                       .routes = routes,
                                        .connection = connection,
                                        .phase = reply == REPLY_ACCEPTED ? EXCHANGE_UPLOAD
                                                                         : EXCHANGE_REFUSED,
@@ -322,6 +347,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     if (was_handed_over)
         log_outcome(exchange);
     buffer_finish(&exchange->body);
+    routes_unref(exchange->routes);
     free(exchange);
     if (!was_handed_over)
         return;
@@ -378,6 +404,7 @@ struct http_server *http_server_create(const struct http_options *options,
     }
     server->options = *options;
     server->handlers = *handlers;
+    server->routes = routes_ref(options->routes);
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->settled, NULL);
 
@@ -432,5 +459,6 @@ void http_server_destroy(struct http_server *server)
         MHD_stop_daemon(server->daemon);
     pthread_cond_destroy(&server->settled);
     pthread_mutex_destroy(&server->lock);
+    routes_unref(server->routes);
     free(server);
 }

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "relay/api_key.h"
 #include "relay/base/error.h"
 #include "relay/endpoint.h"
+#include "relay/routes.h"
 
 struct http_server;
 struct http_exchange; // a POST that waits for its answer
@@ -47,13 +47,17 @@ void http_answer(struct http_exchange *exchange, enum http_outcome outcome, cons
 
 struct http_options {
     struct endpoint listen;
-    const struct api_keys *keys; // borrowed for the server's life
+    struct routes *routes; // the server takes a reference of its own
     size_t body_limit_bytes;
 };
 
 // Binds, and accepts from now on. NULL on failure.
 struct http_server *http_server_create(const struct http_options *options,
                                        const struct http_handlers *handlers, struct error *err);
+// Any thread. Requests that come from now on are looked at by these; those under way are not
+// disturbed. Takes a reference of its own.
+void http_server_set_routes(struct http_server *server, struct routes *routes);
+
 // What was really bound, "127.0.0.1:34571".
 const char *http_server_address(const struct http_server *server);
 

@@ -1,15 +1,82 @@
 #include "relay/routes.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const struct route routes[] = {
-    {"/kratos/webhook", ROUTE_INTAKE, "kratos", "POST"},
+#include "relay/api_key.h"
+#include "relay/config.h"
+
+struct intake_route {
+    struct route route;
+    char *name, *path;
+};
+
+struct routes {
+    atomic_size_t references;
+    struct api_keys *keys;
+    struct intake_route *intakes;
+    size_t intake_count;
+};
+
+static const struct route health_routes[] = {
     {"/health/live", ROUTE_LIVE, NULL, "GET, HEAD"},
     {"/health/alive", ROUTE_LIVE, NULL, "GET, HEAD"}, // Kratos' own name for it
     {"/health/ready", ROUTE_READY, NULL, "GET, HEAD"},
 };
+
+static void routes_destroy(struct routes *routes)
+{
+    for (size_t i = 0; routes->intakes && i < routes->intake_count; i++) {
+        free(routes->intakes[i].name);
+        free(routes->intakes[i].path);
+    }
+    free(routes->intakes);
+    api_keys_destroy(routes->keys);
+    free(routes);
+}
+
+static bool copy_intake(struct intake_route *intake, const struct config_route *from)
+{
+    intake->name = strdup(from->name);
+    intake->path = strdup(from->path);
+    intake->route = (struct route){intake->path, ROUTE_INTAKE, intake->name, "POST"};
+    return intake->name && intake->path;
+}
+
+struct routes *routes_create(const struct config *config, struct error *err)
+{
+    struct routes *routes = calloc(1, sizeof(*routes));
+    bool ok = routes != NULL;
+    if (ok) {
+        atomic_init(&routes->references, 1);
+        routes->keys = api_keys_ref(config->api_keys);
+        routes->intake_count = config->route_count;
+        routes->intakes = calloc(config->route_count, sizeof(*routes->intakes));
+        ok = routes->intakes != NULL;
+    }
+    for (size_t i = 0; ok && i < config->route_count; i++)
+        ok = copy_intake(&routes->intakes[i], &config->routes[i]);
+    if (ok)
+        return routes;
+    if (routes)
+        routes_destroy(routes);
+    error_set(err, ERR_TEMPORARY, "no memory");
+    return NULL;
+}
+
+struct routes *routes_ref(struct routes *routes)
+{
+    atomic_fetch_add(&routes->references, 1);
+    return routes;
+}
+
+void routes_unref(struct routes *routes)
+{
+    if (routes && atomic_fetch_sub(&routes->references, 1) == 1)
+        routes_destroy(routes);
+}
 
 // Is method one of "GET, HEAD"?
 static bool is_allowed(const char *allow, const char *method)
@@ -26,13 +93,36 @@ static bool is_allowed(const char *allow, const char *method)
     return false;
 }
 
-enum route_match routes_match(const char *method, const char *path, const struct route **ret_route)
+static const struct route *find_path(const struct routes *routes, const char *path)
 {
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (strcmp(routes[i].path, path) != 0)
-            continue;
-        *ret_route = &routes[i];
-        return is_allowed(routes[i].allow, method) ? ROUTE_FOUND : ROUTE_NO_METHOD;
-    }
-    return ROUTE_NO_PATH;
+    for (size_t i = 0; i < routes->intake_count; i++)
+        if (strcmp(routes->intakes[i].path, path) == 0)
+            return &routes->intakes[i].route;
+    for (size_t i = 0; i < sizeof(health_routes) / sizeof(health_routes[0]); i++)
+        if (strcmp(health_routes[i].path, path) == 0)
+            return &health_routes[i];
+    return NULL;
+}
+
+enum route_match routes_match(const struct routes *routes, const char *method, const char *path,
+                              const struct route **ret_route)
+{
+    const struct route *route = find_path(routes, path);
+    if (!route)
+        return ROUTE_NO_PATH;
+    *ret_route = route;
+    return is_allowed(route->allow, method) ? ROUTE_FOUND : ROUTE_NO_METHOD;
+}
+
+enum route_admission routes_admit(const struct routes *routes, const struct route *route,
+                                  const char *offered, size_t offered_size, int64_t wall_ms,
+                                  const char **ret_key_name)
+{
+    (void)route;
+    (void)wall_ms;
+    const char *name = api_keys_find(routes->keys, offered, offered_size, NULL);
+    if (!name)
+        return ROUTE_KEY_UNKNOWN;
+    *ret_key_name = name;
+    return ROUTE_ADMITTED;
 }

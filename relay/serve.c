@@ -25,6 +25,7 @@
 #include "relay/http_server.h"
 #include "relay/intake.h"
 #include "relay/recovery.h"
+#include "relay/routes.h"
 
 enum {
     EXIT_TRY_AGAIN = 75, // EX_TEMPFAIL: another daemon has the queue
@@ -47,6 +48,7 @@ struct relay {
     char owner[QUEUE_ID_SIZE];
     struct dispatcher *dispatcher;
     struct intake intake;
+    struct routes *routes;
     struct http_server *http;
     int64_t started_ms;
     bool stopping, is_broken;
@@ -160,8 +162,13 @@ static int start(struct relay *relay)
     }
     relay->intake = (struct intake){.queue = relay->queue, .dispatcher = relay->dispatcher};
     const struct http_handlers handlers = intake_handlers(&relay->intake);
+    relay->routes = routes_create(config, &err);
+    if (!relay->routes) {
+        log_fault("start_failed", &err);
+        return EXIT_FAILURE;
+    }
     const struct http_options http = {.listen = config->listen,
-                                      .keys = config->api_keys,
+                                      .routes = relay->routes,
                                       .body_limit_bytes = (size_t)config->body_limit_bytes};
     relay->http = http_server_create(&http, &handlers, &err);
     if (!relay->http) {
@@ -222,6 +229,7 @@ static void stop(struct relay *relay)
 static void release(struct relay *relay)
 {
     http_server_destroy(relay->http);
+    routes_unref(relay->routes);
     if (relay->queue)
         queue_stop(relay->queue);
     dispatcher_destroy(relay->dispatcher);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "relay/base/log.h"
+#include "relay/config.h"
 #include "relay/http_server.h"
 #include "tests/unit/relay/raw_http.h"
 
@@ -28,7 +29,7 @@ enum { BODY_LIMIT = 4096 };
 // answers from its own thread, as the queue's writer would.
 struct fixture {
     struct http_server *server;
-    struct api_keys *keys;
+    struct routes *routes;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool hold, ready;
@@ -82,8 +83,16 @@ static int set_up(void **state)
     pthread_mutex_init(&fixture->lock, NULL);
     pthread_cond_init(&fixture->changed, NULL);
     struct error err = {0};
-    fixture->keys = api_keys_parse("kratos:key-0123456789abcdef", false, &err);
-    struct http_options options = {.keys = fixture->keys, .body_limit_bytes = BODY_LIMIT};
+    char name[] = "kratos", path[] = "/kratos/webhook";
+    struct config_route kratos = {.name = name, .path = path};
+    struct config config = {.api_keys = api_keys_parse("kratos:key-0123456789abcdef", false, &err),
+                            .routes = &kratos,
+                            .route_count = 1};
+    fixture->routes = routes_create(&config, &err);
+    api_keys_destroy(config.api_keys);
+    if (!fixture->routes)
+        return -1;
+    struct http_options options = {.routes = fixture->routes, .body_limit_bytes = BODY_LIMIT};
     const struct http_handlers handlers = {on_accept, on_ready, fixture};
     if (!endpoint_parse("127.0.0.1:0", &options.listen, &err))
         return -1;
@@ -97,7 +106,7 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     http_server_destroy(fixture->server);
-    api_keys_destroy(fixture->keys);
+    routes_unref(fixture->routes);
     pthread_cond_destroy(&fixture->changed);
     pthread_mutex_destroy(&fixture->lock);
     free(fixture);

@@ -6,9 +6,23 @@
 #include <cmocka.h>
 // clang-format on
 
+#include <stdlib.h>
+
+#include "relay/config.h"
 #include "relay/routes.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct routes *make_routes(void)
+{
+    struct error err = {0};
+    char name[] = "kratos", path[] = "/kratos/webhook";
+    struct config_route kratos = {.name = name, .path = path};
+    const struct config config = {.routes = &kratos, .route_count = 1};
+    struct routes *routes = routes_create(&config, &err);
+    assert_non_null(routes);
+    return routes;
+}
 
 static void matches_path_and_method_exactly(void **state)
 {
@@ -36,9 +50,10 @@ static void matches_path_and_method_exactly(void **state)
         {"GET", "/", ROUTE_NO_PATH, ROUTE_INTAKE},
         {"GET", "", ROUTE_NO_PATH, ROUTE_INTAKE},
     };
+    struct routes *routes = make_routes();
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct route *route = NULL;
-        enum route_match got = routes_match(cases[i].method, cases[i].path, &route);
+        enum route_match got = routes_match(routes, cases[i].method, cases[i].path, &route);
         if (got != cases[i].want)
             fail_msg("%s %s: %d", cases[i].method, cases[i].path, got);
         if (got == ROUTE_NO_PATH)
@@ -46,16 +61,19 @@ static void matches_path_and_method_exactly(void **state)
         else
             assert_int_equal(route->kind, cases[i].kind);
     }
+    routes_unref(routes);
 }
 
 static void says_what_is_allowed(void **state)
 {
     (void)state;
+    struct routes *routes = make_routes();
     const struct route *route = NULL;
-    assert_int_equal(routes_match("PUT", "/kratos/webhook", &route), ROUTE_NO_METHOD);
+    assert_int_equal(routes_match(routes, "PUT", "/kratos/webhook", &route), ROUTE_NO_METHOD);
     assert_string_equal(route->allow, "POST");
-    assert_int_equal(routes_match("POST", "/kratos/webhook", &route), ROUTE_FOUND);
+    assert_int_equal(routes_match(routes, "POST", "/kratos/webhook", &route), ROUTE_FOUND);
     assert_string_equal(route->name, "kratos");
+    routes_unref(routes);
 }
 
 int main(void)
