@@ -26,7 +26,8 @@ bool composer_session_ask(struct composer_session *session, const json_t *header
                           size_t blob_size, int timeout_ms, json_t **ret_header,
                           struct frame *ret_frame, struct error *err);
 
-// The header of `init` (docs/protocol.md). The caller json_decref()s it. NULL: no memory.
+// The header of `init` (docs/protocol.md). The caller json_decref()s it. NULL: no memory, or a
+// setting is no UTF-8.
 json_t *composer_init_header(const struct config *config);
 
 #endif
