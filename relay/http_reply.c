@@ -28,6 +28,10 @@ static const struct {
                                      "the body must be application/json, not encoded")},
     [REPLY_UNAVAILABLE] = {503, "unavailable",
                            ERROR_BODY("unavailable", "the message cannot be stored now")},
+    [REPLY_RELEASED] = {200, "released", ""},
+    [REPLY_NO_MESSAGE] = {404, "no_message", ERROR_BODY("no_message", "there is no such message")},
+    [REPLY_WRONG_STATE] = {409, "wrong_state",
+                           ERROR_BODY("wrong_state", "only parked or held messages are released")},
 };
 
 unsigned http_reply_status(enum http_reply reply)

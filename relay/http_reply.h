@@ -1,4 +1,4 @@
-// http_reply.h - the answers of the mail listener (design §5): status and body, all constant.
+// http_reply.h - the answers of the listeners (design §5): status and body, all constant.
 //
 // No answer is ever a redirect (Go turns the POST into a GET and Kratos takes a 200 for it as
 // sent) or carries Retry-After (Kratos 1.0 to 25.4 sleep as long as it says).
@@ -18,6 +18,9 @@ enum http_reply {
     REPLY_TOO_LARGE,
     REPLY_WRONG_TYPE,
     REPLY_UNAVAILABLE,
+    REPLY_RELEASED,
+    REPLY_NO_MESSAGE,
+    REPLY_WRONG_STATE,
 };
 
 unsigned http_reply_status(enum http_reply reply);

@@ -24,6 +24,7 @@ enum {
     IDLE_S = 120, // above Go's 90 s, so that it is never us who closes while Kratos posts
     BODY_LIMIT_MS = 10000,
     REFUSAL_LOG_MS = 1000,
+    ID_LENGTH = 36,
     MESSAGE_ID_SIZE = 64,
 };
 
@@ -118,12 +119,21 @@ static enum http_reply outcome_reply(enum http_outcome outcome)
         return REPLY_NOT_JSON;
     case HTTP_UNAVAILABLE:
         return REPLY_UNAVAILABLE;
+    case HTTP_RELEASED:
+        return REPLY_RELEASED;
+    case HTTP_NO_MESSAGE:
+        return REPLY_NO_MESSAGE;
+    case HTTP_WRONG_STATE:
+        return REPLY_WRONG_STATE;
     }
     return REPLY_UNAVAILABLE;
 }
 
+// What was done to a message is for whoever did it to log.
 static void log_outcome(const struct http_exchange *exchange)
 {
+    if (exchange->server->options.service == HTTP_CONTROL)
+        return;
     enum log_level level = LOG_INFO;
     const char *event = "accepted", *reason = NULL;
     switch (exchange->outcome) {
@@ -141,6 +151,10 @@ static void log_outcome(const struct http_exchange *exchange)
         level = LOG_WARNING;
         event = "refused";
         reason = http_reply_name(outcome_reply(exchange->outcome));
+        break;
+    case HTTP_RELEASED:
+    case HTTP_NO_MESSAGE:
+    case HTTP_WRONG_STATE:
         break;
     }
     LOG(level, event, LOG_STRING("id", *exchange->id ? exchange->id : NULL),
@@ -186,17 +200,42 @@ static enum http_reply examine(const struct http_server *server, const struct ro
     return REPLY_ACCEPTED;
 }
 
+// Copies the id out of "/admin/messages/{id}/release".
+static bool parse_release(const char *path, char ret_id[MESSAGE_ID_SIZE])
+{
+    static const char before[] = "/admin/messages/", behind[] = "/release";
+    if (strncmp(path, before, sizeof(before) - 1) != 0)
+        return false;
+    const char *id = path + sizeof(before) - 1;
+    if (strspn(id, "0123456789abcdef-") != ID_LENGTH || strcmp(id + ID_LENGTH, behind) != 0)
+        return false;
+    snprintf(ret_id, MESSAGE_ID_SIZE, "%.*s", ID_LENGTH, id);
+    return true;
+}
+
+static enum http_reply examine_control(const struct http_head *head, const char *method,
+                                       const char *path, char ret_id[MESSAGE_ID_SIZE])
+{
+    if (!http_head_is_sound(head))
+        return REPLY_BAD_REQUEST;
+    if (!parse_release(path, ret_id))
+        return REPLY_NOT_FOUND;
+    return strcmp(method, "POST") == 0 ? REPLY_ACCEPTED : REPLY_WRONG_METHOD;
+}
+
 static enum MHD_Result refuse(struct http_server *server, struct MHD_Connection *connection,
                               enum http_reply reply, const struct route *route)
 {
     return send_reply(server, connection, reply, "Allow",
-                      reply == REPLY_WRONG_METHOD && route ? route->allow : NULL);
+                      reply != REPLY_WRONG_METHOD ? NULL
+                      : route                     ? route->allow
+                                                  : "POST");
 }
 
 static struct routes *current_routes(struct http_server *server)
 {
     pthread_mutex_lock(&server->lock);
-    struct routes *routes = routes_ref(server->routes);
+    struct routes *routes = server->routes ? routes_ref(server->routes) : NULL;
     pthread_mutex_unlock(&server->lock);
     return routes;
 }
@@ -220,7 +259,10 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
     struct routes *routes = current_routes(server);
     const struct route *route = NULL;
     const char *key_name = NULL;
-    enum http_reply reply = examine(server, routes, &head, method, path, &route, &key_name);
+    char id[MESSAGE_ID_SIZE] = "";
+    enum http_reply reply = server->options.service == HTTP_CONTROL
+                                ? examine_control(&head, method, path, id)
+                                : examine(server, routes, &head, method, path, &route, &key_name);
     if (reply != REPLY_ACCEPTED && reply != REPLY_HEALTHY && reply != REPLY_NOT_READY)
         log_refusal(server, reply, route ? route->path : NULL);
     // An answer before the request is whole closes the connection: right where a body is not
@@ -245,6 +287,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
                                        .route = route,
                                        .key_name = key_name,
                                        .started_us = clock_boot_us()};
+    memcpy(exchange->id, id, sizeof(id));
     buffer_init(&exchange->body, server->options.body_limit_bytes);
     *ret_exchange = exchange;
     return MHD_YES;
@@ -255,7 +298,8 @@ static enum MHD_Result take_body(struct http_exchange *exchange, const char *dat
     // The connection's own timeout is for silence only; a byte a second never meets it.
     if (clock_boot_us() - exchange->started_us > BODY_LIMIT_MS * INT64_C(1000))
         return MHD_NO;
-    buffer_append(&exchange->body, data, *size);
+    if (exchange->server->options.service == HTTP_MAIL)
+        buffer_append(&exchange->body, data, *size);
     exchange->body_size += *size;
     *size = 0;
     return MHD_YES;
@@ -278,6 +322,12 @@ static enum MHD_Result hand_over(struct http_exchange *exchange)
     // Suspended first: the answer may come before accept() returns, and resumes it.
     exchange->phase = EXCHANGE_WAITING;
     MHD_suspend_connection(exchange->connection);
+    if (server->options.service == HTTP_CONTROL) {
+        char id[MESSAGE_ID_SIZE]; // a copy: the answer puts its own there
+        memcpy(id, exchange->id, sizeof(id));
+        server->handlers.release(server->handlers.context, exchange, id);
+        return MHD_YES;
+    }
     const struct http_post post = {.route = exchange->route->name,
                                    .key_name = exchange->key_name,
                                    .payload = exchange->body.data ? exchange->body.data : "",
@@ -394,35 +444,49 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, int fd)
         keep_escapes, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
+static bool set_up_socket(struct http_server *server, int fd, struct error *err)
+{
+    int family = 0;
+    socklen_t size = sizeof(family);
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
+        return error_errno(err, ERR_IO, "SO_DOMAIN");
+    if (family == AF_UNIX) {
+        snprintf(server->address, sizeof(server->address), "unix");
+        return true;
+    }
+    const int on = 1; // connections inherit it
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+        return error_errno(err, ERR_IO, "TCP_NODELAY");
+    return endpoint_bound(fd, server->address, err);
+}
+
 struct http_server *http_server_create(const struct http_options *options,
                                        const struct http_handlers *handlers, struct error *err)
 {
     struct http_server *server = calloc(1, sizeof(*server));
     if (!server) {
+        if (options->listen_fd >= 0)
+            close(options->listen_fd);
         error_set(err, ERR_TEMPORARY, "no memory");
         return NULL;
     }
     server->options = *options;
     server->handlers = *handlers;
-    server->routes = routes_ref(options->routes);
+    server->routes = options->routes ? routes_ref(options->routes) : NULL;
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->settled, NULL);
 
-    int fd = endpoint_listen(&options->listen, BACKLOG, err);
-    const int on = 1;
-    if (fd < 0 || !endpoint_bound(fd, server->address, err))
+    int fd = options->listen_fd >= 0 ? options->listen_fd
+                                     : endpoint_listen(&options->listen, BACKLOG, err);
+    if (fd < 0 || !set_up_socket(server, fd, err))
         goto fail;
-    // Connections inherit it.
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) {
-        error_errno(err, ERR_IO, "TCP_NODELAY");
-        goto fail;
-    }
     server->daemon = start_daemon(server, fd);
     if (!server->daemon) {
         error_set(err, ERR_IO, "the HTTP server on %s does not start", server->address);
         goto fail;
     }
-    LOG(LOG_INFO, "listening", LOG_STRING("listener", "mail"),
+    LOG(LOG_INFO, "listening",
+        LOG_STRING("listener", options->service == HTTP_CONTROL ? "control" : "mail"),
         LOG_STRING("address", server->address));
     return server;
 fail:

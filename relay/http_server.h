@@ -1,9 +1,9 @@
-// http_server.h - the mail listener: the only place that knows libmicrohttpd.
+// http_server.h - the HTTP listeners: the only place that knows libmicrohttpd.
 //
-// Checks framing, path, method, key, type and size, hands the payload over, and holds the
-// connection until the payload's fate is known; the answers are those of design §5. One thread
-// of its own serves all connections. Logs `listening`, `accepted`, `duplicate`, `empty_payload`
-// and, at most once a second, `unauthorized`.
+// Checks framing, path, method, key, type and size, hands the request over, and holds the
+// connection until its fate is known; the answers are those of design §5. One thread of its own
+// serves all connections of a listener. Logs `listening`, `accepted`, `duplicate`,
+// `empty_payload` and, at most once a second, `unauthorized` or `refused`.
 #ifndef RELAY_HTTP_SERVER_H
 #define RELAY_HTTP_SERVER_H
 
@@ -16,6 +16,11 @@
 
 struct http_server;
 struct http_exchange; // a POST that waits for its answer
+
+enum http_service {
+    HTTP_MAIL,    // the routes, and health
+    HTTP_CONTROL, // POST /admin/messages/{id}/release and nothing else; needs no key
+};
 
 // A payload with a valid key, of an allowed size (which may be 0). Good during the call only.
 struct http_post {
@@ -31,14 +36,21 @@ enum http_outcome {
     HTTP_EMPTY,       // 400, and an alarm: Kratos lost this mail
     HTTP_NOT_JSON,    // 400
     HTTP_UNAVAILABLE, // 503: cannot be stored now
+    // of a release
+    HTTP_RELEASED,    // 200
+    HTTP_NO_MESSAGE,  // 404
+    HTTP_WRONG_STATE, // 409: neither parked nor held
 };
 
-// Both are called in the server's thread and must not block.
+// All are called in the server's thread and must not block; accept and release must each lead
+// to exactly one http_answer(), at once or later.
 struct http_handlers {
-    // Must lead to exactly one http_answer(), at once or later.
+    // HTTP_MAIL
     void (*accept)(void *context, struct http_exchange *exchange, const struct http_post *post);
     bool (*ready)(void *context); // could a message be accepted durably now?
     void *context;
+    // HTTP_CONTROL; id is 36 hexadecimal digits and '-', good during the call only.
+    void (*release)(void *context, struct http_exchange *exchange, const char *id);
 };
 
 // Any thread. Answers; id (or NULL) goes out as X-Message-Id. The exchange is gone for the
@@ -46,8 +58,11 @@ struct http_handlers {
 void http_answer(struct http_exchange *exchange, enum http_outcome outcome, const char *id);
 
 struct http_options {
-    struct endpoint listen;
-    struct routes *routes; // the server takes a reference of its own
+    enum http_service service;
+    struct endpoint listen; // where listen_fd is < 0
+    int listen_fd;          // >= 0: a listening, non-blocking socket, the server's to close, even
+                            // where it cannot be created
+    struct routes *routes;  // of HTTP_MAIL; the server takes a reference of its own
     size_t body_limit_bytes;
 };
 
@@ -58,7 +73,7 @@ struct http_server *http_server_create(const struct http_options *options,
 // disturbed. Takes a reference of its own.
 void http_server_set_routes(struct http_server *server, struct routes *routes);
 
-// What was really bound, "127.0.0.1:34571".
+// What was really bound, "127.0.0.1:34571"; "unix" for a unix socket.
 const char *http_server_address(const struct http_server *server);
 
 // Closes the listening socket; connections that are open are still served, each answer telling

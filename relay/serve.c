@@ -167,7 +167,9 @@ static int start(struct relay *relay)
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
-    const struct http_options http = {.listen = config->listen,
+    const struct http_options http = {.service = HTTP_MAIL,
+                                      .listen = config->listen,
+                                      .listen_fd = -1,
                                       .routes = relay->routes,
                                       .body_limit_bytes = (size_t)config->body_limit_bytes};
     relay->http = http_server_create(&http, &handlers, &err);

@@ -92,8 +92,10 @@ static int set_up(void **state)
     api_keys_destroy(config.api_keys);
     if (!fixture->routes)
         return -1;
-    struct http_options options = {.routes = fixture->routes, .body_limit_bytes = BODY_LIMIT};
-    const struct http_handlers handlers = {on_accept, on_ready, fixture};
+    struct http_options options = {
+        .listen_fd = -1, .routes = fixture->routes, .body_limit_bytes = BODY_LIMIT};
+    const struct http_handlers handlers = {
+        .accept = on_accept, .ready = on_ready, .context = fixture};
     if (!endpoint_parse("127.0.0.1:0", &options.listen, &err))
         return -1;
     log_setup(LOG_JSON, LOG_ERROR);
