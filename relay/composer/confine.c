@@ -2,12 +2,24 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #define MEMORY_BYTES (512UL * 1024 * 1024)
 #define DESCRIPTORS 16
 
-bool confine(struct error *err)
+static void note(struct confinement *confinement, bool in_force, const char *what, const char *why)
+{
+    if (in_force && confinement->in_force_count < CONFINEMENT_ITEMS_MAX)
+        snprintf(confinement->in_force[confinement->in_force_count++],
+                 sizeof(confinement->in_force[0]), "%s", what);
+    else if (!in_force && confinement->missing_count < CONFINEMENT_ITEMS_MAX)
+        snprintf(confinement->missing[confinement->missing_count++],
+                 sizeof(confinement->missing[0]), "%s: %s", what, why);
+}
+
+static bool set_limits(struct error *err)
 {
     static const struct {
         const char *name;
@@ -29,5 +41,17 @@ bool confine(struct error *err)
         if (setrlimit(limits[i].resource, &limit) < 0)
             return error_errno(err, ERR_IO, "set %s", limits[i].name);
     }
+    return true;
+}
+
+bool confine(struct confinement *ret_confinement, struct error *err)
+{
+    struct confinement confinement = {0};
+    if (!set_limits(err))
+        return false;
+    note(&confinement, true, "rlimits", "");
+    note(&confinement, prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1, "no_new_privs", "not set");
+    note(&confinement, prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0, "not_dumpable", "not set");
+    *ret_confinement = confinement;
     return true;
 }

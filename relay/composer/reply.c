@@ -19,9 +19,18 @@ static bool write_frame(int fd, json_t *header, const struct frame_blob *blobs, 
     return frame_write(fd, &frame, err);
 }
 
-bool reply_ready(int fd, struct error *err)
+bool reply_ready(int fd, const struct confinement *confinement, struct error *err)
 {
-    return write_frame(fd, json_pack("{s:s}", "op", "ready"), NULL, 0, err);
+    json_auto_t *in_force = json_array();
+    json_auto_t *missing = json_array();
+    for (size_t i = 0; i < confinement->in_force_count; i++)
+        json_array_append_new(in_force, json_string(confinement->in_force[i]));
+    for (size_t i = 0; i < confinement->missing_count; i++)
+        json_array_append_new(missing, json_string(confinement->missing[i]));
+    return write_frame(
+        fd,
+        json_pack("{s:s, s:O, s:O}", "op", "ready", "confinement", in_force, "unconfined", missing),
+        NULL, 0, err);
 }
 
 bool reply_faults(int fd, json_t *faults, struct error *err)

@@ -10,8 +10,10 @@
 
 #include "relay/base/error.h"
 #include "relay/composer/compose.h"
+#include "relay/composer/confine.h"
 
-bool reply_ready(int fd, struct error *err);
+// Says what is in force, and what is not.
+bool reply_ready(int fd, const struct confinement *confinement, struct error *err);
 bool reply_faults(int fd, json_t *faults, struct error *err);
 bool reply_evaluated(int fd, const char *json, struct error *err);
 

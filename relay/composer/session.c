@@ -30,6 +30,7 @@ struct session {
     enum session_state state;
     enum session_end end;
     struct error *err;
+    struct confinement confinement; // for `ready`
     struct composer *composer; // NULL before `init`
     char *normaliser_file;
     struct buffer normaliser_text;
@@ -249,7 +250,7 @@ static json_t *next_payload(void *context)
     }
     if (session->state == SESSION_WARMING) {
         session->state = SESSION_WARM;
-        answered(session, reply_ready(session->fd, session->err));
+        answered(session, reply_ready(session->fd, &session->confinement, session->err));
     }
     json_t *document = NULL;
     while (!document && session->state != SESSION_OVER) {
@@ -353,7 +354,7 @@ static bool load(struct session *session, json_t *header)
     session->composer = composer_create(&settings, faults);
     if (!session->composer || json_array_size(faults) > 0)
         return answer_faults(session, faults);
-    return confine(session->err) || session_break(session);
+    return confine(&session->confinement, session->err) || session_break(session);
 }
 
 static void session_finish(struct session *session)

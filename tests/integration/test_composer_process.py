@@ -60,7 +60,7 @@ def start():
         child = Child(COMPOSER)
         children.append(child)
         header, _ = child.ask(init(**changes))
-        assert header == {"op": "ready"}
+        assert header["op"] == "ready"
         return child
     yield start_one
     for child in children:
@@ -416,7 +416,7 @@ def test_a_normaliser_that_loops_can_be_killed(start, tmp_path):
     path.write_text("local endless(n) = endless(n + 1) tailstrict;\n"
                     "function(payload) if std.objectHas(payload, 'loop') then endless(0)")
     child = Child(COMPOSER)
-    assert child.ask(init(normaliser=str(path)))[0] == {"op": "ready"}
+    assert child.ask(init(normaliser=str(path)))[0]["op"] == "ready"
     child.socket.settimeout(1)
     with pytest.raises(TimeoutError):
         compose(child, {"loop": True})
@@ -472,7 +472,7 @@ def test_a_normaliser_that_does_not_compile_is_a_fault(bare, tmp_path):
 def test_wrong_frames_end_it(bare, raw, ready):
     child = bare()
     if ready:
-        assert child.ask(init())[0] == {"op": "ready"}
+        assert child.ask(init())[0]["op"] == "ready"
     child.socket.sendall(raw)
     assert child.receive() is None
     assert child.wait() == os.EX_SOFTWARE
