@@ -17,6 +17,7 @@ void admission_compose(struct dispatcher *dispatcher, struct job *job, enum comp
     job->request = (struct compose_request){
         .task = task,
         .id = job->id,
+        .route = job->route,
         .blob = job->body,
         .blob_size = job->body_size,
         .received_boot_ms = queue_boot_ms(dispatcher->queue, job->received_ms),

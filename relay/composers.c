@@ -6,8 +6,6 @@
 
 #include "relay/base/clock.h"
 #include "relay/child.h"
-#include "relay/composer_session.h"
-#include "relay/config.h"
 
 enum {
     COMPOSERS_MAX = 2,
@@ -38,7 +36,8 @@ struct composer {
 
 struct composers {
     struct event_loop *loop;
-    const struct config *config;
+    char *program;
+    json_t *init;
     struct composers_handlers handlers;
     struct composer slots[COMPOSERS_MAX];
     struct compose_request *waiting, **waiting_end;
@@ -54,6 +53,8 @@ static json_t *request_header(const struct compose_request *request)
     json_t *header = json_pack(
         "{s:s, s:s, s:I, s:I}", "op", request->task == COMPOSE_RENDER ? "render" : "compose", "id",
         request->id, "elapsed_ms", elapsed_ms, "wall_ms", (json_int_t)clock_wall_ms());
+    if (header && request->route && request->task != COMPOSE_RENDER)
+        json_object_set_new(header, "route", json_string(request->route));
     if (header && request->task == COMPOSE_FALLBACK)
         json_object_set_new(header, "fallback", json_true());
     return header;
@@ -140,10 +141,9 @@ static void start(struct composer *composer)
 {
     struct composers *composers = composer->owner;
     struct error err = {0};
-    composer->child = child_start(composers->loop, composers->config->composer_path, NULL, 0,
-                                  on_frame, on_end, composer, &err);
-    json_auto_t *header = composer_init_header(composers->config);
-    if (composer->child && header && child_send(composer->child, header, NULL, 0, &err)) {
+    composer->child =
+        child_start(composers->loop, composers->program, NULL, 0, on_frame, on_end, composer, &err);
+    if (composer->child && child_send(composer->child, composers->init, NULL, 0, &err)) {
         composer->state = COMPOSER_LOADING;
         composer->limit_ms = clock_boot_ms() + READY_LIMIT_MS;
         return;
@@ -186,7 +186,7 @@ static void assign(struct composers *composers)
     }
 }
 
-struct composers *composers_create(struct event_loop *loop, const struct config *config,
+struct composers *composers_create(struct event_loop *loop, const char *program, const json_t *init,
                                    const struct composers_handlers *handlers, json_t **ret_faults,
                                    struct error *err)
 {
@@ -195,7 +195,15 @@ struct composers *composers_create(struct event_loop *loop, const struct config 
         error_set(err, ERR_TEMPORARY, "composers: no memory");
         return NULL;
     }
-    *composers = (struct composers){.loop = loop, .config = config, .handlers = *handlers};
+    *composers = (struct composers){.loop = loop,
+                                    .program = strdup(program),
+                                    .init = json_deep_copy(init),
+                                    .handlers = *handlers};
+    if (!composers->program || !composers->init) {
+        error_set(err, ERR_TEMPORARY, "composers: no memory");
+        composers_destroy(composers);
+        return NULL;
+    }
     composers->waiting_end = &composers->waiting;
     for (size_t i = 0; i < COMPOSERS_MAX; i++)
         composers->slots[i].owner = composers;
@@ -213,7 +221,7 @@ struct composers *composers_create(struct event_loop *loop, const struct config 
         error_set(err, ERR_INPUT, "%s: %s", json_string_value(json_object_get(fault, "where")),
                   json_string_value(json_object_get(fault, "what")));
     else
-        error_set(err, ERR_IO, "%s does not start", config->composer_path);
+        error_set(err, ERR_IO, "%s does not start", program);
     if (ret_faults)
         *ret_faults = json_incref(composers->faults);
     composers_destroy(composers);
@@ -227,6 +235,8 @@ void composers_destroy(struct composers *composers)
     for (size_t i = 0; i < COMPOSERS_MAX; i++)
         child_destroy(composers->slots[i].child);
     json_decref(composers->faults);
+    json_decref(composers->init);
+    free(composers->program);
     free(composers);
 }
 

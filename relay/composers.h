@@ -15,7 +15,6 @@
 #include "relay/base/frame.h"
 #include "relay/event_loop.h"
 
-struct config;
 struct composers;
 
 enum compose_task {
@@ -29,6 +28,7 @@ enum compose_task {
 struct compose_request {
     enum compose_task task;
     const char *id;
+    const char *route; // whose normaliser; not for COMPOSE_RENDER
     const void *blob;
     size_t blob_size;
     int64_t received_boot_ms;     // CLOCK_BOOTTIME
@@ -51,10 +51,11 @@ struct composers_handlers {
     void *context;
 };
 
-// Starts the first composer and waits until it has loaded everything. Faults it finds in
-// templates or normaliser are in *err (the first of them) and, all of them, in ret_faults (a
+// Starts the first composer, which is the program at that path, and waits until it has loaded
+// everything. init: the header of `init` (docs/protocol.md), copied. Faults it finds in templates
+// or normalisers are in *err (the first of them) and, all of them, in ret_faults (a
 // JSON array of {where, what}; may be NULL). NULL on failure.
-struct composers *composers_create(struct event_loop *loop, const struct config *config,
+struct composers *composers_create(struct event_loop *loop, const char *program, const json_t *init,
                                    const struct composers_handlers *handlers, json_t **ret_faults,
                                    struct error *err);
 void composers_destroy(struct composers *composers); // NULL is a no-op

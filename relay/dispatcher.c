@@ -10,6 +10,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/composer_session.h"
 #include "relay/dispatch.h"
 
 enum {
@@ -187,8 +188,11 @@ static bool create_parts(struct dispatcher *dispatcher, json_t **ret_faults, str
         return false;
     const struct composers_handlers composers_handlers = {
         .done = admission_composed, .trouble = composer_trouble, .context = dispatcher};
-    dispatcher->composers = composers_create(dispatcher->loop, dispatcher->config,
-                                             &composers_handlers, ret_faults, err);
+    json_auto_t *init = composer_init_header(dispatcher->config);
+    if (!init)
+        return error_set(err, ERR_INPUT, "a setting is no UTF-8, or there is no memory");
+    dispatcher->composers = composers_create(dispatcher->loop, dispatcher->config->composer_path,
+                                             init, &composers_handlers, ret_faults, err);
     return dispatcher->composers != NULL;
 }
 

@@ -34,11 +34,11 @@ static struct {
     bool down;
 } seen;
 
-struct composers *composers_create(struct event_loop *loop, const struct config *config,
-                                   const struct composers_handlers *handlers, json_t **ret_faults,
-                                   struct error *err)
+struct composers *composers_create(struct event_loop *loop, const char *program,
+                                   const json_t *init, const struct composers_handlers *handlers,
+                                   json_t **ret_faults, struct error *err)
 {
-    (void)loop, (void)config, (void)ret_faults, (void)err;
+    (void)loop, (void)program, (void)init, (void)ret_faults, (void)err;
     seen.composers = *handlers;
     return (struct composers *)(void *)&seen;
 }

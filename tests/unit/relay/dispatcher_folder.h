@@ -24,7 +24,14 @@ static inline int set_up(void **state)
     struct error err = {0};
     folder_make(fixture->dir);
     const struct queue_options options = {.dir = fixture->dir};
-    fixture->config = (struct config){.transaction_timeout_ms = MINUTE_MS};
+    static char any[] = "any"; // the stand-in composers look at none of these
+    fixture->config = (struct config){.transaction_timeout_ms = MINUTE_MS,
+                                      .composer_path = any,
+                                      .templates_dir = any,
+                                      .normaliser = any,
+                                      .locale = any,
+                                      .timezone = any,
+                                      .mail_from = any};
     fixture->loop = event_loop_create(&err);
     fixture->queue = queue_open(&options, &err);
     fixture->reader = fixture->queue ? queue_reader_create(fixture->queue, &err) : NULL;

@@ -13,7 +13,6 @@
 #include "relay/base/clock.h"
 #include "relay/base/process.h"
 #include "relay/composers.h"
-#include "relay/config.h"
 
 // The composer of these tests is this program itself, started with its parent's number as its
 // only argument. What a request's id says is what it does.
@@ -76,7 +75,7 @@ struct outcome {
 
 struct fixture {
     struct event_loop *loop;
-    struct config config;
+    const char *normaliser;
     struct composers *composers;
     struct outcome outcomes[64];
     size_t count, troubles;
@@ -97,13 +96,12 @@ static void on_trouble(void *context, const struct error *err)
     ((struct fixture *)context)->troubles++;
 }
 
-static char text_default[] = "default", text_bad[] = "bad", text_from[] = "a@b";
-
 static struct composers *create(struct fixture *fixture, struct error *err)
 {
     const struct composers_handlers handlers = {
         .done = on_done, .trouble = on_trouble, .context = fixture};
-    return composers_create(fixture->loop, &fixture->config, &handlers, NULL, err);
+    json_auto_t *init = json_pack("{s:s, s:s}", "op", "init", "normaliser", fixture->normaliser);
+    return composers_create(fixture->loop, program, init, &handlers, NULL, err);
 }
 
 static int set_up(void **state)
@@ -111,12 +109,7 @@ static int set_up(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     struct error err = {0};
     fixture->loop = event_loop_create(&err);
-    fixture->config = (struct config){.composer_path = program,
-                                      .normaliser = text_default,
-                                      .templates_dir = text_default,
-                                      .locale = text_default,
-                                      .timezone = text_default,
-                                      .mail_from = text_from};
+    fixture->normaliser = "good";
     fixture->composers = create(fixture, &err);
     *state = fixture;
     return fixture->composers ? 0 : -1;
@@ -225,7 +218,7 @@ static void a_forgotten_request_is_not_told_of(void **state)
 static void faults_at_start_are_named(void **state)
 {
     struct fixture *fixture = *state;
-    fixture->config.normaliser = text_bad;
+    fixture->normaliser = "bad";
     struct error err = {0};
     assert_null(create(fixture, &err));
     assert_string_equal(err.message, "bad:1: no");
