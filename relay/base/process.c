@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,10 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 #include "relay/base/cleanup.h"
 
@@ -126,6 +131,19 @@ bool process_forbid_dumps(struct error *err)
     const struct rlimit none = {0, 0};
     if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
         return error_errno(err, ERR_IO, "forbid core dumps");
+    return true;
+}
+
+bool process_silence(struct error *err)
+{
+#ifdef __SANITIZE_ADDRESS__
+    int report_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, LIFTED_FD_MIN);
+    if (report_fd >= 0)
+        __sanitizer_set_report_fd((void *)(intptr_t)report_fd);
+#endif
+    AUTO_CLOSE int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere < 0 || dup2(nowhere, STDERR_FILENO) < 0)
+        return error_errno(err, ERR_IO, "send standard error to /dev/null");
     return true;
 }
 

@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "relay/base/process.h"
+
 #define MEMORY_BYTES (512UL * 1024 * 1024)
 #define DESCRIPTORS 16
 
@@ -33,7 +35,7 @@ static bool set_limits(struct error *err)
         {"RLIMIT_FSIZE", RLIMIT_FSIZE, 0},
         {"RLIMIT_NPROC", RLIMIT_NPROC, 0},
     };
-    // Standard error may be a file: a normaliser's std.trace() must fail there, not kill us.
+    // Should we write to a file all the same, that must fail and not kill us.
     if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
         return error_errno(err, ERR_IO, "ignore SIGXFSZ");
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
@@ -47,7 +49,8 @@ static bool set_limits(struct error *err)
 bool confine(struct confinement *ret_confinement, struct error *err)
 {
     struct confinement confinement = {0};
-    if (!set_limits(err))
+    // First, while a file can still be opened: a normaliser's std.trace() writes codes there.
+    if (!process_silence(err) || !set_limits(err))
         return false;
     note(&confinement, true, "rlimits", "");
     note(&confinement, prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1, "no_new_privs", "not set");
