@@ -111,6 +111,37 @@ static bool add_display_name(struct locale_matcher *matcher, display_fn *display
     return add_entry(matcher, (struct slice){name, (size_t)size}, index);
 }
 
+// What else a language is called that no table of ICU's says: ISO 639-2's bibliographic codes,
+// codes that were replaced but that systems still give (Java's "iw"), and the Norwegian languages,
+// each of which serves who asked for another.
+static const struct {
+    const char *language; // as ICU writes it
+    const char *also;
+} ALSO[] = {
+    {"bo", "tib"}, {"cs", "cze"}, {"cy", "wel"}, {"de", "ger"}, {"el", "gre"}, {"eu", "baq"},
+    {"fa", "per"}, {"fr", "fre"}, {"he", "iw"},  {"hy", "arm"}, {"id", "in"},  {"is", "ice"},
+    {"ka", "geo"}, {"mi", "mao"}, {"mk", "mac"}, {"ms", "may"}, {"my", "bur"}, {"nb", "no"},
+    {"nb", "nn"},  {"nl", "dut"}, {"nn", "no"},  {"nn", "nb"},  {"no", "nb"},  {"no", "nn"},
+    {"ro", "rum"}, {"sk", "slo"}, {"sq", "alb"}, {"yi", "ji"},  {"zh", "chi"}, {"zh", "cmn"},
+};
+
+static bool add_other_codes(struct locale_matcher *matcher, const char *locale, size_t index)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    char language[ULOC_LANG_CAPACITY];
+    uloc_getLanguage(locale, language, sizeof(language), &status);
+    if (U_FAILURE(status) || status == U_STRING_NOT_TERMINATED_WARNING)
+        return true;
+    const char *iso3 = uloc_getISO3Language(locale);
+    bool added = add_entry(matcher, (struct slice){iso3, strlen(iso3)}, index);
+    for (size_t i = 0; added && i < sizeof(ALSO) / sizeof(ALSO[0]); i++) {
+        const char *also = ALSO[i].also;
+        if (strcmp(ALSO[i].language, language) == 0)
+            added = add_entry(matcher, (struct slice){also, strlen(also)}, index);
+    }
+    return added;
+}
+
 static bool add_names(struct locale_matcher *matcher, const char *tag, size_t index)
 {
     UErrorCode status = U_ZERO_ERROR;
@@ -119,9 +150,8 @@ static bool add_names(struct locale_matcher *matcher, const char *tag, size_t in
     if (U_FAILURE(status) || status == U_STRING_NOT_TERMINATED_WARNING)
         return true;
     // Where there is "pt-BR" but no "pt", it serves "pt" as well: better than the default.
-    const char *iso3 = uloc_getISO3Language(locale);
     return add_entry(matcher, (struct slice){tag, strcspn(tag, "-")}, index) &&
-           add_entry(matcher, (struct slice){iso3, strlen(iso3)}, index) &&
+           add_other_codes(matcher, locale, index) &&
            add_display_name(matcher, uloc_getDisplayLanguage, locale, "en", index) &&
            add_display_name(matcher, uloc_getDisplayLanguage, locale, locale, index) &&
            add_display_name(matcher, uloc_getDisplayName, locale, "en", index) &&
@@ -193,7 +223,19 @@ static bool shorten(char *key)
     return true;
 }
 
-static bool match_wish(const struct locale_matcher *matcher, struct slice wish, size_t *ret_index)
+static struct slice trim(struct slice slice)
+{
+    while (slice.size > 0 && (slice.text[0] == ' ' || slice.text[0] == '\t')) {
+        slice.text++;
+        slice.size--;
+    }
+    while (slice.size > 0 &&
+           (slice.text[slice.size - 1] == ' ' || slice.text[slice.size - 1] == '\t'))
+        slice.size--;
+    return slice;
+}
+
+static bool match_whole(const struct locale_matcher *matcher, struct slice wish, size_t *ret_index)
 {
     char key[KEY_SIZE];
     if (!fold(wish, key))
@@ -205,16 +247,17 @@ static bool match_wish(const struct locale_matcher *matcher, struct slice wish, 
     return false;
 }
 
-static struct slice trim(struct slice slice)
+// Where the whole is nothing that we have, what is before a bracket, comma or semicolon may be:
+// "Deutsch (Schweiz)", or a browser's list where one language was to be: "de-CH,de;q=0.9".
+static bool match_wish(const struct locale_matcher *matcher, struct slice wish, size_t *ret_index)
 {
-    while (slice.size > 0 && (slice.text[0] == ' ' || slice.text[0] == '\t')) {
-        slice.text++;
-        slice.size--;
-    }
-    while (slice.size > 0 &&
-           (slice.text[slice.size - 1] == ' ' || slice.text[slice.size - 1] == '\t'))
-        slice.size--;
-    return slice;
+    if (match_whole(matcher, wish, ret_index))
+        return true;
+    size_t head_size = 0;
+    while (head_size < wish.size && !strchr("(,;", wish.text[head_size]))
+        head_size++;
+    return head_size < wish.size &&
+           match_whole(matcher, trim((struct slice){wish.text, head_size}), ret_index);
 }
 
 static bool match_list(const struct locale_matcher *matcher, const json_t *locales,

@@ -55,6 +55,17 @@ static void understands_tags_codes_and_names(void **state)
         {"de-CH-x-formal", "de"},
         {"pt-BR", "pt-BR"},
         {"pt_br", "pt-BR"},
+        {"deu", "de"},
+        {"ger", "de"},
+        {"GER-ch", "de"},
+        {"eng", "en"},
+        {"hu-HU.UTF-8", "hu"},
+        {"Magyar", "hu"},
+        {"HUNGARIAN", "hu"},
+        {"Deutsch (Schweiz)", "de"},
+        {"German(Switzerland)", "de"},
+        {"magyar, angol", "hu"},
+        {"de-CH,de;q=0.9,hu;q=0.8", "de"},
         {"pt", "pt-BR"},
         {"Portugu\u00eas", "pt-BR"},
         {"PORTUGU\u00caS", "pt-BR"},
@@ -67,6 +78,16 @@ static void understands_tags_codes_and_names(void **state)
         {"*", "en"},
         {"h", "en"},
         {"hux", "en"},
+        {"C", "en"},
+        {"C.UTF-8", "en"},
+        {"POSIX", "en"},
+        {"null", "en"},
+        {"undefined", "en"},
+        {"[object Object]", "en"},
+        {"(hu)", "en"},
+        {",hu", "en"},
+        {"klingon", "en"},
+        {"germany", "en"},
         {"../../etc/x", "en"},
         {"hu/../de", "en"},
         {"-", "en"},
@@ -75,6 +96,42 @@ static void understands_tags_codes_and_names(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_string_equal(match_one(*state, cases[i].wish), cases[i].want);
+}
+
+// Codes that systems still give, though another took their place, or that name a kin language.
+static void knows_other_codes_of_a_language(void **state)
+{
+    (void)state;
+    static const char *const tags[] = {"en", "cs", "fr", "he", "id", "nb", "zh"};
+    static const struct {
+        const char *wish;
+        size_t want;
+    } cases[] = {
+        {"cze", 1}, {"ces", 1}, {"fre-CA", 2}, {"fra", 2}, {"iw", 3},     {"iw_IL", 3},
+        {"in", 4},  {"no", 5},  {"nn-NO", 5},  {"chi", 6}, {"cmn-CN", 6}, {"nl", 0},
+    };
+    struct locale_matcher *matcher = locale_matcher_create(tags, 7, 0, NULL);
+    assert_non_null(matcher);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *locales = json_pack("[s]", cases[i].wish);
+        const struct locale_wishes wishes = {.locales = locales};
+        assert_int_equal(locale_match(matcher, &wishes), cases[i].want);
+    }
+    locale_matcher_destroy(matcher);
+}
+
+static void gives_each_of_two_kin_languages_its_own(void **state)
+{
+    (void)state;
+    static const char *const tags[] = {"no", "nn", "nb"};
+    struct locale_matcher *matcher = locale_matcher_create(tags, 3, 0, NULL);
+    assert_non_null(matcher);
+    for (size_t i = 0; i < 3; i++) {
+        json_auto_t *locales = json_pack("[s]", tags[i]);
+        const struct locale_wishes wishes = {.locales = locales};
+        assert_int_equal(locale_match(matcher, &wishes), i);
+    }
+    locale_matcher_destroy(matcher);
 }
 
 static void takes_garbage_for_no_wish(void **state)
@@ -152,6 +209,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(understands_tags_codes_and_names),
+        cmocka_unit_test(knows_other_codes_of_a_language),
+        cmocka_unit_test(gives_each_of_two_kin_languages_its_own),
         cmocka_unit_test(takes_garbage_for_no_wish),
         cmocka_unit_test(weighs_the_header),
         cmocka_unit_test(asks_in_order),
