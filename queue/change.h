@@ -41,7 +41,9 @@ void change_copy_text(char *to, size_t size, const char *text);
 
 // ---- bodies -----------------------------------------------------------------------------------
 
-enum body_form { BODY_DROPPED = 0, BODY_PAYLOAD = 1, BODY_MAIL = 2 }; // message.body_form
+// message.body_form. BODY_PART: a payload that several mails were made of, kept by one of them
+// that could not be made; the others have gone out, so it is not to be split again.
+enum body_form { BODY_DROPPED = 0, BODY_PAYLOAD = 1, BODY_MAIL = 2, BODY_PART = 3 };
 
 struct sealed_body {
     void *data; // NULL: none
@@ -89,7 +91,7 @@ struct row_update {
     const char *reason; // "": none
     int64_t not_before_ms;
     enum body_form form;
-    const struct sealed_body *body;       // BODY_MAIL: the new one; NULL: keep what is there
+    const struct sealed_body *body;       // the new one; NULL: keep what is there
     int attempts, unknown_outcomes;       // to be added
     const char *smarthost, *last_reply;   // "": keep what is there
     const struct envelope_copy *envelope; // NULL: keep what is there

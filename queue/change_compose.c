@@ -9,6 +9,7 @@ struct composed_mail {
     char id[QUEUE_ID_SIZE];
     struct envelope_copy envelope;
     struct sealed_body body;
+    enum body_form form; // of body
     enum message_state state;
     char reason[QUEUE_TEXT_SIZE];
     int64_t not_before_ms;
@@ -22,8 +23,7 @@ struct compose {
 
 static bool may_start(const struct compose *compose, const struct row *row)
 {
-    if (row->state != MESSAGE_RECEIVED &&
-        !(row->state == MESSAGE_PARKED && row->form == BODY_PAYLOAD))
+    if (row->state != MESSAGE_RECEIVED)
         return false;
     for (size_t i = 0; i < compose->count; i++)
         if (compose->mails[i].envelope.created_ms != row->created_ms)
@@ -64,7 +64,7 @@ static int insert_sibling(struct database *database, const char *id, int64_t seq
 static int write_mail(struct database *database, const struct composed_mail *mail, int64_t seq,
                       enum body_form keeps, int64_t now_ms)
 {
-    enum body_form form = mail->body.data ? BODY_MAIL : keeps;
+    enum body_form form = mail->body.data ? mail->form : keeps;
     const struct row_update update = {
         .state = mail->state,
         .reason = mail->reason,
@@ -122,7 +122,15 @@ static bool copy_mail(struct composed_mail *to, const struct queue_mail *from,
     to->not_before_ms = from->not_before_ms;
     if (!from->body || change_state_drops_body(from->state))
         return true;
-    return envelope_seal(&to->envelope, keys, to->id, from->body, from->body_size, &to->body);
+    if (!from->body_is_payload) {
+        to->form = BODY_MAIL;
+        return envelope_seal(&to->envelope, keys, to->id, from->body, from->body_size, &to->body);
+    }
+    to->form = BODY_PART;
+    const struct seal_binding binding = {
+        .id = to->id, .form = BODY_PART, .created_ms = to->envelope.created_ms};
+    to->body.data = seal_make(keys, &binding, from->body, from->body_size, &to->body.size);
+    return to->body.data != NULL;
 }
 
 void queue_compose(struct queue *queue, const char *id, const struct queue_mail *mails,

@@ -24,6 +24,7 @@ static void bind_filter(struct query *query, const struct queue_filter *filter)
     query_text(query, filter->has_lane ? lane_name(filter->lane) : NULL);
     query_text(query, filter->recipient);
     query_text(query, filter->template);
+    query_text(query, filter->reason);
     query_int(query, filter->since_ms);
     query_int_or_null(query, filter->before_ms);
 }
@@ -37,8 +38,9 @@ static bool list_stretch(struct queue_reader *reader, const struct queue_filter 
                               " AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR lane = ?4)"
                               " AND (?5 IS NULL OR recipient = ?5 COLLATE NOCASE)"
                               " AND (?6 IS NULL OR template = ?6)"
-                              " AND created >= ?7 AND (?8 IS NULL OR created < ?8)"
-                              " ORDER BY seq DESC LIMIT ?9";
+                              " AND (?7 IS NULL OR reason = ?7)"
+                              " AND created >= ?8 AND (?9 IS NULL OR created < ?9)"
+                              " ORDER BY seq DESC LIMIT ?10";
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
     query_int(&query, below);
     query_int(&query, oldest);

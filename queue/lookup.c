@@ -44,7 +44,10 @@ bool reader_get_message(struct query *query, struct queue_message *ret_message)
     to->not_before_ms = query_get_int(query);
     to->deadline_ms = query_get_int(query);
     query_copy_text(query, to->last_reply, sizeof(to->last_reply));
-    to->composed = query_get_int(query) == BODY_MAIL;
+    int64_t form = query_get_int(query);
+    to->has_body = form != BODY_DROPPED;
+    to->composed = form == BODY_MAIL;
+    to->is_part = form == BODY_PART;
     return ok;
 }
 
@@ -55,7 +58,9 @@ static bool open_body(const struct queue_reader *reader, const struct queue_mess
 {
     const struct seal_binding binding = {
         .id = message->id,
-        .form = message->composed ? BODY_MAIL : BODY_PAYLOAD,
+        .form = message->composed  ? BODY_MAIL
+                : message->is_part ? BODY_PART
+                                   : BODY_PAYLOAD,
         .created_ms = message->created_ms,
         .recipient = message->composed ? message->recipient : NULL,
         .deadline_ms = message->composed ? message->deadline_ms : 0,

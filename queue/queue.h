@@ -100,9 +100,10 @@ void queue_digest(const struct queue *queue, const char *purpose, const void *da
 
 enum queue_result {
     QUEUE_DONE,
-    QUEUE_DUPLICATE, // queue_accept(): known already; id names the first one
-    QUEUE_GONE,      // the row is not there, or not in a state that this write starts from
-    QUEUE_REFUSED,   // could not be committed (disk full, read-only, broken, closing)
+    QUEUE_DUPLICATE,   // queue_accept(): known already; id names the first one
+    QUEUE_GONE,        // the row is not there, or not in a state that this write starts from
+    QUEUE_REFUSED,     // could not be committed (disk full, read-only, broken, closing)
+    QUEUE_WRONG_STATE, // queue_release(): not parked or held, or its body was dropped
 };
 
 // id is good during the call only.
@@ -143,14 +144,17 @@ struct queue_mail {
     struct queue_envelope envelope;
     const void *body; // canonical mail; replaces the raw payload
     size_t body_size;
+    // PARKED: body is the whole raw payload instead. A mail of several that could not be made
+    // keeps it under its own id, to be made of it once more when released (is_part).
+    bool body_is_payload;
     enum message_state state; // QUEUED, PARKED, SUPERSEDED, EXPIRED, CANCELLED
     const char *reason;       // NULL where none
     int64_t not_before_ms;    // QUEUED: 0 = now
 };
 
-// Turns a `received` (or released `parked`) row into its composed mails, in one commit: the
-// first keeps id, the others get new ones (array index 1, 2, ...). count 0 ends it as
-// `cancelled`, reason nothing_to_send. QUEUE_GONE also where created_ms is not the row's.
+// Turns a `received` row into its composed mails, in one commit: the first keeps id (and its
+// array index), the others get new ones (array index 1, 2, ...). count 0 ends it as `cancelled`,
+// reason nothing_to_send. QUEUE_GONE also where created_ms is not the row's.
 void queue_compose(struct queue *queue, const char *id, const struct queue_mail *mails,
                    size_t count, queue_done_fn *done, void *context);
 
@@ -189,6 +193,12 @@ struct queue_settlement {
 // be committed for want of space is kept and tried again until it can; done comes then.
 void queue_settle(struct queue *queue, const char *id, const struct queue_settlement *settlement,
                   queue_done_fn *done, void *context);
+
+// Lets go what was set aside: `parked` or `held` -> `received` where its body is the payload (to
+// be composed anew), -> `queued`, due now, where it is a canonical mail. Attempts, unknown
+// outcomes and a deadline that is known stay. QUEUE_GONE: no such message; QUEUE_WRONG_STATE: in
+// another state, or its body was dropped. Refused at once where it cannot be committed.
+void queue_release(struct queue *queue, const char *id, queue_done_fn *done, void *context);
 
 // Puts every lease of another owner back to `queued`, and after a reboot counts an unknown
 // outcome on each lease and each `received` row; over max_unknown they end as `unknown`.
@@ -232,7 +242,9 @@ struct queue_message {
     int unknown_outcomes;
     int64_t created_ms, updated_ms, not_before_ms, deadline_ms;
     char last_reply[QUEUE_REPLY_SIZE];
+    bool has_body; // not dropped yet
     bool composed; // the body is a canonical mail, not the raw payload
+    bool is_part;  // of that payload only the mail array_index is this message
 };
 
 // For the daemon: shares the keys and the clock of queue, which must outlive the reader.
@@ -287,6 +299,7 @@ struct queue_filter {
     enum lane lane;
     const char *recipient; // exact, case folded; NULL: any
     const char *template;
+    const char *reason;
     const char *before_id;       // page: older than this id
     int64_t since_ms, before_ms; // created; 0: no bound
     size_t limit;

@@ -12,7 +12,8 @@
 // counter, uuid_number()), which saves the index that finds a row by its id.
 //
 //   created   when the payload was received: times are the queue's clock, see queue.h
-//   body_form 0: dropped, 1: the raw payload, 2: a canonical mail
+//   body_form 0: dropped, 1: the raw payload, 2: a canonical mail, 3: the raw payload, of which
+//             only the mail array_index is this row's
 //   coded     null until composed
 //
 // Indexes cost every accept 5 to 10 us each, so there are few, and those on `queued` hold no

@@ -9,7 +9,7 @@
 #include "relay/dispatch.h"
 #include "relay/envelope.h"
 
-enum { MAILS_MAX = 16, COMPOSE_TRIES = 2 };
+enum { COMPOSE_TRIES = 2 };
 
 void admission_compose(struct dispatcher *dispatcher, struct job *job, enum compose_task task)
 {
@@ -45,7 +45,7 @@ static void compose_failed(struct dispatcher *dispatcher, struct job *job, const
         admission_compose(dispatcher, job, task);
         return;
     }
-    if (task == COMPOSE_PAYLOAD) {
+    if (task == COMPOSE_PAYLOAD && !job->is_part) {
         job->compose_failures = COMPOSE_TRIES - 1; // the fallback is tried once
         admission_compose(dispatcher, job, COMPOSE_FALLBACK);
         return;
@@ -58,10 +58,8 @@ static void compose_failed(struct dispatcher *dispatcher, struct job *job, const
 
 // ---- another payload with the same content (design §6, Dedupe, second look) -------------------
 
-// An older composed one that has not been committed as such yet. whole is the job that content's
-// mail is, or is a part of.
-static bool is_in_memory(const struct dispatcher *dispatcher, const struct job *content,
-                         const struct job *whole)
+bool admission_is_in_memory(const struct dispatcher *dispatcher, const struct job *content,
+                            const struct job *whole)
 {
     for (const struct job *other = dispatcher->jobs.all; other; other = other->list_next)
         if (other != whole && content->has_content_digest && other->has_content_digest &&
@@ -71,8 +69,8 @@ static bool is_in_memory(const struct dispatcher *dispatcher, const struct job *
     return false;
 }
 
-static bool is_on_disk(struct dispatcher *dispatcher, const struct job *content,
-                       const struct job *whole)
+bool admission_is_on_disk(struct dispatcher *dispatcher, const struct job *content,
+                          const struct job *whole)
 {
     char id[QUEUE_ID_SIZE];
     bool found = false;
@@ -85,87 +83,42 @@ static bool is_on_disk(struct dispatcher *dispatcher, const struct job *content,
     return found;
 }
 
-static void take_content_digest(struct job *job, const struct job *part)
-{
-    memcpy(job->content_digest, part->content_digest, sizeof(job->content_digest));
-    job->has_content_digest = part->has_content_digest;
-}
-
-// ---- several mails of one payload -------------------------------------------------------------
-
-// Fills one row of queue_compose() from the composer's mail; part is only its memory.
-static bool fill_row(struct dispatcher *dispatcher, const struct job *whole, struct job *part,
-                     const json_t *mail, size_t index, const struct frame *frame,
-                     struct queue_mail *ret_row, struct error *err)
-{
-    if (!envelope_take(part, dispatcher->queue, dispatcher->config, mail, index, frame, err))
-        return false;
-    bool is_known = is_on_disk(dispatcher, part, whole);
-    *ret_row = (struct queue_mail){.envelope = part->envelope,
-                                   .body = part->canonical,
-                                   .body_size = part->canonical_size,
-                                   .state = MESSAGE_QUEUED};
-    if (part->park_reason[0]) {
-        ret_row->state = MESSAGE_PARKED;
-        ret_row->reason = part->park_reason;
-    } else if (is_known) {
-        ret_row->state = MESSAGE_SUPERSEDED;
-        ret_row->reason = "duplicate";
-    }
-    return true;
-}
-
-// Splits a stored payload into its mails, or ends it when there is nothing to send. They go out
-// from the queue, like any other that had to wait.
-static void split(struct dispatcher *dispatcher, struct job *job, const json_t *mails,
-                  const struct frame *frame)
-{
-    size_t count = json_array_size(mails);
-    struct queue_mail rows[MAILS_MAX];
-    struct job *parts[MAILS_MAX] = {NULL};
-    struct error err = {0};
-    bool is_known = false;
-    bool ok = count <= MAILS_MAX || error_set(&err, ERR_INPUT, "%zu mails of one payload", count);
-    for (size_t i = 0; ok && i < count; i++) {
-        parts[i] = job_create(job->id, job->route, NULL, 0);
-        if (!parts[i]) {
-            ok = error_set(&err, ERR_TEMPORARY, "no memory");
-            break;
-        }
-        parts[i]->received_ms = job->received_ms;
-        ok =
-            fill_row(dispatcher, job, parts[i], json_array_get(mails, i), i, frame, &rows[i], &err);
-        if (ok && i == 0) {
-            // What is in memory is known by the first of its mails; and from now on so is this.
-            is_known = is_in_memory(dispatcher, parts[0], job);
-            take_content_digest(job, parts[0]);
-        }
-        if (ok && is_known && !parts[i]->park_reason[0]) {
-            rows[i].state = MESSAGE_SUPERSEDED;
-            rows[i].reason = "duplicate";
-        }
-    }
-    if (ok) {
-        job->state = JOB_SETTLING;
-        job->waits_until_ms = count > 0 ? queue_now_ms(dispatcher->queue) : 0;
-        queue_compose(dispatcher->queue, job->id, rows, count, dispatcher_written, job);
-        if (count == 0)
-            settlement_log(dispatcher, job, "cancelled", "nothing_to_send");
-    } else {
-        json_auto_t *why =
-            json_pack("{s:s, s:s}", "reason", "not_canonical", "detail", err.message);
-        compose_failed(dispatcher, job, why);
-    }
-    for (size_t i = 0; i < count && i < MAILS_MAX; i++)
-        job_destroy(parts[i]);
-}
+// ---- what was composed ------------------------------------------------------------------------
 
 // What a normaliser did wrong, or found nothing for, may be in the known places all the same: a
 // mail is not lost to a detail (design §1.2).
-static bool is_mendable(const char *park_reason)
+bool admission_is_mendable(const char *park_reason)
 {
     return park_reason[0] && strcmp(park_reason, "unparseable") != 0 &&
            strcmp(park_reason, "unsupported_channel") != 0;
+}
+
+// Several mails, or none; or the one that a part was released for. Rare, and the row must be there
+// first: where its commit is still under way the message comes again from the queue.
+static void take_several(struct dispatcher *dispatcher, struct job *job, const json_t *mails,
+                         const struct frame *frame)
+{
+    if (!job->stored) {
+        dispatcher_release(dispatcher, job);
+        return;
+    }
+    struct error err = {0};
+    enum compose_task task = job->request.task;
+    enum split_end end = SPLIT_FAILED;
+    if (job->is_part && task == COMPOSE_FALLBACK) // that knows nothing of parts
+        error_set(&err, ERR_INPUT, "one of several mails needs the normaliser");
+    else
+        end = split_payload(dispatcher, job, mails, frame, &err);
+    if (end == SPLIT_DONE)
+        return;
+    if (end == SPLIT_NONE_GOES) {
+        LOG(LOG_WARNING, "compose_failed", LOG_STRING("id", job->id),
+            LOG_STRING("detail", err.message), LOG_BOOLEAN("fallback", false));
+        admission_compose(dispatcher, job, COMPOSE_FALLBACK);
+        return;
+    }
+    json_auto_t *why = json_pack("{s:s, s:s}", "reason", "not_canonical", "detail", err.message);
+    compose_failed(dispatcher, job, why);
 }
 
 void admission_composed(void *context, struct compose_request *request, enum compose_end end,
@@ -178,13 +131,8 @@ void admission_composed(void *context, struct compose_request *request, enum com
         return;
     }
     const json_t *mails = json_object_get(header, "mails");
-    if (json_array_size(mails) != 1 && !job->row_composed) {
-        // Rare, and the row must be there first: where its commit is still under way the
-        // message comes again from the queue.
-        if (job->stored)
-            split(dispatcher, job, mails, frame);
-        else
-            dispatcher_release(dispatcher, job);
+    if (!job->row_composed && (json_array_size(mails) != 1 || job->is_part)) {
+        take_several(dispatcher, job, mails, frame);
         return;
     }
     struct error err = {0};
@@ -196,7 +144,7 @@ void admission_composed(void *context, struct compose_request *request, enum com
         compose_failed(dispatcher, job, why);
         return;
     }
-    if (request->task == COMPOSE_PAYLOAD && is_mendable(job->park_reason)) {
+    if (request->task == COMPOSE_PAYLOAD && admission_is_mendable(job->park_reason)) {
         LOG(LOG_WARNING, "compose_failed", LOG_STRING("id", job->id),
             LOG_STRING("reason", job->park_reason),
             LOG_STRING("detail", json_string_value(json_object_get(mail, "detail"))),
@@ -215,8 +163,8 @@ void admission_composed(void *context, struct compose_request *request, enum com
 
 static bool is_duplicate(struct dispatcher *dispatcher, const struct job *job)
 {
-    return !job->row_composed &&
-           (is_in_memory(dispatcher, job, job) || is_on_disk(dispatcher, job, job));
+    return !job->row_composed && (admission_is_in_memory(dispatcher, job, job) ||
+                                  admission_is_on_disk(dispatcher, job, job));
 }
 
 bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job)

@@ -31,6 +31,8 @@ static void copy_row(struct job *job, const struct queue_message *row)
     job->attempts = row->attempts;
     job->unknown_outcomes = row->unknown_outcomes;
     job->row_composed = row->composed;
+    job->is_part = row->is_part;
+    job->array_index = (size_t)row->array_index;
     if (!row->composed)
         return;
     snprintf(job->channel, sizeof(job->channel), "%s", row->channel);

@@ -61,6 +61,25 @@ void admission_composed(void *context, struct compose_request *request, enum com
                         const json_t *header, const struct frame *frame);
 void admission_decide(struct dispatcher *dispatcher, struct job *job); // stored and composed
 bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job);
+// Is there a message with the content of that mail which whole is, or which is made of whole's
+// payload: an older composed one whose commit has not ended yet, or one on disk?
+bool admission_is_in_memory(const struct dispatcher *dispatcher, const struct job *content,
+                            const struct job *whole);
+bool admission_is_on_disk(struct dispatcher *dispatcher, const struct job *content,
+                          const struct job *whole);
+// May what was not found be in Kratos' own places all the same?
+bool admission_is_mendable(const char *park_reason);
+
+// split.c
+enum split_end {
+    SPLIT_DONE,      // it is being committed
+    SPLIT_NONE_GOES, // every one of them would be parked; *err says why
+    SPLIT_FAILED,    // *err says why
+};
+// Turns a stored job into the rows of its mails, from where they go out like any other that had
+// to wait; none: it ends as `cancelled`.
+enum split_end split_payload(struct dispatcher *dispatcher, struct job *job, const json_t *mails,
+                             const struct frame *frame, struct error *err);
 
 // delivery.c
 void delivery_pump(struct dispatcher *dispatcher); // ready jobs -> free slots

@@ -88,6 +88,15 @@ void dispatcher_written(void *context, enum queue_result result, const char *id)
     leave(job->dispatcher, &job->notice);
 }
 
+void dispatcher_released(struct dispatcher *dispatcher)
+{
+    struct notice *notice = calloc(1, sizeof(*notice)); // see dispatcher_committed()
+    if (!notice)
+        abort();
+    *notice = (struct notice){.kind = NOTICE_RELEASED};
+    leave(dispatcher, notice);
+}
+
 static void payload_committed(struct dispatcher *dispatcher, const char *id,
                               enum queue_result result)
 {
@@ -127,6 +136,11 @@ static void take_notice(struct dispatcher *dispatcher, struct notice *notice)
         break;
     case NOTICE_COMMITTED:
         payload_committed(dispatcher, notice->id, notice->result);
+        free(notice);
+        break;
+    case NOTICE_RELEASED: // to `received` or to `queued`, and its deadline may have passed
+        dispatcher->received_waiting = true;
+        dispatcher->due_at_ms = dispatcher->overdue_at_ms = 0;
         free(notice);
         break;
     case NOTICE_WRITTEN:

@@ -1,7 +1,8 @@
 // dispatcher.h - from stored payload to settled message: composes, waits, delivers, retries.
 //
 // All its state belongs to the thread of its event loop; other threads reach it only through
-// dispatcher_offer() and dispatcher_committed(), which leave a note and wake it.
+// dispatcher_offer(), dispatcher_committed() and dispatcher_released(), which leave a note and wake
+// it.
 //
 // Inside: dispatcher.c the inbox and the beat, admission.c what is decided about a composed
 // mail, delivery.c slots and outcomes, backlog.c what comes from the queue; dispatch.h is their
@@ -53,5 +54,8 @@ void dispatcher_offer(struct dispatcher *dispatcher, const char *id, const char 
 // Any thread (the queue's writer). The commit of id has ended: QUEUE_DONE lets the message go
 // out, anything else drops what was offered.
 void dispatcher_committed(struct dispatcher *dispatcher, const char *id, enum queue_result result);
+
+// Any thread (the queue's writer). A message was released: it is looked for at the next beat.
+void dispatcher_released(struct dispatcher *dispatcher);
 
 #endif

@@ -25,6 +25,7 @@ static void on_committed(void *context, enum queue_result result, const char *id
         http_answer(arrival->exchange, HTTP_DUPLICATE, id);
         break;
     case QUEUE_GONE:
+    case QUEUE_WRONG_STATE:
     case QUEUE_REFUSED:
         http_answer(arrival->exchange, HTTP_UNAVAILABLE, NULL);
         break;

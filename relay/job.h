@@ -23,8 +23,8 @@ enum job_state {
 
 // What another thread has to tell the dispatcher.
 struct notice {
-    enum { NOTICE_OFFERED, NOTICE_COMMITTED, NOTICE_WRITTEN } kind;
-    struct job *job; // COMMITTED: NULL, id tells
+    enum { NOTICE_OFFERED, NOTICE_COMMITTED, NOTICE_WRITTEN, NOTICE_RELEASED } kind;
+    struct job *job; // COMMITTED: NULL, id tells; RELEASED: NULL
     char id[QUEUE_ID_SIZE];
     enum queue_result result;
     struct notice *next; // dispatcher::inbox
@@ -35,6 +35,8 @@ struct job {
     enum job_state state;
     bool stored;       // the commit that lets it go out has ended
     bool row_composed; // its row holds envelope and canonical mail; else it is `received`, raw
+    bool is_part;      // of the mails of its payload only that at array_index is meant
+    size_t array_index;
     char route[QUEUE_TEXT_SIZE];
     int64_t received_ms; // queue time
     int attempts, unknown_outcomes;

@@ -100,25 +100,6 @@ static void nothing_to_send_ends_as_cancelled(void **state)
     assert_body(fixture->reader, id, "");
 }
 
-static void a_parked_payload_can_be_composed_later(void **state)
-{
-    struct fixture *fixture = *state;
-    char id[QUEUE_ID_SIZE];
-    int64_t now_ms = queue_now_ms(fixture->queue);
-    assert_int_equal(accept_now(fixture->queue, "{\"odd\":1}", id), QUEUE_DONE);
-    const struct queue_envelope envelope = envelope_at(now_ms);
-    assert_int_equal(settle(fixture->queue, id,
-                            &(struct queue_settlement){.state = MESSAGE_PARKED,
-                                                       .reason = "no_recipient",
-                                                       .envelope = &envelope}),
-                     QUEUE_DONE);
-    assert_body(fixture->reader, id, "{\"odd\":1}"); // sealed before the envelope was known
-    const struct queue_mail mail = {
-        .envelope = envelope, .body = "{}", .body_size = 2, .state = MESSAGE_QUEUED};
-    assert_int_equal(compose(fixture->queue, id, &mail, 1), QUEUE_DONE);
-    assert_body(fixture->reader, id, "{}");
-}
-
 static void a_mail_sealed_to_another_time_is_not_written(void **state)
 {
     struct fixture *fixture = *state;
@@ -369,7 +350,6 @@ int main(void)
         QUEUE_TEST(composing_puts_the_mail_in_place_of_the_payload),
         QUEUE_TEST(an_array_is_split_into_rows_of_one_payload),
         QUEUE_TEST(nothing_to_send_ends_as_cancelled),
-        QUEUE_TEST(a_parked_payload_can_be_composed_later),
         QUEUE_TEST(a_mail_sealed_to_another_time_is_not_written),
         QUEUE_TEST(a_first_send_leaves_envelope_attempt_and_no_body),
         QUEUE_TEST(a_temporary_refusal_waits_as_a_mail_and_counts),

@@ -1,0 +1,134 @@
+// split.c - one payload of which the normaliser made several mails: a row for each, in one commit.
+//
+// A mail of them that cannot go is parked under an id of its own with the whole payload, for only
+// that can be composed anew once the normaliser was mended. Released, it is a part: the others
+// have gone out, and of what is composed then only the mail at its place is taken.
+#include <stdio.h>
+#include <string.h>
+
+#include "relay/base/log.h"
+#include "relay/dispatch.h"
+#include "relay/envelope.h"
+
+enum { MAILS_MAX = 16 };
+
+struct split {
+    struct dispatcher *dispatcher;
+    struct job *whole;
+    struct queue_mail rows[MAILS_MAX];
+    struct job *parts[MAILS_MAX]; // what the rows point into
+    size_t count;                 // of both
+    size_t parked;
+    bool is_mendable; // one of the parked may be in the known places all the same
+};
+
+// Makes the row of the mail at that place of what was composed.
+static bool add_row(struct split *split, const json_t *mails, size_t index,
+                    const struct frame *frame, struct error *err)
+{
+    struct dispatcher *dispatcher = split->dispatcher;
+    struct job *whole = split->whole;
+    struct job *part = job_create(whole->id, whole->route, NULL, 0);
+    if (!part)
+        return error_set(err, ERR_TEMPORARY, "no memory");
+    struct queue_mail *row = &split->rows[split->count];
+    split->parts[split->count++] = part;
+    part->received_ms = whole->received_ms;
+    if (!envelope_take(part, dispatcher->queue, dispatcher->config, json_array_get(mails, index),
+                       index, frame, err))
+        return false;
+    *row = (struct queue_mail){.envelope = part->envelope,
+                               .body = part->canonical,
+                               .body_size = part->canonical_size,
+                               .state = MESSAGE_QUEUED};
+    if (part->park_reason[0]) {
+        row->state = MESSAGE_PARKED;
+        row->reason = part->park_reason;
+        row->body = whole->body;
+        row->body_size = whole->body_size;
+        row->body_is_payload = true;
+        split->parked++;
+        split->is_mendable = split->is_mendable || admission_is_mendable(part->park_reason);
+    } else if (admission_is_on_disk(dispatcher, part, whole)) {
+        row->state = MESSAGE_SUPERSEDED;
+        row->reason = "duplicate";
+    }
+    return true;
+}
+
+// False where one of the mails is not what a composer may answer.
+static bool add_rows(struct split *split, const json_t *mails, const struct frame *frame,
+                     struct error *err)
+{
+    const struct job *whole = split->whole;
+    size_t count = json_array_size(mails);
+    if (count > MAILS_MAX)
+        return error_set(err, ERR_INPUT, "%zu mails of one payload", count);
+    size_t begin = whole->is_part ? whole->array_index : 0;
+    size_t end = whole->is_part && begin < count ? begin + 1 : count;
+    for (size_t i = begin; i < end; i++)
+        if (!add_row(split, mails, i, frame, err))
+            return false;
+    return true;
+}
+
+// What is in memory is known by the first of its mails; and from now on so is this.
+static void end_known(struct split *split)
+{
+    const struct job *first = split->parts[0];
+    if (split->count == 0)
+        return;
+    bool is_known = admission_is_in_memory(split->dispatcher, first, split->whole);
+    for (size_t i = 0; is_known && i < split->count; i++)
+        if (split->rows[i].state == MESSAGE_QUEUED) {
+            split->rows[i].state = MESSAGE_SUPERSEDED;
+            split->rows[i].reason = "duplicate";
+        }
+    struct job *whole = split->whole;
+    memcpy(whole->content_digest, first->content_digest, sizeof(whole->content_digest));
+    whole->has_content_digest = first->has_content_digest;
+}
+
+// The further ones get their ids from the queue: here they go by the payload's and their place.
+static void log_rows(const struct split *split)
+{
+    const struct job *whole = split->whole;
+    if (split->count == 0)
+        settlement_log(split->dispatcher, whole, "cancelled", "nothing_to_send");
+    for (size_t i = 0; i < split->count; i++)
+        if (split->rows[i].state == MESSAGE_PARKED)
+            LOG(LOG_WARNING, "parked", LOG_STRING("id", whole->id),
+                LOG_STRING("reason", split->rows[i].reason),
+                LOG_INTEGER("index", (int64_t)(whole->is_part ? whole->array_index : i)));
+}
+
+static void commit(struct split *split)
+{
+    struct dispatcher *dispatcher = split->dispatcher;
+    struct job *whole = split->whole;
+    end_known(split);
+    whole->state = JOB_SETTLING;
+    whole->waits_until_ms = split->count > 0 ? queue_now_ms(dispatcher->queue) : 0;
+    queue_compose(dispatcher->queue, whole->id, split->rows, split->count, dispatcher_written,
+                  whole);
+    log_rows(split);
+}
+
+enum split_end split_payload(struct dispatcher *dispatcher, struct job *job, const json_t *mails,
+                             const struct frame *frame, struct error *err)
+{
+    struct split split = {.dispatcher = dispatcher, .whole = job};
+    enum split_end end = SPLIT_FAILED;
+    if (add_rows(&split, mails, frame, err)) {
+        bool none_goes = split.parked == split.count && split.is_mendable && !job->is_part;
+        end = none_goes ? SPLIT_NONE_GOES : SPLIT_DONE;
+    }
+    if (end == SPLIT_DONE)
+        commit(&split);
+    else if (end == SPLIT_NONE_GOES)
+        error_set(err, ERR_INPUT, "none of %zu mails can go: %s", split.count,
+                  split.parts[0]->park_reason);
+    for (size_t i = 0; i < split.count; i++)
+        job_destroy(split.parts[i]);
+    return end;
+}
