@@ -3,9 +3,10 @@
 # ---- packages: the one list; README, Dockerfile and CI take them from here ------------------
 PACKAGES_BUILD = gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev \
     libjsonnet-dev libesmtp-dev libjansson-dev libsqlite3-dev libsodium-dev libgmime-3.0-dev \
-    libicu-dev libssl-dev
+    libicu-dev libseccomp-dev libssl-dev
 PACKAGES_RUN = libmicrohttpd12 libcurl4 libjsonnet0 libesmtp6 libjansson4 libsqlite3-0 \
-    libsodium23 libgmime-3.0-0 libicu72 libssl3 ca-certificates
+    libsodium23 libgmime-3.0-0 libicu72 libseccomp2 libssl3 \
+    ca-certificates
 PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3-pytest-xdist \
     python3-aiosmtpd strace procps postfix openssl
 PACKAGES_DEMO = python3 python3-aiosmtpd
@@ -57,7 +58,7 @@ deliverer_LIBS = relay/deliverer relay/base
 
 pc = $(shell pkg-config $(1) $(2) 2>/dev/null)
 relay_PKG     = libmicrohttpd libcurl jansson sqlite3 libsodium
-composer_PKG  = jansson gmime-3.0 icu-i18n icu-uc
+composer_PKG  = jansson gmime-3.0 icu-i18n icu-uc libseccomp
 deliverer_PKG = libcurl jansson openssl
 composer_EXTRA  = -ljsonnet
 deliverer_EXTRA = -lesmtp -ldl
@@ -139,6 +140,19 @@ $(BUILD)/obj/tests/%.o: CPPFLAGS += -DREPOSITORY_ROOT='"$(CURDIR)"'
 .PHONY: unit
 unit: $(UNIT_TESTS) # build the unit tests
 
+# The composer with acts of an intruder built in: see tests/support/probe.c.
+$(BUILD)/tests/composer-probe: $(BUILD)/obj/relay/composer/main.o \
+    $(BUILD)/obj/tests/support/probe.o $(call archives,$(composer_LIBS))
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(call link,composer) -Wl,--wrap=payload_text,--wrap=confine,--wrap=setrlimit \
+	    -Wl,--wrap=landlock_forbid_all,--wrap=syscall_filter_install
+$(BUILD)/obj/tests/support/probe.o: PKG = $(composer_PKG)
+$(BUILD)/tests/relay/composer/test_confine: TEST_WRAP = -Wl,--wrap=syscall
+
+.PHONY: probe
+probe: $(BUILD)/tests/composer-probe # build what the confinement is tried with
+
 # ---- bench programs: they use the frames of relay/base and nothing else of ours ------------------
 BENCH_PROGRAMS = $(BUILD)/bench/load $(BUILD)/bench/compose $(BUILD)/bench/disk
 bench_LIBS = relay/base
@@ -200,7 +214,7 @@ build = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),
 .PHONY: check
 check: deps-check ## install what is missing, build with ASan and UBSan, run every test
 	$(build) SANITIZE=1 BUILD=build/sanitize all unit
-	$(build) BUILD=build/release all
+	$(build) BUILD=build/release all probe
 	$(PYTHON) tests/run --build build/sanitize --release build/release
 
 .PHONY: demo

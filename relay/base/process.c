@@ -142,8 +142,8 @@ bool process_silence(struct error *err)
         __sanitizer_set_report_fd((void *)(intptr_t)report_fd);
 #endif
     AUTO_CLOSE int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (nowhere < 0 || dup2(nowhere, STDERR_FILENO) < 0)
-        return error_errno(err, ERR_IO, "send standard error to /dev/null");
+    if (nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0 || dup2(nowhere, STDERR_FILENO) < 0)
+        return error_errno(err, ERR_IO, "send standard output and error to /dev/null");
     return true;
 }
 

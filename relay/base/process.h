@@ -32,9 +32,9 @@ bool process_child_setup(pid_t parent, struct error *err);
 // Forbids core dumps and ptrace for this process: its memory holds codes and keys.
 bool process_forbid_dumps(struct error *err);
 
-// Sends this process' standard error nowhere from now on: a library, or a normaliser's std.trace(),
-// may write there what strangers wrote, and who reads it may be slow. A sanitizer's report still
-// comes where it came before.
+// Sends this process' standard output and error nowhere from now on: a library, or a normaliser's
+// std.trace(), may write there what strangers wrote, and who reads it may be slow. A sanitizer's
+// report still comes where it came before.
 bool process_silence(struct error *err);
 
 // Where the folder of the running program is; the caller frees it.

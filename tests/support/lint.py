@@ -36,6 +36,7 @@ THIRD_PARTY = {
     r"curl/.*": ["relay/deliverer/", "relay/cli_send.c"],
     r"gmime/.*": ["relay/composer/mime.c"],
     r"glib.*": ["relay/composer/mime.c", "relay/composer/digest.c"],
+    r"seccomp\.h": ["relay/composer/syscall_filter.c"],
     r"unicode/.*": ["templates/", "relay/composer/address.c"],
     r"jansson\.h": ["relay/", "templates/", "jsonnet/", "bench/"],
     r"openssl/.*": ["relay/deliverer/smtp_curl.c"],
