@@ -122,7 +122,8 @@ class Bench:
 
     def compose(self, composer, messages):
         init = {"op": "init", "templates_dir": str(ROOT / "templates"),
-                "normaliser": str(ROOT / "jsonnet/kratos_courier.jsonnet"),
+                "routes": [{"name": "kratos", "defaults": None,
+                            "normaliser": str(ROOT / "jsonnet/kratos_courier.jsonnet")}],
                 "default_locale": "en", "timezone": "UTC", "mail_from": "Acme <a@acme.example>",
                 "reply_to": None, "lifetimes": {}}
         return self.program("compose", composer, json.dumps(init), self.pattern, messages)

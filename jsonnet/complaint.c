@@ -11,7 +11,8 @@
 #define TRACE_SIZE_MAX 8192 // 20 lines; the message before them can be as long as a payload
 
 struct place {
-    int line, column;
+    const struct complaint_part *part; // NULL: in front of all of them
+    int line, column;                  // of the part's text; line 0: behind it, but not in the next
 };
 
 static bool read_character(const char **text, char c)
@@ -22,7 +23,7 @@ static bool read_character(const char **text, char c)
     return true;
 }
 
-// "LINE:COLUMN"
+// "LINE:COLUMN", of the program
 static bool read_position(const char **text, struct place *ret_place)
 {
     char *end;
@@ -33,26 +34,39 @@ static bool read_position(const char **text, struct place *ret_place)
     long column = strtol(column_text, &end, 10);
     if (end == column_text || column < 0 || column > LINES_MAX)
         return false;
-    *ret_place = (struct place){(int)line, (int)column};
+    *ret_place = (struct place){.line = (int)line, .column = (int)column};
     *text = end;
     return true;
 }
 
-// Reads the place behind "FILE:" ("3:5", "3:5-20" or "(3:5)-(4:2)") and steps *text over it.
+static struct place place_in_part(struct place place, const struct complaint_source *source)
+{
+    struct place found = {.column = place.column};
+    for (size_t i = 0; i < source->part_count; i++) {
+        const struct complaint_part *part = &source->parts[i];
+        if (place.line <= part->lines_before)
+            break;
+        int line = place.line - part->lines_before;
+        found.part = part;
+        found.line = line <= part->lines ? line : 0;
+    }
+    return found;
+}
+
+// Reads the place behind "NAME:" ("3:5", "3:5-20" or "(3:5)-(4:2)") and steps *text over it.
 static bool read_place(const char **text, const struct complaint_source *source,
                        struct place *ret_place)
 {
-    size_t file_size = strlen(source->file);
-    if (strncmp(*text, source->file, file_size) != 0 || (*text)[file_size] != ':')
+    size_t name_size = strlen(source->name);
+    if (strncmp(*text, source->name, name_size) != 0 || (*text)[name_size] != ':')
         return false;
-    const char *at = *text + file_size + 1;
+    const char *at = *text + name_size + 1;
     struct place place;
     read_character(&at, '(');
     if (!read_position(&at, &place))
         return false;
     at += strspn(at, "0123456789:()-"); // where it ends
-    place.line -= source->lines_before;
-    *ret_place = place;
+    *ret_place = place_in_part(place, source);
     *text = at;
     return true;
 }
@@ -94,19 +108,26 @@ static const char *runtime_kind(const char *message)
     return "an error was raised, or an assertion failed";
 }
 
-// The trace has a line for each place, the innermost first: "\tFILE:3:5-20\tfunction <f>".
+// The trace has a line for each place, the innermost first: "\tNAME:3:5-20\tfunction <f>". Gives
+// those in the files' texts; *ret_ours is the part that the innermost of ours stands behind.
 static size_t read_trace(const char *text, const struct complaint_source *source,
-                         struct place ret_places[PLACES_MAX])
+                         struct place ret_places[PLACES_MAX],
+                         const struct complaint_part **ret_ours)
 {
     size_t size = strlen(text);
     if (size > TRACE_SIZE_MAX)
         text += size - TRACE_SIZE_MAX;
     size_t count = 0;
+    *ret_ours = NULL;
     for (const char *at = strstr(text, "\n\t"); at && count < PLACES_MAX; at = strstr(at, "\n\t")) {
         at += 2;
         struct place *place = &ret_places[count];
-        if (read_place(&at, source, place) && place->line >= 1 && place->line <= source->lines)
+        if (!read_place(&at, source, place) || !place->part)
+            continue;
+        if (place->line > 0)
             count++;
+        else if (!*ret_ours)
+            *ret_ours = place->part;
     }
     return count;
 }
@@ -121,16 +142,19 @@ static bool set_runtime(struct error *err, const char *message,
         snprintf(words, sizeof(words), "%s", runtime_kind(message));
 
     struct place places[PLACES_MAX];
-    size_t count = read_trace(message, source, places);
+    const struct complaint_part *ours;
+    size_t count = read_trace(message, source, places, &ours);
+    if (count == 0 && source->at_work < source->part_count)
+        ours = &source->parts[source->at_work];
     if (count == 0)
-        return error_set(err, ERR_INPUT, "%s: %s", source->file, words);
+        return error_set(err, ERR_INPUT, "%s: %s", ours ? ours->file : source->name, words);
     char callers[80] = "";
     for (size_t i = 1; i < count; i++) {
         size_t used = strlen(callers);
         snprintf(callers + used, sizeof(callers) - used, "%s%d:%d", i == 1 ? " (from " : ", ",
                  places[i].line, places[i].column);
     }
-    return error_set(err, ERR_INPUT, "%s:%d:%d: %s%s%s", source->file, places[0].line,
+    return error_set(err, ERR_INPUT, "%s:%d:%d: %s%s%s", places[0].part->file, places[0].line,
                      places[0].column, words, callers, count > 1 ? ")" : "");
 }
 
@@ -156,11 +180,12 @@ static bool set_static(struct error *err, const char *message,
     snprintf(words, sizeof(words), "%.*s", (int)strcspn(message, "\n"), message);
     hide_strings(words);
 
-    if (!found)
+    if (!found || !place.part)
         return error_set(err, ERR_INPUT, "%s", words);
-    if (place.line < 1 || place.line > source->lines)
-        return error_set(err, ERR_INPUT, "%s: at the end of the file: %s", source->file, words);
-    return error_set(err, ERR_INPUT, "%s:%d:%d: %s", source->file, place.line, place.column, words);
+    const char *file = place.part->file;
+    if (place.line == 0)
+        return error_set(err, ERR_INPUT, "%s: at the end of the file: %s", file, words);
+    return error_set(err, ERR_INPUT, "%s:%d:%d: %s", file, place.line, place.column, words);
 }
 
 bool complaint_set(struct error *err, const char *text, const struct complaint_source *source)
@@ -169,5 +194,5 @@ bool complaint_set(struct error *err, const char *text, const struct complaint_s
         return set_static(err, text + strlen(STATIC_HEAD), source);
     if (strncmp(text, RUNTIME_HEAD, strlen(RUNTIME_HEAD)) == 0)
         return set_runtime(err, text + strlen(RUNTIME_HEAD), source);
-    return error_set(err, ERR_INPUT, "%s: Jsonnet failed", source->file);
+    return error_set(err, ERR_INPUT, "%s: Jsonnet failed", source->name);
 }

@@ -7,14 +7,24 @@
 #define JSONNET_COMPLAINT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "relay/base/error.h"
 
-struct complaint_source {
+// Where a file's text stands in a program. What stands between one and the next is ours, and
+// counts as the end of the former.
+struct complaint_part {
     const char *file;
-    int lines_before; // of ours, in front of the file's text
-    int lines;        // of the file's text; what is named beyond is ours
-    bool trusted;     // the operator's own values only: a runtime error's first line is kept
+    int lines_before; // in the program
+    int lines;
+};
+
+struct complaint_source {
+    const char *name; // what libjsonnet was told that the program is called
+    const struct complaint_part *parts;
+    size_t part_count; // > 0
+    size_t at_work;    // the part to blame where no place in any is named; part_count: none is
+    bool trusted;      // the operator's own values only: a runtime error's first line is kept
 };
 
 // Fills *err (ERR_INPUT) with "FILE:LINE:COLUMN: what" and returns false.

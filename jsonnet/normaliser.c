@@ -1,38 +1,22 @@
 #include "jsonnet/normaliser.h"
 
 #include <libjsonnet.h>
+#include <libjsonnet_fmt.h>
+#include <limits.h>
 #include <string.h>
 
 #include "jsonnet/complaint.h"
 #include "jsonnet/payload.h"
-#include "relay/base/buffer.h"
+#include "jsonnet/program.h"
 
-#define FILE_SIZE_MAX (1024 * 1024)
 // An evaluation grows by some bytes a payload; a new one costs 15 ms, so it comes seldom.
 #define PAYLOADS_PER_EVALUATION 100000
-
-// The text is the body of a function that is called for each payload, so that what it works out
-// outside of its own function is worked out anew: were `local to = at('to')` kept from payload to
-// payload, one person's code would go to another.
-// It stands on lines of its own, so that only line numbers shift.
-#define PROLOGUE "local normaliser() = (\n"
-#define PROLOGUE_LINES 1
-// The tail call keeps the stack flat. payload() is evaluated only if the function looks at its
-// argument. std.toString of a string would give the bare string, hence the array around it.
-static const char epilogue[] =
-    "\n);\n"
-    "assert std.isFunction(normaliser()) : 'the normaliser is no function';\n"
-    "local next = std.native('next'), payload = std.native('payload'),\n"
-    "      emit = std.native('emit');\n"
-    "local loop(emitted) =\n"
-    "  if next() then loop(emit(std.toString([normaliser()(payload())]))) tailstrict\n"
-    "  else null;\n"
-    "loop(null)\n";
 
 struct evaluation {
     struct JsonnetVm *vm;
     const struct normaliser_io *io;
     json_t *document; // what next() gave last
+    size_t turn;      // and the number of the normaliser that it is for
     bool in_payload;  // not emitted yet
     bool ended;       // next() gave NULL
     int payloads;
@@ -141,10 +125,19 @@ native_next(void *context, const struct JsonnetJsonValue *const *args, int *ret_
     *ret_success = 1;
     if (evaluation->payloads++ == PAYLOADS_PER_EVALUATION)
         return jsonnet_json_make_bool(evaluation->vm, false);
-    evaluation->document = evaluation->io->next(evaluation->io->context);
+    evaluation->document = evaluation->io->next(evaluation->io->context, &evaluation->turn);
     evaluation->in_payload = evaluation->document;
     evaluation->ended = !evaluation->document;
     return jsonnet_json_make_bool(evaluation->vm, evaluation->in_payload);
+}
+
+static struct JsonnetJsonValue *
+native_turn(void *context, const struct JsonnetJsonValue *const *args, int *ret_success)
+{
+    (void)args;
+    struct evaluation *evaluation = context;
+    *ret_success = 1;
+    return jsonnet_json_make_number(evaluation->vm, (double)evaluation->turn);
 }
 
 static struct JsonnetJsonValue *
@@ -188,6 +181,7 @@ static void register_natives(struct evaluation *evaluation)
         {"text_in", native_text_in, objects_paths},
         {"texts_in", native_texts_in, objects_paths},
         {"next", native_next, no_params},
+        {"turn", native_turn, no_params},
         {"payload", native_payload, no_params},
         {"emit", native_emit, result},
     };
@@ -196,51 +190,66 @@ static void register_natives(struct evaluation *evaluation)
                                 natives[i].params);
 }
 
-static int count_lines(const char *text)
-{
-    int lines = 1;
-    for (const char *at = text; (at = strchr(at, '\n')); at++)
-        lines++;
-    return lines;
-}
-
 // One evaluation: to the end of the payloads, or as long as an evaluation may live.
-static bool evaluate_payloads(const char *program, const struct complaint_source *source,
-                              struct evaluation *evaluation, struct error *err)
+static bool evaluate_payloads(const struct program *program, struct evaluation *evaluation,
+                              struct error *err)
 {
     evaluation->vm = jsonnet_make();
     evaluation->payloads = 0;
     jsonnet_import_callback(evaluation->vm, refuse_import, evaluation->vm);
     register_natives(evaluation);
     int failed;
-    char *text = jsonnet_evaluate_snippet(evaluation->vm, source->file, program, &failed);
-    if (failed)
-        complaint_set(err, text, source);
+    char *text =
+        jsonnet_evaluate_snippet(evaluation->vm, PROGRAM_NAME, program->text.data, &failed);
+    if (failed) {
+        const struct complaint_source source = {
+            .name = PROGRAM_NAME,
+            .parts = program->parts,
+            .part_count = program->part_count,
+            .at_work = evaluation->in_payload ? evaluation->turn : program->part_count,
+        };
+        complaint_set(err, text, &source);
+    }
     jsonnet_realloc(evaluation->vm, text, 0);
     jsonnet_destroy(evaluation->vm);
     return !failed;
 }
 
-bool normaliser_run(const char *text, const char *file, const struct normaliser_io *io,
-                    bool *ret_in_payload, struct error *err)
+bool normaliser_run(const struct normaliser_source *sources, size_t count,
+                    const struct normaliser_io *io, bool *ret_in_payload, struct error *err)
 {
-    AUTO_BUFFER struct buffer program;
-    buffer_init(&program, FILE_SIZE_MAX);
-    buffer_puts(&program, PROLOGUE);
-    buffer_puts(&program, text);
-    buffer_puts(&program, epilogue);
+    AUTO_PROGRAM struct program program;
     *ret_in_payload = false;
-    if (program.failed)
-        return error_set(err, ERR_INPUT, "%s: larger than %d bytes", file, FILE_SIZE_MAX);
-
-    struct complaint_source source = {
-        .file = file, .lines_before = PROLOGUE_LINES, .lines = count_lines(text)};
+    if (!program_init(&program, sources, count, err))
+        return false;
     struct evaluation evaluation = {.io = io};
     while (!evaluation.ended) {
-        if (!evaluate_payloads(program.data, &source, &evaluation, err)) {
+        if (!evaluate_payloads(&program, &evaluation, err)) {
             *ret_in_payload = evaluation.in_payload;
             return false;
         }
     }
     return true;
+}
+
+// The formatter parses without the standard library, which would cost 15 ms. It is told to leave
+// alone what it can, as only its parser is of interest.
+bool normaliser_check(const struct normaliser_source *source, struct error *err)
+{
+    struct JsonnetVm *vm = jsonnet_make();
+    jsonnet_fmt_string(vm, 'l');
+    jsonnet_fmt_comment(vm, 'l');
+    jsonnet_fmt_pretty_field_names(vm, 0);
+    jsonnet_fmt_sort_imports(vm, 0);
+    int failed;
+    char *text = jsonnet_fmt_snippet(vm, PROGRAM_NAME, source->text, &failed);
+    if (failed) {
+        const struct complaint_part whole = {.file = source->file, .lines = INT_MAX};
+        complaint_set(
+            err, text,
+            &(struct complaint_source){.name = PROGRAM_NAME, .parts = &whole, .part_count = 1});
+    }
+    jsonnet_realloc(vm, text, 0);
+    jsonnet_destroy(vm);
+    return !failed;
 }

@@ -85,7 +85,9 @@ char *normaliser_evaluate_config(const char *text, const char *file, const char 
     jsonnet_import_callback(import.vm, config_import, &import);
     int failed;
     char *result = jsonnet_evaluate_snippet(import.vm, file, text, &failed);
-    struct complaint_source source = {.file = file, .lines = INT_MAX, .trusted = true};
+    const struct complaint_part whole = {.file = file, .lines = INT_MAX};
+    struct complaint_source source = {
+        .name = file, .parts = &whole, .part_count = 1, .trusted = true};
     char *json = NULL;
     if (failed)
         complaint_set(err, result, &source);

@@ -193,10 +193,14 @@ static bool add_mail(struct composer *composer, const struct envelope *envelope,
     return true;
 }
 
-static bool compose_one(struct composer *composer, const struct source *source,
-                        const json_t *canonical, size_t index, struct composition *composition,
-                        struct error *err)
+static bool compose_one(struct composer *composer, const struct source *source, json_t *result,
+                        size_t index, struct composition *composition, struct error *err)
 {
+    // A stored mail had them when it was stored.
+    json_t *defaults = source->document ? source->request->defaults : NULL;
+    json_auto_t *canonical = mail_with_defaults(result, defaults);
+    if (!canonical)
+        return error_set(err, ERR_TEMPORARY, "composition: no memory");
     struct mail mail;
     struct envelope envelope;
     int canonical_number = (int)composition->blob_count;
@@ -237,8 +241,8 @@ void composition_finish(struct composition *composition)
     *composition = (struct composition){0};
 }
 
-static bool compose_all(struct composer *composer, const struct source *source,
-                        const json_t *result, struct composition *composition, struct error *err)
+static bool compose_all(struct composer *composer, const struct source *source, json_t *result,
+                        struct composition *composition, struct error *err)
 {
     if (json_is_null(result))
         return true;
@@ -255,7 +259,7 @@ static bool compose_all(struct composer *composer, const struct source *source,
 }
 
 bool compose_payload(struct composer *composer, const struct compose_request *request,
-                     json_t *document, const json_t *result, struct composition *ret_composition,
+                     json_t *document, json_t *result, struct composition *ret_composition,
                      struct error *err)
 {
     // Kratos renders the HTML anew for each attempt, and nobody's headers are to be known by.
@@ -291,7 +295,7 @@ bool compose_unparseable(struct composer *composer, const void *payload, size_t 
 }
 
 bool compose_render(struct composer *composer, const struct compose_request *request,
-                    const json_t *canonical, struct composition *ret_composition, struct error *err)
+                    json_t *canonical, struct composition *ret_composition, struct error *err)
 {
     AUTO_COMPOSITION struct composition composition = {0};
     struct source source = {request, NULL, NULL};

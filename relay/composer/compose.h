@@ -31,6 +31,7 @@ struct compose_request {
     const char *id;     // the message's
     int64_t elapsed_ms; // since its payload was received
     int64_t wall_ms;
+    json_t *defaults; // for keys that a mail of the payload has not; an object or NULL
 };
 
 // What one request came to: MAIL objects of docs/protocol.md, and the blobs that they number.
@@ -47,7 +48,7 @@ void composition_finish(struct composition *composition);
 // MAIL_COUNT_MAX of them, or null. A mail that cannot be one is in the composition with the
 // reason in "park". False: the whole request failed; the message holds no value of the payload.
 bool compose_payload(struct composer *composer, const struct compose_request *request,
-                     json_t *document, const json_t *result, struct composition *ret_composition,
+                     json_t *document, json_t *result, struct composition *ret_composition,
                      struct error *err);
 
 // A payload that is no JSON: one mail, parked as `unparseable`.
@@ -57,7 +58,6 @@ bool compose_unparseable(struct composer *composer, const void *payload, size_t 
 // A stored canonical mail again, for a later attempt. What only the payload knows is null in its
 // MAIL: content_digest, and supersede unless a link carries it.
 bool compose_render(struct composer *composer, const struct compose_request *request,
-                    const json_t *canonical, struct composition *ret_composition,
-                    struct error *err);
+                    json_t *canonical, struct composition *ret_composition, struct error *err);
 
 #endif

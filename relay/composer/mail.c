@@ -115,6 +115,33 @@ bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err
     return true;
 }
 
+static bool lacks(const json_t *canonical, const char *key)
+{
+    const json_t *value = json_object_get(canonical, key);
+    return !value || json_is_null(value);
+}
+
+json_t *mail_with_defaults(json_t *canonical, json_t *defaults)
+{
+    json_t *filled = json_incref(canonical);
+    const char *key;
+    json_t *value;
+    json_object_foreach(defaults, key, value)
+    {
+        if (!json_is_object(canonical) || !lacks(canonical, key))
+            continue;
+        if (filled == canonical) {
+            json_decref(filled);
+            filled = json_copy(canonical);
+        }
+        if (json_object_set_nocheck(filled, key, value) != 0) {
+            json_decref(filled);
+            return NULL;
+        }
+    }
+    return filled;
+}
+
 json_t *mail_strip(const json_t *canonical)
 {
     static const char *const keys[] = {

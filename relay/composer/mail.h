@@ -36,6 +36,11 @@ struct mail {
 // missing"), and holds no value.
 bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err);
 
+// The mail with each of the defaults' keys that it has not, or that is null in it: the mail itself
+// where it lacks none (or is no object, or defaults is NULL), else a shallow copy. The caller
+// json_decref()s it; NULL: no memory.
+json_t *mail_with_defaults(json_t *canonical, json_t *defaults);
+
 // What of a canonical mail is kept: a shallow copy of its known keys, so that nothing else that a
 // normaliser copied from the payload (a person's request headers) is ever stored. The caller
 // json_decref()s it; NULL: no memory.

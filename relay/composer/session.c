@@ -14,8 +14,7 @@
 #include "relay/composer/confine.h"
 #include "relay/composer/fallback.h"
 #include "relay/composer/reply.h"
-
-#define NORMALISER_MAX (1024 * 1024)
+#include "relay/composer/route_table.h"
 
 enum session_state {
     SESSION_COLD,    // nothing composed yet
@@ -31,12 +30,12 @@ struct session {
     enum session_end end;
     struct error *err;
     struct confinement confinement; // for `ready`
-    struct composer *composer; // NULL before `init`
-    char *normaliser_file;
-    struct buffer normaliser_text;
+    struct composer *composer;      // NULL before `init`
+    struct route_table routes;
 
-    // The payload that the normaliser has.
-    json_t *header; // of its request; NULL: the sample
+    // The payload that a normaliser has.
+    json_t *header;                     // of its request; NULL: the sample
+    const struct composer_route *route; // that it came by
     json_t *document;
     int64_t given_us;
 };
@@ -102,7 +101,7 @@ static bool read_request(json_t *header, struct compose_request *ret_request)
     if (json_unpack(header, "{s:s, s:I, s:I}", "id", &id, "elapsed_ms", &elapsed_ms, "wall_ms",
                     &wall_ms) != 0)
         return false;
-    *ret_request = (struct compose_request){id, elapsed_ms, wall_ms};
+    *ret_request = (struct compose_request){id, elapsed_ms, wall_ms, NULL};
     return true;
 }
 
@@ -121,25 +120,29 @@ static bool answer_render(struct session *session, json_t *header, const struct 
     return answer_composed(session, header, &composition, 0);
 }
 
-static bool answer_payload(struct session *session, json_t *header, json_t *document,
-                           const json_t *result, int64_t normaliser_us)
+// route: NULL where the payload is composed without its normaliser, and the route is none of ours.
+static bool answer_payload(struct session *session, json_t *header,
+                           const struct composer_route *route, json_t *document, json_t *result,
+                           int64_t normaliser_us)
 {
     struct compose_request request;
     struct composition composition;
     struct error error;
     if (!read_request(header, &request))
         return malformed(session, "compose");
+    request.defaults = route ? route->defaults : NULL;
     if (!compose_payload(session->composer, &request, document, result, &composition, &error))
         return answer_failed(session, header, "compose_failed", error.message);
     return answer_composed(session, header, &composition, normaliser_us);
 }
 
-static bool answer_fallback(struct session *session, json_t *header, json_t *document)
+static bool answer_fallback(struct session *session, json_t *header,
+                            const struct composer_route *route, json_t *document)
 {
     json_auto_t *canonical = fallback_canonical(document);
     if (!canonical)
         return answer_failed(session, header, "compose_failed", "no memory");
-    return answer_payload(session, header, document, canonical, 0);
+    return answer_payload(session, header, route, document, canonical, 0);
 }
 
 static bool answer_unparseable(struct session *session, const json_t *header,
@@ -207,12 +210,33 @@ static void drop_payload(struct session *session)
     session->header = session->document = NULL;
 }
 
-static json_t *give(struct session *session, json_t *header, json_t *document)
+static json_t *give(struct session *session, json_t *header, const struct composer_route *route,
+                    json_t *document)
 {
     session->header = header;
+    session->route = route;
     session->document = document;
     session->given_us = clock_boot_us();
     return document;
+}
+
+// Answers a payload that no normaliser can make a mail of, or that none is to see: true. Else
+// false and the route that it came by.
+static bool answer_without_normaliser(struct session *session, json_t *header,
+                                      const struct frame_blob *blob, json_t *document,
+                                      const struct composer_route **ret_route)
+{
+    const char *name = json_string_value(json_object_get(header, "route"));
+    const struct composer_route *route = route_table_find(&session->routes, name);
+    if (!document)
+        answer_unparseable(session, header, blob);
+    else if (json_is_true(json_object_get(header, "fallback")))
+        answer_fallback(session, header, route, document);
+    else if (!route)
+        answer_failed(session, header, "unknown_route", "this composer knows no such route");
+    else
+        *ret_route = route;
+    return session->state == SESSION_OVER || !*ret_route;
 }
 
 // Answers a request; or returns the document where the normaliser is to see it first. Steals
@@ -220,33 +244,31 @@ static json_t *give(struct session *session, json_t *header, json_t *document)
 static json_t *take_request(struct session *session, json_t *header, const char *op,
                             const struct frame_blob *blob)
 {
-    json_t *document = NULL;
     if (strcmp(op, "render") == 0) {
         answer_render(session, header, blob);
     } else if (strcmp(op, "evaluate") == 0) {
         answer_evaluate(session, header, blob);
     } else if (strcmp(op, "compose") != 0) {
         malformed(session, "unknown op");
-    } else if (!(document = payload_parse(blob->data, blob->size, NULL))) {
-        answer_unparseable(session, header, blob);
-    } else if (json_is_true(json_object_get(header, "fallback"))) {
-        answer_fallback(session, header, document);
-        json_decref(document);
     } else {
-        return give(session, header, document);
+        const struct composer_route *route = NULL;
+        json_t *document = payload_parse(blob->data, blob->size, NULL);
+        if (!answer_without_normaliser(session, header, blob, document, &route))
+            return give(session, header, route, document);
+        json_decref(document);
     }
     json_decref(header);
     return NULL;
 }
 
-static json_t *next_payload(void *context)
+// What next_request() asks for, if anything; else the next document for a normaliser, or NULL.
+static json_t *next_document(struct session *session)
 {
-    struct session *session = context;
     drop_payload(session);
     if (session->state == SESSION_COLD) {
         session->state = SESSION_WARMING;
         json_t *sample = payload_parse(SAMPLE, sizeof(SAMPLE) - 1, session->err);
-        return sample ? give(session, NULL, sample) : NULL;
+        return sample ? give(session, NULL, &session->routes.routes[0], sample) : NULL;
     }
     if (session->state == SESSION_WARMING) {
         session->state = SESSION_WARM;
@@ -263,12 +285,21 @@ static json_t *next_payload(void *context)
     return document;
 }
 
+static json_t *next_payload(void *context, size_t *ret_source)
+{
+    struct session *session = context;
+    json_t *document = next_document(session);
+    *ret_source = document ? session->route->source : 0;
+    return document;
+}
+
 static void take_result(void *context, json_t *result)
 {
     struct session *session = context;
     int64_t normaliser_us = clock_boot_us() - session->given_us;
     if (session->header) {
-        answer_payload(session, session->header, session->document, result, normaliser_us);
+        answer_payload(session, session->header, session->route, session->document, result,
+                       normaliser_us);
     } else {
         // The sample; what an operator's normaliser makes of it is of no interest.
         struct compose_request request = {.id = "warm"};
@@ -280,14 +311,9 @@ static void take_result(void *context, json_t *result)
     json_decref(result);
 }
 
-// "FILE:LINE:COLUMN: what" into a fault of its place.
 static bool answer_normaliser_fault(struct session *session, const char *message)
 {
-    const char *colon = strstr(message, ": ");
-    size_t where_size = colon ? (size_t)(colon - message) : 0;
-    json_auto_t *faults =
-        colon ? json_pack("[{s:s%, s:s}]", "where", message, where_size, "what", colon + 2)
-              : json_pack("[{s:s, s:s}]", "where", session->normaliser_file, "what", message);
+    json_auto_t *faults = json_pack("[o]", route_table_fault(&session->routes, message));
     return answer_faults(session, faults);
 }
 
@@ -297,8 +323,8 @@ static void serve_payloads(struct session *session)
     while (session->state != SESSION_OVER) {
         bool in_payload = false;
         struct error error;
-        if (normaliser_run(session->normaliser_text.data, session->normaliser_file, &io,
-                           &in_payload, &error))
+        if (normaliser_run(session->routes.sources, session->routes.source_count, &io, &in_payload,
+                           &error))
             continue;
         if (in_payload && session->header) {
             answer_failed(session, session->header, "normaliser_failed", error.message);
@@ -312,27 +338,6 @@ static void serve_payloads(struct session *session)
     drop_payload(session);
 }
 
-static bool read_normaliser(struct session *session, const char *file, struct error *err)
-{
-    FILE *stream = fopen(file, "re");
-    if (!stream)
-        return error_errno(err, ERR_INPUT, "open");
-    buffer_init(&session->normaliser_text, NORMALISER_MAX);
-    char chunk[16384];
-    size_t size;
-    while ((size = fread(chunk, 1, sizeof(chunk), stream)) > 0)
-        buffer_append(&session->normaliser_text, chunk, size);
-    bool failed = ferror(stream);
-    fclose(stream);
-    if (failed)
-        return error_errno(err, ERR_INPUT, "read");
-    buffer_puts(&session->normaliser_text, "");
-    if (session->normaliser_text.failed)
-        return error_set(err, ERR_INPUT, "over %d bytes", NORMALISER_MAX);
-    session->normaliser_file = strdup(file);
-    return session->normaliser_file || error_set(err, ERR_TEMPORARY, "no memory");
-}
-
 // False: the core was told of faults, or the request is malformed.
 static bool load(struct session *session, json_t *header)
 {
@@ -340,17 +345,16 @@ static bool load(struct session *session, json_t *header)
         .reply_to = json_string_value(json_object_get(header, "reply_to")),
         .lifetimes = json_object_get(header, "lifetimes"),
     };
-    const char *normaliser;
-    if (json_unpack(header, "{s:s, s:s, s:s, s:s, s:s}", "templates_dir", &settings.templates_dir,
-                    "normaliser", &normaliser, "default_locale", &settings.default_locale,
-                    "timezone", &settings.timezone, "mail_from", &settings.mail_from) != 0)
+    if (json_unpack(header, "{s:s, s:s, s:s, s:s}", "templates_dir", &settings.templates_dir,
+                    "default_locale", &settings.default_locale, "timezone", &settings.timezone,
+                    "mail_from", &settings.mail_from) != 0)
         return malformed(session, "init");
 
+    // Everything is loaded whatever was at fault before, so that an operator sees it all at once.
     json_auto_t *faults = json_array();
     struct error error;
-    if (!read_normaliser(session, normaliser, &error))
-        json_array_append_new(faults,
-                              json_pack("{s:s, s:s}", "where", normaliser, "what", error.message));
+    if (!route_table_init(&session->routes, json_object_get(header, "routes"), faults, &error))
+        return malformed(session, error.message);
     session->composer = composer_create(&settings, faults);
     if (!session->composer || json_array_size(faults) > 0)
         return answer_faults(session, faults);
@@ -361,8 +365,7 @@ static void session_finish(struct session *session)
 {
     drop_payload(session);
     composer_destroy(session->composer);
-    buffer_finish(&session->normaliser_text);
-    free(session->normaliser_file);
+    route_table_finish(&session->routes);
     frame_reader_finish(&session->reader);
 }
 

@@ -43,10 +43,10 @@ TYPES = {
 }
 
 
-def init(**changes):
+def init(normaliser=harness.ROOT / "jsonnet/kratos_courier.jsonnet", defaults=None, **changes):
     return {
         "op": "init", "templates_dir": str(harness.ROOT / "templates"),
-        "normaliser": str(harness.ROOT / "jsonnet/kratos_courier.jsonnet"),
+        "routes": [{"name": "kratos", "normaliser": str(normaliser), "defaults": defaults}],
         "default_locale": "en", "timezone": "UTC",
         "mail_from": "Acme <no-reply@acme.example>", "reply_to": None, "lifetimes": {}, **changes}
 
@@ -411,6 +411,71 @@ def test_the_example_of_the_documentation(start, tmp_path):
     assert canonical["data"] == {"code": "750046", "name": "Zoé O"}
 
 
+def two_routes(folder, first, second, **changes):
+    """An `init` with kratos and crm, of texts or, where they are None, the shipped one."""
+    routes = []
+    for name, text in (("kratos", first), ("crm", second)):
+        path = folder / f"{name}.jsonnet"
+        path.write_text(text or (harness.ROOT / "jsonnet/kratos_courier.jsonnet").read_text())
+        routes.append({"name": name, "normaliser": str(path), "defaults": None})
+    return {"routes": routes, **changes}
+
+
+def test_each_route_has_its_normaliser_and_defaults(start, tmp_path):
+    changes = two_routes(tmp_path, None,
+                         "function(event) { to: event.who, data: { code: event.pin } }")
+    changes["routes"][1]["defaults"] = {
+        "template": "login_code_valid", "locales": ["hu"], "expires_in_minutes": 7}
+    child = start(**changes)
+    event = {"who": "zoe@example.com", "pin": "123456"}
+    for _ in range(2):
+        mail, _ = compose_one(child, event, route="crm")
+        assert (mail["park"], mail["recipient"]) == (None, "zoe@example.com")
+        assert (mail["template"], mail["locale"]) == ("login_code_valid", "hu")
+        assert mail["lifetime_ms"] == 7 * 60_000
+        mail, _ = compose_one(child, make("recovery_valid"), route="kratos")
+        assert (mail["park"], mail["template"], mail["locale"]) == (None, "recovery_valid", "en")
+        assert compose_one(child, make("recovery_valid"))[0]["template"] == "recovery_valid"
+
+    # The fallback has them as well.
+    made = {"recipient": "zoe@example.com", "subject": "Hello", "body": "World\n"}
+    assert compose_one(child, made, route="crm", fallback=True)[0]["locale"] == "hu"
+
+
+def test_an_unknown_route_is_told_and_has_a_fallback(start):
+    child = start()
+    header, _ = compose(child, make("login_code_valid"), route="gone")
+    assert (header["op"], header["reason"]) == ("failed", "unknown_route")
+    mail, _ = compose_one(child, make("login_code_valid"), route="gone", fallback=True)
+    assert (mail["park"], mail["template"]) == (None, "login_code_valid")
+    assert compose_one(child, make("login_code_valid"), route="kratos")[0]["park"] is None
+
+
+def test_routes_that_fail_leave_the_others_alone(start, tmp_path):
+    child = start(**two_routes(tmp_path, None, "function(event)\n  event.nothing"))
+    for _ in range(3):
+        header, _ = compose(child, {"code": "750046"}, route="crm")
+        assert (header["op"], header["reason"]) == ("failed", "normaliser_failed")
+        assert header["detail"] == f"{tmp_path}/crm.jsonnet:2:3: field does not exist"
+        assert compose_one(child, make("login_code_valid"), route="kratos")[0]["park"] is None
+
+
+@pytest.mark.parametrize("first, second, places", [
+    ("function(p) {\n", "function(p) 'open", ["kratos.jsonnet:2:1", "crm.jsonnet:1:13"]),
+    ("function(p) 1 /* open", "/* closed */ function(p) 1", ["kratos.jsonnet:1:15"]),
+    (None, "function(p)\n  nowhere", ["crm.jsonnet:2:3"]),
+    (None, "{}", ["crm.jsonnet"]),
+    (None, "function(p) import 'x'\n +", ["crm.jsonnet:2:3"]),
+])
+def test_every_file_at_fault_is_named(bare, tmp_path, first, second, places):
+    child = bare()
+    header, _ = child.ask(init(**two_routes(tmp_path, first, second)))
+    assert header["op"] == "faults", header
+    assert [fault["where"] for fault in header["faults"]] == [
+        f"{tmp_path}/{place}" for place in places], header
+    assert child.wait() != 0
+
+
 def test_a_normaliser_that_loops_can_be_killed(start, tmp_path):
     path = tmp_path / "endless.jsonnet"
     path.write_text("local endless(n) = endless(n + 1) tailstrict;\n"
@@ -436,6 +501,7 @@ def test_templates_are_read_once(start, tmp_path):
 
 @pytest.mark.parametrize("change, where", [
     ({"normaliser": "/nonexistent/n.jsonnet"}, "/nonexistent/n.jsonnet"),
+    ({"normaliser": "/etc"}, "/etc"),
     ({"templates_dir": "/nonexistent"}, "/nonexistent"),
     ({"mail_from": "not an address"}, "mail_from"),
     ({"reply_to": "a@b@c"}, "reply_to"),

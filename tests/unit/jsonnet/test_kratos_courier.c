@@ -43,8 +43,9 @@ struct stream {
     size_t given;
 };
 
-static json_t *give(void *context)
+static json_t *give(void *context, size_t *ret_source)
 {
+    *ret_source = 0;
     struct stream *stream = context;
     return json_array_get(stream->documents, stream->given++);
 }
@@ -63,7 +64,8 @@ static json_t *normalise_all(const char *normaliser, json_t *documents)
     struct normaliser_io io = {.next = give, .emit = take, .context = &stream};
     struct error err;
     bool in_payload;
-    if (!normaliser_run(text, "normaliser.jsonnet", &io, &in_payload, &err))
+    char file[] = "normaliser.jsonnet";
+    if (!normaliser_run(&(struct normaliser_source){text, file}, 1, &io, &in_payload, &err))
         fail_msg("payload %zu: %s", stream.given, err.message);
     assert_int_equal(json_array_size(stream.results), json_array_size(documents));
     return stream.results;

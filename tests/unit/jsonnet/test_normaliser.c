@@ -17,18 +17,21 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-// Payloads {"n": 0, "secret": "hunter2", "bad": [...]}, and what came of them.
+// Payloads {"n": 0, "secret": "hunter2", "list": [7]}, for each source in turn, and what came of
+// them.
 struct stream {
     int left, given;
+    size_t sources; // 0 is 1
     json_t *document, *last;
     json_t *results; // NULL: only the last is kept
 };
 
-static json_t *next(void *context)
+static json_t *next(void *context, size_t *ret_source)
 {
     struct stream *stream = context;
     json_decref(stream->document);
     stream->document = NULL;
+    *ret_source = stream->sources ? (size_t)stream->given % stream->sources : 0;
     if (stream->left-- > 0)
         stream->document =
             json_pack("{s:i, s:s, s:[i]}", "n", stream->given++, "secret", "hunter2", "list", 7);
@@ -53,10 +56,20 @@ static void stream_finish(struct stream *stream)
 
 #define AUTO_STREAM __attribute__((cleanup(stream_finish))) struct stream
 
-static bool run(const char *text, struct stream *stream, bool *ret_in_payload, struct error *err)
+static bool run_all(const struct normaliser_source *sources, size_t count, struct stream *stream,
+                    bool *ret_in_payload, struct error *err)
 {
     struct normaliser_io io = {.next = next, .emit = emit, .context = stream};
-    return normaliser_run(text, "my.jsonnet", &io, ret_in_payload, err);
+    stream->sources = count;
+    return normaliser_run(sources, count, &io, ret_in_payload, err);
+}
+
+static bool run(const char *text, struct stream *stream, bool *ret_in_payload, struct error *err)
+{
+    AUTO_FREE char *copy = strdup(text);
+    char file[] = "my.jsonnet";
+    assert_non_null(copy);
+    return run_all(&(struct normaliser_source){copy, file}, 1, stream, ret_in_payload, err);
 }
 
 static void one_evaluation_serves_many_payloads(void **state)
@@ -176,6 +189,92 @@ static void names_kind_and_place_but_no_value(void **state)
         assert_int_equal(in_payload, cases[i].in_payload);
         assert_null(strstr(err.message, "hunter2"));
         assert_int_equal(stream.given, in_payload ? 1 : 0);
+    }
+}
+
+#define SOURCES(...) ((const struct normaliser_source[]){__VA_ARGS__})
+#define SOURCE(text, file)                                                                         \
+    {                                                                                              \
+        (char[]){text}, (char[])                                                                   \
+        {                                                                                          \
+            file                                                                                   \
+        }                                                                                          \
+    }
+
+static void one_evaluation_holds_every_normaliser(void **state)
+{
+    (void)state;
+    AUTO_STREAM stream = {.left = 6, .results = json_array()};
+    struct error err;
+    bool in_payload;
+    assert_true(run_all(
+        SOURCES(SOURCE("function(p) 'a' + p.n", "a.jsonnet"),
+                SOURCE("// b\nlocal n = std.native('at')('n');\nfunction(p) [n]\n", "b.jsonnet"),
+                SOURCE("function(p) null // c", "c.jsonnet")),
+        3, &stream, &in_payload, &err));
+    AUTO_FREE char *got = json_dumps(stream.results, JSON_COMPACT);
+    assert_string_equal(got, "[\"a0\",[1],null,\"a3\",[4],null]");
+}
+
+static void names_the_file_that_is_at_fault(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want; // text: of the second of three
+        bool in_payload;
+    } cases[] = {
+        {"function(p)\n p.nothing", "b.jsonnet:2:2: field does not exist", true},
+        {"local f(x) =\n  error x;\nfunction(p)\n  f(p.secret)",
+         "b.jsonnet:2:3: an error was raised, or an assertion failed (from 4:3)", true},
+        {"function(p) function(q) q", "b.jsonnet: the result holds a function", true},
+        {"function(p, q) 1", "b.jsonnet: argument missing", true},
+        {"{ a: 1 }", "b.jsonnet: a normaliser must be a function of the payload", false},
+        {"import 'x'", "b.jsonnet:1:1: imports are not allowed here", false},
+        {"function(p)\n  {\n  a: b }", "b.jsonnet:3:6: Unknown variable: b", false},
+        {"function(p) {\n", "b.jsonnet: at the end of the file: ", false},
+        {"function(p) 1\n)", "b.jsonnet: at the end of the file: ", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[200];
+        snprintf(text, sizeof(text), "%s", cases[i].text);
+        AUTO_STREAM stream = {.left = 2};
+        struct error err = {0};
+        bool in_payload;
+        if (run_all(SOURCES(SOURCE("// a\nfunction(p) 1\n\n", "a.jsonnet"),
+                            {text, (char[]){"b.jsonnet"}}, SOURCE("function(p) 'c'", "c.jsonnet")),
+                    3, &stream, &in_payload, &err))
+            fail_msg("%s: did not fail", cases[i].text);
+        if (strncmp(err.message, cases[i].want, strlen(cases[i].want)) != 0)
+            fail_msg("%s: %s, not %s", cases[i].text, err.message, cases[i].want);
+        assert_int_equal(in_payload, cases[i].in_payload);
+        assert_null(strstr(err.message, "hunter2"));
+    }
+}
+
+// Standing behind one another, an open string or comment would reach into the next text.
+static void checks_each_text_by_itself(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want; // NULL: it can be parsed
+    } cases[] = {
+        {"function(p) p.nowhere", NULL},
+        {"function(p) 'it''s'", "my.jsonnet:1:17: "},
+        {"function(p) 1 /* open", "my.jsonnet:1:15: "},
+        {"function(p)\n 'open", "my.jsonnet:2:2: "},
+        {"function(p) |||\n  open", "my.jsonnet:1:13: "},
+        {"1) + (2", "my.jsonnet:1:2: "},
+        {"", "my.jsonnet:1:1: "},
+        {"function(p) { a 'secret' }", "my.jsonnet:1:17: expected token OPERATOR but got a string"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[200], file[] = "my.jsonnet";
+        snprintf(text, sizeof(text), "%s", cases[i].text);
+        struct error err = {0};
+        bool parsed = normaliser_check(&(struct normaliser_source){text, file}, &err);
+        assert_int_equal(parsed, !cases[i].want);
+        if (cases[i].want && strncmp(err.message, cases[i].want, strlen(cases[i].want)) != 0)
+            fail_msg("%s: %s, not %s", cases[i].text, err.message, cases[i].want);
     }
 }
 
@@ -302,6 +401,9 @@ int main(void)
         cmocka_unit_test(nothing_is_kept_from_one_payload_for_the_next),
         cmocka_unit_test(goes_on_with_the_next_payload_after_one_that_threw),
         cmocka_unit_test(names_kind_and_place_but_no_value),
+        cmocka_unit_test(one_evaluation_holds_every_normaliser),
+        cmocka_unit_test(names_the_file_that_is_at_fault),
+        cmocka_unit_test(checks_each_text_by_itself),
         cmocka_unit_test(memory_stays_flat),
         cmocka_unit_test(evaluates_configuration_with_imports_below_its_folder),
         cmocka_unit_test(names_the_place_of_a_fault_in_a_configuration),

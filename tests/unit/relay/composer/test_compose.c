@@ -66,7 +66,7 @@ static json_t *canonical(const char *template, const char *data)
 }
 
 // Composes result out of document and gives its MAILs; the composition is the caller's.
-static json_t *compose(struct composer *composer, const char *document, const json_t *result,
+static json_t *compose(struct composer *composer, const char *document, json_t *result,
                        struct composition *composition)
 {
     json_auto_t *payload = json(document);
@@ -244,6 +244,39 @@ static void splits_an_array(void **state)
     assert_int_equal(err.code, ERR_INPUT);
 }
 
+static void fills_in_a_routes_defaults(void **state)
+{
+    json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+    json_object_del(mail, "locales");
+    json_object_set_new(mail, "expires_in_minutes", json_null());
+    json_auto_t *other = canonical("login_code_valid", "{\"code\":\"830175\"}");
+    json_object_set_new(other, "expires_in_minutes", json_integer(5));
+    json_auto_t *results = json_pack("[O, O]", mail, other);
+    json_auto_t *defaults = json("{\"template\":\"welcome\",\"locales\":[\"hu\"],"
+                                 "\"expires_in_minutes\":7,\"timezone\":\"Europe/Budapest\"}");
+    struct compose_request with_defaults = request;
+    with_defaults.defaults = defaults;
+    json_auto_t *payload = json("{}");
+    AUTO_COMPOSITION struct composition composition;
+    struct error err;
+    assert_true(compose_payload(*state, &with_defaults, payload, results, &composition, &err));
+    static const struct {
+        const char *locale;
+        int minutes;
+    } want[] = {{"hu", 7}, {"de", 5}};
+    for (size_t i = 0; i < 2; i++) {
+        json_t *got = json_array_get(composition.mails, i);
+        assert_string_equal(text(got, "template"), "login_code_valid");
+        assert_string_equal(text(got, "locale"), want[i].locale);
+        assert_int_equal(json_integer_value(json_object_get(got, "lifetime_ms")),
+                         want[i].minutes * MINUTE_MS);
+    }
+    // What is stored has them, so that a later attempt is the same mail.
+    json_auto_t *stored = json(composition.blobs[0].data);
+    assert_string_equal(text(stored, "timezone"), "Europe/Budapest");
+    assert_int_equal(json_integer_value(json_object_get(stored, "expires_in_minutes")), 7);
+}
+
 static void has_nothing_to_send(void **state)
 {
     static const char *const results[] = {"[null]", "[[]]"};
@@ -314,6 +347,7 @@ int main(void)
         cmocka_unit_test(sends_an_unknown_type_with_its_own_text),
         cmocka_unit_test(knows_what_supersedes),
         cmocka_unit_test(splits_an_array),
+        cmocka_unit_test(fills_in_a_routes_defaults),
         cmocka_unit_test(has_nothing_to_send),
         cmocka_unit_test(renders_a_stored_mail_again),
         cmocka_unit_test(parks_what_is_no_json),

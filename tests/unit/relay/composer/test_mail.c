@@ -126,6 +126,36 @@ static void keeps_known_keys_alone(void **state)
     assert_true(json_equal(kept, want));
 }
 
+static void takes_defaults_where_it_has_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *canonical, *defaults, *want;
+    } cases[] = {
+        {"{\"to\":\"a@b\"}", "{\"template\":\"t\"}", "{\"to\":\"a@b\",\"template\":\"t\"}"},
+        {"{\"template\":null}", "{\"template\":\"t\"}", "{\"template\":\"t\"}"},
+        {"{\"template\":\"own\"}", "{\"template\":\"t\"}", "{\"template\":\"own\"}"},
+        {"{\"template\":\"\"}", "{\"template\":\"t\"}", "{\"template\":\"\"}"},
+        {"{\"template\":false}", "{\"template\":\"t\"}", "{\"template\":false}"},
+        {"{}", "{}", "{}"},
+        {"[]", "{\"template\":\"t\"}", "[]"},
+        {"null", "{\"template\":\"t\"}", "null"},
+        {"\"x\"", "{\"template\":\"t\"}", "\"x\""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *canonical = json(cases[i].canonical);
+        json_auto_t *before = json(cases[i].canonical);
+        json_auto_t *defaults = json(cases[i].defaults);
+        json_auto_t *want = json(cases[i].want);
+        json_auto_t *got = mail_with_defaults(canonical, defaults);
+        if (!json_equal(got, want))
+            fail_msg("%s with %s", cases[i].canonical, cases[i].defaults);
+        assert_true(json_equal(canonical, before));
+        json_auto_t *without = mail_with_defaults(canonical, NULL);
+        assert_ptr_equal(without, canonical);
+    }
+}
+
 static void knows_kinds(void **state)
 {
     (void)state;
@@ -187,6 +217,7 @@ int main(void)
         cmocka_unit_test(leaves_out_wrong_details),
         cmocka_unit_test(bounds_minutes),
         cmocka_unit_test(keeps_known_keys_alone),
+        cmocka_unit_test(takes_defaults_where_it_has_nothing),
         cmocka_unit_test(knows_kinds),
         cmocka_unit_test(finds_query_values),
     };

@@ -1,0 +1,70 @@
+#include "jsonnet/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SIZE_MAX_BYTES (64 * 1024 * 1024)
+
+// A text is the body of a function that is called for each payload, so that what it works out
+// outside of its own function is worked out anew: were `local to = at('to')` kept from payload to
+// payload, one person's code would go to another.
+// It stands on lines of its own, so that only line numbers shift.
+#define BEFORE_TEXT "local normaliser_%zu() = (\n"
+#define BEFORE_TEXT_BREAKS 1
+#define BEHIND_TEXT                                                                                \
+    "\n);\n"                                                                                       \
+    "assert std.isFunction(normaliser_%zu()) : 'the normaliser is no function';\n"
+#define BEHIND_TEXT_BREAKS 3
+
+// The tail call keeps the stack flat. payload() is evaluated only if the function looks at its
+// argument. std.toString of a string would give the bare string, hence the array around it.
+static const char loop[] =
+    "local next = std.native('next'), turn = std.native('turn'),\n"
+    "      payload = std.native('payload'), emit = std.native('emit');\n"
+    "local loop(emitted) =\n"
+    "  if next() then loop(emit(std.toString([normalisers[turn()]()(payload())]))) tailstrict\n"
+    "  else null;\n"
+    "loop(null)\n";
+
+static int count_breaks(const char *text)
+{
+    int breaks = 0;
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        breaks++;
+    return breaks;
+}
+
+bool program_init(struct program *program, const struct normaliser_source *sources, size_t count,
+                  struct error *err)
+{
+    *program = (struct program){.parts = calloc(count, sizeof(*program->parts))};
+    buffer_init(&program->text, SIZE_MAX_BYTES);
+    if (!program->parts)
+        return error_set(err, ERR_TEMPORARY, "no memory for the normalisers");
+    int lines = 0; // whole ones, so far
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(sources[i].text) > NORMALISER_SIZE_MAX)
+            return error_set(err, ERR_INPUT, "%s: larger than %d bytes", sources[i].file,
+                             NORMALISER_SIZE_MAX);
+        struct complaint_part *part = &program->parts[program->part_count++];
+        int breaks = count_breaks(sources[i].text);
+        *part = (struct complaint_part){sources[i].file, lines + BEFORE_TEXT_BREAKS, breaks + 1};
+        buffer_printf(&program->text, BEFORE_TEXT, i);
+        buffer_puts(&program->text, sources[i].text);
+        buffer_printf(&program->text, BEHIND_TEXT, i);
+        lines += BEFORE_TEXT_BREAKS + breaks + BEHIND_TEXT_BREAKS;
+    }
+    buffer_puts(&program->text, "local normalisers = [");
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(&program->text, "normaliser_%zu,", i);
+    buffer_puts(&program->text, "];\n");
+    buffer_puts(&program->text, loop);
+    return !program->text.failed || error_set(err, ERR_TEMPORARY, "no memory for the normalisers");
+}
+
+void program_finish(struct program *program)
+{
+    buffer_finish(&program->text);
+    free(program->parts);
+    *program = (struct program){0};
+}
