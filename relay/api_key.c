@@ -8,12 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/timestamp.h"
+
+#define NOT_AFTER ";not_after="
+
 enum { KEYS_MAX = 64, DIGEST_SIZE = crypto_hash_sha256_BYTES };
 
 struct api_key {
     char name[API_KEY_NAME_SIZE];
     enum api_role role;
     bool is_short;
+    int64_t not_after_ms;
     uint8_t digest[DIGEST_SIZE];
 };
 
@@ -31,6 +36,8 @@ struct entry {
     bool is_digest;
     const char *key; // or the digest's digits
     size_t key_size;
+    const char *not_after; // NULL: none
+    size_t not_after_size;
 };
 
 static bool piece_is(const char *text, size_t size, const char *word)
@@ -56,6 +63,12 @@ static bool entry_split(const char *text, const char *end, bool roles, struct en
     *ret_entry = (struct entry){.role = API_ROLE_SEND};
     const char *piece;
     size_t size;
+    const char *not_after = memmem(text, (size_t)(end - text), NOT_AFTER, strlen(NOT_AFTER));
+    if (not_after) {
+        ret_entry->not_after = not_after + strlen(NOT_AFTER);
+        ret_entry->not_after_size = (size_t)(end - ret_entry->not_after);
+        end = not_after;
+    }
     take_piece(&text, end, &ret_entry->name, &ret_entry->name_size);
     if (roles) {
         if (!take_piece(&text, end, &piece, &size) ||
@@ -72,6 +85,13 @@ static bool entry_split(const char *text, const char *end, bool roles, struct en
     ret_entry->key = text;
     ret_entry->key_size = (size_t)(end - text);
     return true;
+}
+
+static bool read_end(const struct entry *entry, int64_t *ret_not_after_ms)
+{
+    *ret_not_after_ms = API_KEY_NO_END;
+    return !entry->not_after ||
+           timestamp_parse(entry->not_after, entry->not_after_size, ret_not_after_ms);
 }
 
 static bool name_is_valid(const char *name, size_t size)
@@ -109,35 +129,57 @@ static void make_name(const struct api_keys *keys, char *name)
         snprintf(name, API_KEY_NAME_SIZE, "default-%zu", number);
 }
 
+static bool take_name(struct api_keys *keys, const struct entry *entry, struct api_key *key,
+                      struct error *err)
+{
+    if (!entry->name) {
+        make_name(keys, key->name);
+        return true;
+    }
+    if (!name_is_valid(entry->name, entry->name_size))
+        return error_set(err, ERR_INPUT, "has a name that is not of letters, digits, '-_.'");
+    memcpy(key->name, entry->name, entry->name_size);
+    return !find_name(keys, key->name) ||
+           error_set(err, ERR_INPUT, "has the name %s a second time", key->name);
+}
+
+static bool take_key(const struct entry *entry, struct api_key *key, struct error *err)
+{
+    if (entry->is_digest) {
+        size_t size;
+        return (entry->key_size == 2 * DIGEST_SIZE &&
+                sodium_hex2bin(key->digest, DIGEST_SIZE, entry->key, entry->key_size, NULL, &size,
+                               NULL) == 0 &&
+                size == DIGEST_SIZE) ||
+               error_set(err, ERR_INPUT,
+                         "(%s) has no %d hexadecimal digits after sha256:", key->name,
+                         2 * DIGEST_SIZE);
+    }
+    if (!key_is_valid(entry->key, entry->key_size))
+        return error_set(err, ERR_INPUT, "(%s) is empty or holds white space", key->name);
+    key->is_short = entry->key_size < API_KEY_SHORT;
+    crypto_hash_sha256(key->digest, (const unsigned char *)entry->key, entry->key_size);
+    return true;
+}
+
 static bool add(struct api_keys *keys, const struct entry *entry, struct error *err)
 {
     if (keys->count == KEYS_MAX)
         return error_set(err, ERR_INPUT, "is one more than %d keys", KEYS_MAX);
     struct api_key *key = &keys->keys[keys->count];
     *key = (struct api_key){.role = entry->role};
-    if (entry->name) {
-        if (!name_is_valid(entry->name, entry->name_size))
-            return error_set(err, ERR_INPUT, "has a name that is not of letters, digits, '-_.'");
-        memcpy(key->name, entry->name, entry->name_size);
-        if (find_name(keys, key->name))
-            return error_set(err, ERR_INPUT, "has the name %s a second time", key->name);
-    } else {
-        make_name(keys, key->name);
-    }
-    if (entry->is_digest) {
-        size_t size;
-        if (sodium_hex2bin(key->digest, DIGEST_SIZE, entry->key, entry->key_size, NULL, &size,
-                           NULL) != 0 ||
-            size != DIGEST_SIZE || entry->key_size != 2 * DIGEST_SIZE)
-            return error_set(err, ERR_INPUT,
-                             "(%s) has no %d hexadecimal digits after sha256:", key->name,
-                             2 * DIGEST_SIZE);
-    } else {
-        if (!key_is_valid(entry->key, entry->key_size))
-            return error_set(err, ERR_INPUT, "(%s) is empty or holds white space", key->name);
-        key->is_short = entry->key_size < API_KEY_SHORT;
-        crypto_hash_sha256(key->digest, (const unsigned char *)entry->key, entry->key_size);
-    }
+    if (!take_name(keys, entry, key, err) || !take_key(entry, key, err))
+        return false;
+    if (!read_end(entry, &key->not_after_ms))
+        return error_set(err, ERR_INPUT,
+                         "(%s) has a not_after that is neither a day like 2027-01-31 nor a moment "
+                         "like 2027-01-31T18:00:00Z",
+                         key->name);
+    // Which name it goes by, and until when it is good, would be anybody's guess.
+    for (size_t i = 0; i < keys->count; i++)
+        if (sodium_memcmp(key->digest, keys->keys[i].digest, DIGEST_SIZE) == 0)
+            return error_set(err, ERR_INPUT, "(%s) is the same key as %s", key->name,
+                             keys->keys[i].name);
     keys->count++;
     return true;
 }
@@ -194,8 +236,16 @@ void api_keys_destroy(struct api_keys *keys)
     free(keys);
 }
 
-const char *api_keys_find(const struct api_keys *keys, const char *offered, size_t offered_size,
-                          enum api_role *ret_role)
+static struct api_key_entry entry_of(const struct api_key *key)
+{
+    return (struct api_key_entry){.name = key->name,
+                                  .role = key->role,
+                                  .is_short = key->is_short,
+                                  .not_after_ms = key->not_after_ms};
+}
+
+bool api_keys_find(const struct api_keys *keys, const char *offered, size_t offered_size,
+                   struct api_key_entry *ret_entry)
 {
     uint8_t digest[DIGEST_SIZE];
     crypto_hash_sha256(digest, (const unsigned char *)offered, offered_size);
@@ -204,28 +254,27 @@ const char *api_keys_find(const struct api_keys *keys, const char *offered, size
         if (sodium_memcmp(digest, keys->keys[i].digest, DIGEST_SIZE) == 0)
             found = &keys->keys[i];
     if (!found)
-        return NULL;
-    if (ret_role)
-        *ret_role = found->role;
-    return found->name;
+        return false;
+    *ret_entry = entry_of(found);
+    return true;
 }
 
-const char *api_keys_next_short(const struct api_keys *keys, size_t *place)
+bool api_keys_at(const struct api_keys *keys, size_t place, struct api_key_entry *ret_entry)
 {
-    while (*place < keys->count) {
-        const struct api_key *key = &keys->keys[(*place)++];
-        if (key->is_short)
-            return key->name;
-    }
-    return NULL;
+    if (place >= keys->count)
+        return false;
+    *ret_entry = entry_of(&keys->keys[place]);
+    return true;
 }
 
-char *api_keys_first_clear(const char *text)
+char *api_keys_first_clear(const char *text, int64_t wall_ms)
 {
     const char *start, *end;
     while (next_entry(&text, &start, &end)) {
         struct entry entry;
-        if (entry_split(start, end, false, &entry, NULL) && !entry.is_digest)
+        int64_t not_after_ms;
+        if (entry_split(start, end, false, &entry, NULL) && !entry.is_digest &&
+            read_end(&entry, &not_after_ms) && wall_ms <= not_after_ms)
             return strndup(entry.key, entry.key_size);
     }
     return NULL;

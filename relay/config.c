@@ -5,11 +5,14 @@
 #include <string.h>
 
 #include "relay/base/cleanup.h"
-#include "relay/base/kind.h"
-#include "relay/base/names.h"
 #include "relay/base/process.h"
 #include "relay/config_parts.h"
 #include "relay/paths.h"
+
+// What was found where, before it is checked.
+struct sources {
+    struct setting_values environment, file;
+};
 
 // Checks the text found for one setting, or its default, and puts it into config.
 static void settle(size_t number, const struct setting_value *found, const struct paths *paths,
@@ -32,94 +35,18 @@ static void settle(size_t number, const struct setting_value *found, const struc
     } else if (!text) {
         text = setting->standard;
     }
+    config_fingerprints_take(config->fingerprints, number, text);
     if (!text) {
         if (setting->needed && !found->faulty && purpose == CONFIG_FOR_RELAY)
             config_report_add(report, true, variable, "is needed (%s)", setting->help);
         return;
     }
     struct error err = {0};
+    if (!setting->set)
+        return;
     if (!setting->set(setting, config, text, &err) ||
         (setting->look && purpose == CONFIG_FOR_RELAY && !setting->look(config, &err)))
         config_report_add(report, true, where, "%s", err.message);
-}
-
-// The type of Kratos' most like this one, or NULL where none is.
-static const char *nearest_type(const char *type, bool *ret_known)
-{
-    const struct kind *kind;
-    const char *nearest = NULL;
-    size_t best = strlen(type) / 2 + 1; // farther than that is no likeness
-    for (size_t i = 0; (kind = kind_at(i)); i++) {
-        size_t distance = names_distance(type, kind->template);
-        if (distance < best) {
-            best = distance;
-            nearest = kind->template;
-        }
-    }
-    *ret_known = nearest && strcmp(nearest, type) == 0;
-    return nearest;
-}
-
-// A payload may name any type, so that one Kratos does not have may be meant so.
-static void warn_of_types(const struct config *config, struct config_report *report)
-{
-    for (size_t i = 0; i < config->lifetime_count; i++) {
-        bool is_known;
-        const char *type = config->lifetimes[i].type;
-        const char *nearest = nearest_type(type, &is_known);
-        if (!is_known)
-            config_report_add(report, false, config_place(config, "lifetime"),
-                              nearest ? "%s is no type of Kratos'; did you mean %s?"
-                                      : "%s is no type of Kratos'%s",
-                              type, nearest ? nearest : "");
-    }
-}
-
-// What works, but should be known at every start.
-static void warn(const struct config *config, struct config_report *report)
-{
-    const struct api_keys *lists[] = {config->api_keys, config->admin_keys};
-    static const char *const names[] = {"api_key", "admin_key"};
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        size_t place = 0;
-        const char *name;
-        while (lists[i] && (name = api_keys_next_short(lists[i], &place)))
-            config_report_add(report, false, config_place(config, names[i]),
-                              "the key %s has fewer than %d characters", name, API_KEY_SHORT);
-    }
-    const char *place = config_place(config, "smtp_uri");
-    for (size_t i = 0; i < config->smarthost_count; i++) {
-        const struct smarthost *smarthost = &config->smarthosts[i];
-        if (smarthost->user && smarthost->tls == SMARTHOST_TLS_NONE)
-            config_report_add(report, false, place, "the password goes to %s in the clear",
-                              smarthost->name);
-        if (!smarthost->verify && smarthost->tls != SMARTHOST_TLS_NONE)
-            config_report_add(report, false, place, "the certificate of %s is not checked",
-                              smarthost->name);
-    }
-    warn_of_types(config, report);
-}
-
-// Kratos' own route, which needs no configuration.
-static bool add_kratos_route(struct config *config)
-{
-    struct config_route *route = config->routes = calloc(1, sizeof(*route));
-    if (!route)
-        return false;
-    config->route_count = 1;
-    route->name = strdup("kratos");
-    route->path = strdup("/kratos/webhook");
-    route->normaliser = strdup(config->normaliser);
-    route->samples_dir = strdup(config->samples_dir);
-    return route->name && route->path && route->normaliser && route->samples_dir;
-}
-
-static bool has_fault(const struct config_report *report)
-{
-    for (size_t i = 0; i < report->count; i++)
-        if (report->findings[i].fault)
-            return true;
-    return report->failed;
 }
 
 static bool find_paths(struct config *config, struct paths *ret_paths, struct error *err)
@@ -134,8 +61,49 @@ static bool find_paths(struct config *config, struct paths *ret_paths, struct er
            error_set(err, ERR_TEMPORARY, "no memory");
 }
 
-static void load(const char *file, enum config_purpose purpose, struct config *config,
-                 struct config_report *report)
+// What was found for a setting, if anything: the variable wins.
+static const struct setting_value *chosen(const struct sources *sources, size_t number)
+{
+    const struct setting_value *variable = &sources->environment.of[number];
+    return variable->text || variable->faulty ? variable : &sources->file.of[number];
+}
+
+static const struct setting_value *chosen_by_name(const struct sources *sources, const char *name)
+{
+    bool is_file;
+    return chosen(sources, (size_t)setting_find(name, &is_file));
+}
+
+static void settle_all(const struct sources *sources, const struct paths *paths,
+                       enum config_purpose purpose, struct config *config,
+                       struct config_report *report)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        settle(i, chosen(sources, i), paths, purpose, config, report);
+    if (report->failed)
+        return;
+    const struct setting_value *normaliser = chosen_by_name(sources, "normaliser");
+    config_make_routes(config, chosen_by_name(sources, "routes")->text,
+                       normaliser->text ? normaliser->where : NULL, report);
+}
+
+// Reads the environment into sources, and finds out which file there is. old: NULL at the start.
+static void read_environment(const char *file, const struct config *old, struct config *config,
+                             struct sources *sources, struct config_report *report)
+{
+    AUTO_FREE char *named = NULL;
+    if (old)
+        config_reread_environment(old->wiped, &sources->environment, &config->wiped, report);
+    else
+        config_read_environment(&sources->environment, &named, &config->wiped, report);
+    const char *known = old ? old->file : file ? file : named;
+    config->file = known ? strdup(known) : NULL;
+    if (known && !config->file)
+        report->failed = true;
+}
+
+static void load(const char *file, enum config_purpose purpose, const struct config *old,
+                 struct config *config, struct config_report *report)
 {
     struct error err = {0};
     struct paths paths;
@@ -143,27 +111,19 @@ static void load(const char *file, enum config_purpose purpose, struct config *c
         config_report_add(report, true, "courier-relay", "%s", err.message);
         return;
     }
-    struct setting_values environment = {0}, from_file = {0};
-    AUTO_FREE char *named = NULL;
-    config_read_environment(&environment, &named, &config->wiped, report);
+    struct sources sources = {0};
+    read_environment(file, old, config, &sources, report);
     // What a file that cannot be read may have set is not to be missed.
-    if ((file || named) &&
-        !config_read_file(file ? file : named, paths.composer, &from_file, report))
+    if (config->file && !config_read_file(config->file, paths.composer, &sources.file, report))
         purpose = CONFIG_FOR_COMMAND;
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        bool in_environment = environment.of[i].text || environment.of[i].faulty;
-        settle(i, in_environment ? &environment.of[i] : &from_file.of[i], &paths, purpose, config,
-               report);
-    }
-    if (!add_kratos_route(config))
-        report->failed = true;
-    setting_values_finish(&environment);
-    setting_values_finish(&from_file);
+    settle_all(&sources, &paths, purpose, config, report);
+    setting_values_finish(&sources.environment);
+    setting_values_finish(&sources.file);
     paths_finish(&paths);
 }
 
-struct config *config_load(const char *file, enum config_purpose purpose,
-                           struct config_report *ret_report)
+static struct config *create(const char *file, enum config_purpose purpose,
+                             const struct config *old, struct config_report *ret_report)
 {
     *ret_report = (struct config_report){0};
     struct config *config = calloc(1, sizeof(*config));
@@ -172,16 +132,28 @@ struct config *config_load(const char *file, enum config_purpose purpose,
         return NULL;
     }
     config->places = calloc(SETTING_COUNT, sizeof(*config->places));
-    if (config->places)
-        load(file, purpose, config, ret_report);
+    config->fingerprints = config_fingerprints_create(old ? old->fingerprints : NULL);
+    if (config->places && config->fingerprints)
+        load(file, purpose, old, config, ret_report);
     else
         ret_report->failed = true;
-    if (has_fault(ret_report)) {
+    if (config_report_has_fault(ret_report)) {
         config_destroy(config);
         return NULL;
     }
-    warn(config, ret_report);
+    config_warn(config, ret_report);
     return config;
+}
+
+struct config *config_load(const char *file, enum config_purpose purpose,
+                           struct config_report *ret_report)
+{
+    return create(file, purpose, NULL, ret_report);
+}
+
+struct config *config_reload(const struct config *old, struct config_report *ret_report)
+{
+    return create(NULL, CONFIG_FOR_RELAY, old, ret_report);
 }
 
 void config_destroy(struct config *config)
@@ -202,18 +174,7 @@ void config_destroy(struct config *config)
     free(config->lifetimes);
     free(config->templates_dir);
     free(config->normaliser);
-    for (size_t i = 0; config->routes && i < config->route_count; i++) {
-        struct config_route *route = &config->routes[i];
-        free(route->name);
-        free(route->path);
-        free(route->normaliser);
-        for (size_t j = 0; route->keys && route->keys[j]; j++)
-            free(route->keys[j]);
-        free(route->keys);
-        free(route->defaults);
-        free(route->samples_dir);
-    }
-    free(config->routes);
+    config_routes_free(config->routes, config->route_count);
     free(config->locale);
     free(config->timezone);
     free(config->composer_path);
@@ -222,9 +183,9 @@ void config_destroy(struct config *config)
     for (size_t i = 0; config->places && i < SETTING_COUNT; i++)
         free(config->places[i]);
     free(config->places);
-    for (char **wiped = config->wiped; wiped && *wiped; wiped++)
-        wipe_free(*wiped);
-    free(config->wiped);
+    config_fingerprints_destroy(config->fingerprints);
+    config_wiped_free(config->wiped);
+    free(config->file);
     free(config);
 }
 

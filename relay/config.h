@@ -1,4 +1,4 @@
-// config.h - every setting of the relay: read once, checked as a whole, const from then on.
+// config.h - every setting of the relay: read and checked as a whole, const from then on.
 //
 // A setting is a key of the Jsonnet configuration file and an environment variable ("mail_from",
 // RELAY_MAIL_FROM); the variable wins. config_settings.c holds the one table of them. A secret
@@ -13,6 +13,7 @@
 #include "relay/api_key.h"
 #include "relay/base/error.h"
 #include "relay/base/log.h"
+#include "relay/config_report.h"
 #include "relay/endpoint.h"
 #include "relay/smarthost.h"
 
@@ -52,7 +53,7 @@ struct config {
     size_t lifetime_count;
 
     char *templates_dir;
-    char *normaliser;            // file
+    char *normaliser;            // file; Kratos' route has the same
     struct config_route *routes; // the first is Kratos'
     size_t route_count;
     char *locale;
@@ -70,21 +71,11 @@ struct config {
     char *composer_path, *deliverer_path; // the children's programs
     char *samples_dir;                    // payloads that `check` composes
 
-    char **places; // where each setting was found; see config_place()
+    char *file;                               // the configuration file, or NULL
+    char **places;                            // where each setting was found; see config_place()
+    struct config_fingerprints *fingerprints; // see config_next_change()
 
     char **wiped; // "RELAY_API_KEY=..." as found in the environment, NULL-terminated; secret
-};
-
-// What an operator has to know about the configuration, in the order found.
-struct config_finding {
-    bool fault;  // else a warning
-    char *where; // "api_key", "RELAY_API_KEY", "relay.jsonnet"
-    char *what;  // never a secret
-};
-struct config_report {
-    struct config_finding *findings;
-    size_t count;
-    bool failed; // memory ran out: the report is not whole
 };
 
 enum config_purpose {
@@ -98,8 +89,19 @@ enum config_purpose {
 // threads are started. The report is to be finished by the caller in either case.
 struct config *config_load(const char *file, enum config_purpose purpose,
                            struct config_report *ret_report);
+
+// Reads everything anew, as for the relay: the environment as it was at the start, the same file
+// and the secrets' files as they are now. Changes neither the environment nor old, and shares
+// nothing with old, so that both may be destroyed in any order and other threads may run. Waits
+// for the file's evaluation. The rest is as for config_load().
+struct config *config_reload(const struct config *old, struct config_report *ret_report);
 void config_destroy(struct config *config); // wipes its secrets; NULL is a no-op
-void config_report_finish(struct config_report *report);
+
+// The names of the settings whose values differ between a config and one reloaded from it, one
+// per call, static: start with *number 0; NULL: no more. What is in a secret's file is its value,
+// of other files only the name is. *ret_reloads: a running relay takes it over.
+const char *config_next_change(const struct config *before, const struct config *after,
+                               size_t *number, bool *ret_reloads);
 
 // Where the operator set what the program calls by this name: "RELAY_LOCALE" or
 // "relay.jsonnet: locale" for "locale"; a default goes by its variable. A name that is no

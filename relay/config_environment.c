@@ -86,26 +86,30 @@ static void report_unknown(const char *variable, const char *name, struct config
                       nearest ? "is not known; did you mean %s?" : "is not known%s", known);
 }
 
-// Copies a secret's "NAME=value" to the list, and wipes the value where every reader of
-// /proc/PID/environ would find it.
-static bool wipe(char *entry, char *value, char ***wiped)
+static bool add_copy(char ***list, const char *entry)
 {
     size_t count = 0;
-    while (*wiped && (*wiped)[count])
+    while (*list && (*list)[count])
         count++;
-    char **longer = realloc(*wiped, (count + 2) * sizeof(*longer));
+    char **longer = realloc(*list, (count + 2) * sizeof(*longer));
     if (!longer)
         return false;
-    *wiped = longer;
+    *list = longer;
     longer[count] = strdup(entry);
     longer[count + 1] = NULL;
-    explicit_bzero(value, strlen(value));
     return longer[count] != NULL;
 }
 
-// Takes one variable in. True where it was a secret and is now to be removed.
-static bool take(char *entry, char *value, struct setting_values *values, char **ret_file,
-                 char ***wiped, struct config_report *report)
+void config_wiped_free(char **wiped)
+{
+    for (char **entry = wiped; entry && *entry; entry++)
+        wipe_free(*entry);
+    free(wiped);
+}
+
+// Takes one variable in. True where it is a secret, which its memory should not show any longer.
+static bool take(const char *entry, const char *value, struct setting_values *values,
+                 char **ret_file, struct config_report *report)
 {
     AUTO_FREE char *variable = strndup(entry, (size_t)(value - 1 - entry));
     AUTO_FREE char *name = variable ? lower_name(variable, strlen(variable)) : NULL;
@@ -129,25 +133,56 @@ static bool take(char *entry, char *value, struct setting_values *values, char *
         char *text = is_file ? config_read_secret(value, variable, report) : strdup(value);
         setting_values_put(values, place, text, variable, report);
     }
-    bool secret = config_settings[place].secret && !is_file;
-    if (secret && !wipe(entry, value, wiped))
+    return config_settings[place].secret && !is_file;
+}
+
+// The text behind "NAME=" of a variable that is meant for us, or NULL.
+static char *value_of(char *entry)
+{
+    char *equals = strchr(entry, '=');
+    return equals && strncmp(entry, PREFIX, PREFIX_SIZE) == 0 ? equals + 1 : NULL;
+}
+
+// Copies a secret to the list, and wipes the value where every reader of /proc/PID/environ would
+// find it.
+static void wipe(char *entry, char *value, char ***wiped, struct config_report *report)
+{
+    if (!add_copy(wiped, entry))
         report->failed = true;
-    if (secret)
+    explicit_bzero(value, strlen(value));
+    AUTO_FREE char *variable = strndup(entry, (size_t)(value - 1 - entry));
+    if (variable)
         unsetenv(variable);
-    return secret;
+    else
+        report->failed = true;
 }
 
 void config_read_environment(struct setting_values *values, char **ret_file, char ***ret_wiped,
                              struct config_report *report)
 {
     for (size_t i = 0; environ && environ[i];) {
-        char *entry = environ[i];
-        char *equals = strchr(entry, '=');
-        bool removed = equals && strncmp(entry, PREFIX, PREFIX_SIZE) == 0 &&
-                       take(entry, equals + 1, values, ret_file, ret_wiped, report);
-        if (!removed)
+        char *entry = environ[i], *value = value_of(entry);
+        if (value && take(entry, value, values, ret_file, report))
+            wipe(entry, value, ret_wiped, report);
+        if (environ[i] == entry)
             i++; // else the next one has moved here
     }
+}
+
+void config_reread_environment(char *const *wiped, struct setting_values *values, char ***ret_wiped,
+                               struct config_report *report)
+{
+    AUTO_FREE char *file = NULL; // the one that was found at the start stays
+    char *const *const lists[] = {environ, wiped};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        for (char *const *entry = lists[i]; entry && *entry; entry++) {
+            const char *value = value_of(*entry);
+            if (value)
+                take(*entry, value, values, &file, report);
+        }
+    for (; wiped && *wiped; wiped++)
+        if (!add_copy(ret_wiped, *wiped))
+            report->failed = true;
 }
 
 char **config_exec_environment(const struct config *config)

@@ -83,9 +83,12 @@ static bool put_scalar(struct buffer *text, const json_t *value)
     return !json_is_string(value) || strlen(json_string_value(value)) == json_string_length(value);
 }
 
-// A value as the environment would have it: a list joined by commas, an object as "key=value".
+// A value as the environment would have it: JSON, or a list joined by commas, an object as
+// "key=value".
 static char *value_text(const struct setting *setting, json_t *value)
 {
+    if (setting->json)
+        return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     AUTO_BUFFER struct buffer text;
     buffer_init(&text, FILE_SIZE_MAX);
     bool ok = true;

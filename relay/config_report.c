@@ -31,6 +31,14 @@ void config_report_add(struct config_report *report, bool fault, const char *whe
     report->findings[report->count++] = finding;
 }
 
+bool config_report_has_fault(const struct config_report *report)
+{
+    for (size_t i = 0; i < report->count; i++)
+        if (report->findings[i].fault)
+            return true;
+    return report->failed;
+}
+
 void config_report_finish(struct config_report *report)
 {
     for (size_t i = 0; i < report->count; i++) {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "relay/base/clock.h"
 #include "relay/number.h"
 
 #define MEMBER(config, setting, type) ((type *)(void *)((char *)(config) + (setting)->offset))
@@ -60,7 +61,7 @@ bool set_api_key(const struct setting *setting, struct config *config, const cha
     (void)setting;
     config->api_keys = api_keys_parse(text, false, err);
     if (config->api_keys)
-        config->clear_api_key = api_keys_first_clear(text);
+        config->clear_api_key = api_keys_first_clear(text, clock_wall_ms());
     return config->api_keys != NULL;
 }
 

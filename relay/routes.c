@@ -1,5 +1,6 @@
 #include "relay/routes.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 struct intake_route {
     struct route route;
     char *name, *path;
+    char **keys; // names, NULL-terminated; NULL: every key
 };
 
 struct routes {
@@ -26,15 +28,34 @@ static const struct route health_routes[] = {
     {"/health/ready", ROUTE_READY, NULL, "GET, HEAD"},
 };
 
+static void intake_finish(struct intake_route *intake)
+{
+    free(intake->name);
+    free(intake->path);
+    for (char **key = intake->keys; key && *key; key++)
+        free(*key);
+    free(intake->keys);
+}
+
 static void routes_destroy(struct routes *routes)
 {
-    for (size_t i = 0; routes->intakes && i < routes->intake_count; i++) {
-        free(routes->intakes[i].name);
-        free(routes->intakes[i].path);
-    }
+    for (size_t i = 0; routes->intakes && i < routes->intake_count; i++)
+        intake_finish(&routes->intakes[i]);
     free(routes->intakes);
     api_keys_destroy(routes->keys);
     free(routes);
+}
+
+static bool copy_keys(struct intake_route *intake, char *const *from)
+{
+    size_t count = 0;
+    while (from[count])
+        count++;
+    intake->keys = calloc(count + 1, sizeof(*intake->keys));
+    for (size_t i = 0; intake->keys && i < count; i++)
+        if (!(intake->keys[i] = strdup(from[i])))
+            return false;
+    return intake->keys != NULL;
 }
 
 static bool copy_intake(struct intake_route *intake, const struct config_route *from)
@@ -42,7 +63,7 @@ static bool copy_intake(struct intake_route *intake, const struct config_route *
     intake->name = strdup(from->name);
     intake->path = strdup(from->path);
     intake->route = (struct route){intake->path, ROUTE_INTAKE, intake->name, "POST"};
-    return intake->name && intake->path;
+    return intake->name && intake->path && (!from->keys || copy_keys(intake, from->keys));
 }
 
 struct routes *routes_create(const struct config *config, struct error *err)
@@ -114,15 +135,35 @@ enum route_match routes_match(const struct routes *routes, const char *method, c
     return is_allowed(route->allow, method) ? ROUTE_FOUND : ROUTE_NO_METHOD;
 }
 
+static const struct intake_route *intake_of(const struct routes *routes, const struct route *route)
+{
+    for (size_t i = 0; i < routes->intake_count; i++)
+        if (&routes->intakes[i].route == route)
+            return &routes->intakes[i];
+    return NULL;
+}
+
+static bool allows(const struct intake_route *intake, const char *key_name)
+{
+    if (!intake->keys)
+        return true;
+    for (char *const *key = intake->keys; *key; key++)
+        if (strcmp(*key, key_name) == 0)
+            return true;
+    return false;
+}
+
 enum route_admission routes_admit(const struct routes *routes, const struct route *route,
                                   const char *offered, size_t offered_size, int64_t wall_ms,
                                   const char **ret_key_name)
 {
-    (void)route;
-    (void)wall_ms;
-    const char *name = api_keys_find(routes->keys, offered, offered_size, NULL);
-    if (!name)
+    const struct intake_route *intake = intake_of(routes, route);
+    assert(intake);
+    struct api_key_entry key;
+    if (!api_keys_find(routes->keys, offered, offered_size, &key))
         return ROUTE_KEY_UNKNOWN;
-    *ret_key_name = name;
-    return ROUTE_ADMITTED;
+    *ret_key_name = key.name;
+    if (wall_ms > key.not_after_ms)
+        return ROUTE_KEY_EXPIRED;
+    return allows(intake, key.name) ? ROUTE_ADMITTED : ROUTE_KEY_NOT_ALLOWED;
 }

@@ -29,6 +29,14 @@ static inline void clear_environment(void)
     }
 }
 
+// The three settings without which there is no relay.
+static inline void set_needed(void)
+{
+    setenv("RELAY_API_KEY", KEY, 1);
+    setenv("RELAY_SMTP_URI", "smtp://mail.example:25/?disable_starttls=true", 1);
+    setenv("RELAY_MAIL_FROM", "Acme <no-reply@acme.example>", 1);
+}
+
 // A fresh folder, gone again after the test.
 static inline int set_up(void **state)
 {

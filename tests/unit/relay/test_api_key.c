@@ -16,7 +16,12 @@
 
 static const char *find(const struct api_keys *keys, const char *offered, enum api_role *ret_role)
 {
-    return api_keys_find(keys, offered, strlen(offered), ret_role);
+    struct api_key_entry entry;
+    if (!api_keys_find(keys, offered, strlen(offered), &entry))
+        return NULL;
+    if (ret_role)
+        *ret_role = entry.role;
+    return entry.name;
 }
 
 static void knows_each_key_by_name(void **state)
@@ -47,7 +52,8 @@ static void knows_each_key_by_name(void **state)
     for (size_t i = 0; i < COUNT(wrong); i++)
         assert_null(find(keys, wrong[i], NULL));
     // "k" is not "k\0": the length counts.
-    assert_null(api_keys_find(keys, "first-key-0123456789", 21, NULL));
+    struct api_key_entry entry;
+    assert_false(api_keys_find(keys, "first-key-0123456789", 21, &entry));
     api_keys_destroy(keys);
 }
 
@@ -61,8 +67,9 @@ static void knows_a_key_by_its_digest(void **state)
         &err);
     assert_non_null(keys);
     assert_string_equal(find(keys, "abc", NULL), "test");
-    size_t place = 0;
-    assert_null(api_keys_next_short(keys, &place));
+    struct api_key_entry entry;
+    assert_true(api_keys_at(keys, 0, &entry));
+    assert_false(entry.is_short); // nobody can know
     api_keys_destroy(keys);
 }
 
@@ -95,8 +102,9 @@ static void the_beginning_of_a_key_is_not_the_key(void **state)
     struct api_keys *keys = api_keys_parse(key, false, &err);
     assert_non_null(keys);
     assert_non_null(find(keys, key, NULL));
+    struct api_key_entry entry;
     for (size_t size = 0; size < 200; size++)
-        assert_null(api_keys_find(keys, key, size, NULL));
+        assert_false(api_keys_find(keys, key, size, &entry));
     key[199] = 'x';
     assert_null(find(keys, key, NULL));
     api_keys_destroy(keys);
@@ -124,11 +132,102 @@ static void tells_which_are_short(void **state)
     struct api_keys *keys =
         api_keys_parse("a:short,b:long-enough-01234,c:123456789012345", false, &err);
     assert_non_null(keys);
-    size_t place = 0;
-    assert_string_equal(api_keys_next_short(keys, &place), "a");
-    assert_string_equal(api_keys_next_short(keys, &place), "c");
-    assert_null(api_keys_next_short(keys, &place));
+    static const struct {
+        const char *name;
+        bool is_short;
+    } want[] = {{"a", true}, {"b", false}, {"c", true}};
+    struct api_key_entry entry;
+    for (size_t i = 0; i < COUNT(want); i++) {
+        assert_true(api_keys_at(keys, i, &entry));
+        assert_string_equal(entry.name, want[i].name);
+        assert_int_equal(entry.is_short, want[i].is_short);
+    }
+    assert_false(api_keys_at(keys, COUNT(want), &entry));
     api_keys_destroy(keys);
+}
+
+#define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+static void a_key_may_have_an_end(void **state)
+{
+    (void)state;
+    static const int64_t JANUARY_END = INT64_C(1801440000000) - 1;
+    static const struct {
+        const char *text, *key, *name;
+        int64_t want_ms;
+    } cases[] = {
+        {"key-0123456789abcdef", "key-0123456789abcdef", "default", API_KEY_NO_END},
+        {"key-0123456789abcdef;not_after=2027-01-31", "key-0123456789abcdef", "default",
+         JANUARY_END},
+        {"a:k:e;y;not_after=2027-01-31", "k:e;y", "a", JANUARY_END},
+        {"a:key;not_after=2027-01-31T18:00:00Z", "key", "a", INT64_C(1801418400000)},
+        {"a:key;not_after=2027-01-31T18:00:00+01:00", "key", "a", INT64_C(1801414800000)},
+        {"b:sha256:" ABC ";not_after=2027-01-31", "abc", "b", JANUARY_END},
+        // Only what is called so is an end.
+        {"a:key;until=2027-01-31", "key;until=2027-01-31", "a", API_KEY_NO_END},
+        {"a:key;", "key;", "a", API_KEY_NO_END},
+        {"a:not_after=2027-01-31", "not_after=2027-01-31", "a", API_KEY_NO_END},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct error err = {0};
+        struct api_keys *keys = api_keys_parse(cases[i].text, false, &err);
+        if (!keys)
+            fail_msg("%s: %s", cases[i].text, err.message);
+        struct api_key_entry entry;
+        if (!api_keys_find(keys, cases[i].key, strlen(cases[i].key), &entry))
+            fail_msg("not found: %s", cases[i].text);
+        assert_string_equal(entry.name, cases[i].name);
+        assert_true(entry.not_after_ms == cases[i].want_ms);
+        assert_false(api_keys_find(keys, cases[i].text, strlen(cases[i].text), &entry) &&
+                     entry.not_after_ms != API_KEY_NO_END);
+        api_keys_destroy(keys);
+    }
+}
+
+// An end is of its own entry alone, with or without a role; nor is it part of the key's length.
+static void an_end_is_of_one_entry(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct api_keys *keys = api_keys_parse(
+        "a:read:short;not_after=2027-01-31, b:operate:key-0123456789abcdef", true, &err);
+    assert_non_null(keys);
+    struct api_key_entry entry;
+    assert_true(api_keys_at(keys, 0, &entry));
+    assert_true(entry.is_short);
+    assert_true(entry.not_after_ms != API_KEY_NO_END);
+    assert_int_equal(entry.role, API_ROLE_READ);
+    assert_true(api_keys_at(keys, 1, &entry));
+    assert_false(entry.is_short);
+    assert_true(entry.not_after_ms == API_KEY_NO_END);
+    api_keys_destroy(keys);
+}
+
+static void a_fault_names_the_key_by_its_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"a:S3CRET;not_after=", "key 1: (a) has a not_after that is neither a day like"},
+        {"x:y,a:S3CRET;not_after=S3CRET", "key 2: (a) has a not_after"},
+        {"a:S3CRET;not_after=2027-02-30", "(a) has a not_after"},
+        {"S3CRET;not_after=31.1.2027", "(default) has a not_after"},
+        {"a:S3CRET;not_after=2027-01-31;not_after=2027-01-31", "(a) has a not_after"},
+        {"a:;not_after=2027-01-31", "(a) is empty"},
+        {"a:sha256:;not_after=2027-01-31", "(a) has no 64 hexadecimal"},
+        {"a:sha256:" ABC "0;not_after=2027-01-31", "(a) has no 64 hexadecimal"},
+        {"a:S3CRET,b:S3CRET", "key 2: (b) is the same key as a"},
+        {"a:abc,b:sha256:" ABC ";not_after=2027-01-31", "key 2: (b) is the same key as a"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct error err = {0};
+        if (api_keys_parse(cases[i].text, false, &err))
+            fail_msg("taken: %s", cases[i].text);
+        assert_int_equal(err.code, ERR_INPUT);
+        if (!strstr(err.message, cases[i].want) || strstr(err.message, "S3CRET"))
+            fail_msg("%s: %s", cases[i].text, err.message);
+    }
 }
 
 static void refuses_without_repeating_a_key(void **state)
@@ -173,9 +272,13 @@ static void gives_the_first_key_in_the_clear(void **state)
         {"a:sha256:00, b:key2", "key2"},
         {"a:k:e:y", "k:e:y"},
         {"a:sha256:00", NULL},
+        {"a:old;not_after=2027-01-31,b:new;not_after=2027-02-01", "new"},
+        {"a:old;not_after=2027-02-01T00:00:00Z", "old"},
+        {"a:old;not_after=2027-01-31", NULL},
+        {"a:odd;not_after=soon,b:new", "new"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        char *key = api_keys_first_clear(cases[i].text);
+        char *key = api_keys_first_clear(cases[i].text, INT64_C(1801440000000));
         if (cases[i].want)
             assert_string_equal(key, cases[i].want);
         else
@@ -193,6 +296,9 @@ int main(void)
         cmocka_unit_test(the_beginning_of_a_key_is_not_the_key),
         cmocka_unit_test(admin_keys_carry_a_role),
         cmocka_unit_test(tells_which_are_short),
+        cmocka_unit_test(a_key_may_have_an_end),
+        cmocka_unit_test(an_end_is_of_one_entry),
+        cmocka_unit_test(a_fault_names_the_key_by_its_name),
         cmocka_unit_test(refuses_without_repeating_a_key),
         cmocka_unit_test(gives_the_first_key_in_the_clear),
     };

@@ -59,6 +59,7 @@ static void reads_the_file_as_the_environment(void **state)
         text, sizeof(text),
         "{\"listen\": \":9\", \"connections\": 4, \"lifetime\": {\"a\": \"1m\", \"b\": \"2m\"},"
         " \"api_key\": {\"kratos\": \"" KEY "\"}, \"mail_reply_to\": null,"
+        " \"routes\": {\"crm\": {\"keys\": [\"a\"], \"defaults\": {\"expires_in_minutes\": 1.5}}},"
         " \"admin_key\": [\"a:read:k\", \"b:operate:l\"], \"smtp_uri_file\": \"%s\"}",
         secret);
     struct setting_values values;
@@ -70,6 +71,8 @@ static void reads_the_file_as_the_environment(void **state)
     assert_string_equal(value_of(&values, "lifetime"), "a=1m,b=2m");
     assert_string_equal(value_of(&values, "api_key"), "kratos:" KEY);
     assert_string_equal(value_of(&values, "admin_key"), "a:read:k,b:operate:l");
+    assert_string_equal(value_of(&values, "routes"),
+                        "{\"crm\":{\"keys\":[\"a\"],\"defaults\":{\"expires_in_minutes\":1.5}}}");
     assert_string_equal(value_of(&values, "smtp_uri"), "smtps://u:p@mail.example");
     assert_null(value_of(&values, "mail_reply_to"));
     setting_values_finish(&values);
