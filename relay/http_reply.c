@@ -48,3 +48,25 @@ const char *http_reply_body(enum http_reply reply)
 {
     return replies[reply].body;
 }
+
+enum http_reply http_reply_of(enum http_outcome outcome)
+{
+    switch (outcome) {
+    case HTTP_ACCEPTED:
+    case HTTP_DUPLICATE:
+        return REPLY_ACCEPTED;
+    case HTTP_EMPTY:
+        return REPLY_EMPTY;
+    case HTTP_NOT_JSON:
+        return REPLY_NOT_JSON;
+    case HTTP_UNAVAILABLE:
+        return REPLY_UNAVAILABLE;
+    case HTTP_RELEASED:
+        return REPLY_RELEASED;
+    case HTTP_NO_MESSAGE:
+        return REPLY_NO_MESSAGE;
+    case HTTP_WRONG_STATE:
+        return REPLY_WRONG_STATE;
+    }
+    return REPLY_UNAVAILABLE;
+}

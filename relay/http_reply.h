@@ -5,6 +5,8 @@
 #ifndef RELAY_HTTP_REPLY_H
 #define RELAY_HTTP_REPLY_H
 
+#include "relay/http_server.h"
+
 enum http_reply {
     REPLY_ACCEPTED, // empty: Kratos 1.1 to 26.2 leak a connection where a 2xx has a body
     REPLY_HEALTHY,
@@ -22,6 +24,8 @@ enum http_reply {
     REPLY_NO_MESSAGE,
     REPLY_WRONG_STATE,
 };
+
+enum http_reply http_reply_of(enum http_outcome outcome);
 
 unsigned http_reply_status(enum http_reply reply);
 const char *http_reply_name(enum http_reply reply); // "unauthorized": for logs, and in the body
