@@ -1,9 +1,13 @@
 #include "relay/composer/confine.h"
 
+#include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,6 +95,17 @@ static bool drop_descriptors(struct error *err)
     return process_silence(err);
 }
 
+// A relay that root started is root here as well; what makes root of a user are these.
+static void drop_capabilities(struct confinement *confinement)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (syscall(SYS_capset, &header, none) == 0)
+        in_force(confinement, "no_capabilities");
+    else
+        missing(confinement, "no_capabilities", strerror(errno));
+}
+
 static void use_landlock(struct confinement *confinement)
 {
     struct error err;
@@ -141,6 +156,7 @@ bool confine(struct confinement *ret_confinement, struct error *err)
     if (!set_limits(err))
         return false;
     in_force(&confinement, "rlimits");
+    drop_capabilities(&confinement);
     look_at_flags(&confinement);
     use_seccomp(&confinement); // last: it forbids all of the above
     *ret_confinement = confinement;
