@@ -234,6 +234,7 @@ static void the_composer_is_told_of_every_route(void **state)
                                    "  \"defaults\": {\"locales\": [\"de\"]}}]",
                                    0, NULL);
     assert_true(want && json_equal(json_object_get(header, "routes"), want));
+    assert_null(json_object_get(header, "normaliser"));
     config_destroy(config);
 }
 
