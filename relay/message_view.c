@@ -33,6 +33,7 @@ json_t *message_view(struct queue_reader *reader, const struct queue_message *me
     failed |= json_object_set_new(view, "state", json_string(message_state_name(message->state)));
     failed |= json_object_set_new(view, "reason", text_or_null(message->reason));
     failed |= json_object_set_new(view, "route", text_or_null(message->route));
+    failed |= json_object_set_new(view, "key", text_or_null(message->key_name));
     failed |= json_object_set_new(view, "channel", text_or_null(message->channel));
     failed |= json_object_set_new(view, "lane",
                                   text_or_null(message->has_lane ? lane_name(message->lane) : ""));

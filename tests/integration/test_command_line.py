@@ -8,7 +8,7 @@ import pytest
 import relay as harness
 import sink as sink_module
 
-FIELDS = ("id state reason route channel lane template locale recipient identity_id smarthost "
+FIELDS = ("id state reason route key channel lane template locale recipient identity_id smarthost "
           "attempts created_at updated_at not_before deadline last_reply").split()
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

@@ -1,0 +1,157 @@
+"""Further routes, each with its own path, normaliser and defaults, and who may post where."""
+import datetime
+import json
+
+import payloads
+import pytest
+import relay as harness
+
+CRM_KEY = "crm-key-0123456789abcdef"
+KEYS = f"kratos:{harness.API_KEY},crm:{CRM_KEY}"
+CRM = """
+    function(payload) {
+      to: payload.email,
+      data: { login_code: payload.code, code: payload.code },
+    }
+"""
+
+
+@pytest.fixture
+def crm(tmp_path):
+    """The members of a route with a normaliser of its own."""
+    path = tmp_path / "crm.jsonnet"
+    path.write_text(CRM)
+    return {"path": "/crm/events", "normaliser": str(path), "keys": ["crm"],
+            "defaults": {"template": "login_code_valid", "locales": ["de"],
+                         "timezone": "Europe/Berlin", "expires_in_minutes": 60}}
+
+
+def event():
+    return {"email": payloads.unique_recipient("buyer"), "code": payloads.unique_code()}
+
+
+def shown(relay, message_id):
+    relay.state(message_id)
+    return json.loads(relay.command("queue", "show", message_id, "--json").stdout.splitlines()[0])
+
+
+def milliseconds(row, name):
+    return datetime.datetime.fromisoformat(row[name].replace("Z", "+00:00")).timestamp() * 1000
+
+
+def test_a_route_makes_mails_with_its_own_normaliser_and_defaults(start_relay, sink, crm):
+    with start_relay(sink, api_key=KEYS, routes=json.dumps({"crm": crm})) as relay:
+        made = event()
+        answer = relay.post(made, key=CRM_KEY, path="/crm/events")
+        assert answer.status == 200, relay.tail()
+        mail = sink.wait_for(1)[0]
+        assert mail.recipient == made["email"]
+        assert mail.language == "de" and made["code"] in mail.text()
+        row = shown(relay, answer.headers["X-Message-Id"])
+        assert row["route"] == "crm" and row["key"] == "crm" and row["state"] == "sent"
+        assert row["template"] == "login_code_valid" and row["locale"] == "de"
+        # An hour, less the margin.
+        left_ms = milliseconds(row, "deadline") - milliseconds(row, "created_at")
+        assert left_ms == pytest.approx(3600_000, abs=20_000)
+
+        # Kratos' own route is what it was: its normaliser, and no defaults.
+        usual = payloads.login_code(language="hu")
+        relay.accept(usual)
+        mail = sink.wait_for(1, recipient=usual["recipient"])[0]
+        assert mail.language == "hu"
+
+
+def test_a_route_is_for_its_keys_alone(start_relay, sink, crm):
+    with start_relay(sink, api_key=KEYS, routes=json.dumps({"crm": crm})) as relay:
+        for path, key, status in (("/crm/events", harness.API_KEY, 401),
+                                  ("/crm/events", None, 401),
+                                  ("/crm/events", "wrong-key-0123456789ab", 401),
+                                  ("/crm/events", CRM_KEY, 200),
+                                  ("/kratos/webhook", CRM_KEY, 200)):
+            answer = relay.post(event() if "crm" in path else payloads.login_code(), key=key,
+                                path=path)
+            assert answer.status == status, (path, key)
+        sink.wait_for(2)
+        assert len(relay.queue_list()) == 2
+
+
+def test_kratos_route_can_be_kept_to_its_key_and_moved(start_relay, sink, crm):
+    routes = {"crm": crm, "kratos": {"path": "/mail", "keys": ["kratos"]}}
+    with start_relay(sink, api_key=KEYS, routes=json.dumps(routes)) as relay:
+        assert relay.post(payloads.login_code(), key=CRM_KEY, path="/mail").status == 401
+        assert relay.post(payloads.login_code(), path="/kratos/webhook").status == 404
+        assert relay.post(payloads.login_code(), path="/mail").status == 200
+        sink.wait_for(1)
+
+
+def test_the_key_that_was_used_is_in_the_log_and_in_the_row(start_relay, sink):
+    keys = f"kratos-old:{harness.API_KEY},kratos-new:{CRM_KEY}"
+    with start_relay(sink, api_key=keys) as relay:
+        for key, name in ((harness.API_KEY, "kratos-old"), (CRM_KEY, "kratos-new")):
+            answer = relay.post(payloads.login_code(), key=key)
+            assert answer.status == 200
+            one = answer.headers["X-Message-Id"]
+            assert relay.wait_for("accepted", id=one)["key"] == name
+            assert shown(relay, one)["key"] == name
+        assert {row["key"] for row in relay.queue_list()} == {"kratos-old", "kratos-new"}
+
+
+def test_a_key_past_its_end_is_refused_and_named_at_every_start(start_relay, sink):
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=3)
+    keys = (f"old:{CRM_KEY};not_after=2020-12-31,"
+            f"now:{harness.API_KEY};not_after={soon:%Y-%m-%dT%H:%M:%SZ}")
+    relay = start_relay(sink, api_key=keys)
+    for _ in range(2):
+        with relay:
+            assert relay.post(payloads.login_code(), key=CRM_KEY).status == 401
+            relay.accept(payloads.login_code())
+            warnings = [event["what"] for event in relay.found("setting")]
+            assert warnings == ["the key old has ended at 2020-12-31T23:59:59.999Z: it is refused",
+                                f"the key now ends soon, at {soon:%Y-%m-%dT%H:%M:%S}.000Z"]
+    done = relay.command("check")
+    assert "warning: RELAY_API_KEY: the key old has ended at 2020-12-31" in done.stderr
+    assert CRM_KEY not in done.stderr + "\n".join(relay.lines)
+
+
+def test_send_offers_a_key_that_is_still_good(start_relay, sink, tmp_path):
+    made = payloads.login_code()
+    path = tmp_path / "payload.json"
+    path.write_bytes(payloads.as_bytes(made))
+    keys = f"old:{CRM_KEY};not_after=2020-12-31,now:{harness.API_KEY}"
+    with start_relay(sink, api_key=keys) as relay:
+        relay.command("send", "--url", f"http://127.0.0.1:{relay.port}/kratos/webhook", str(path))
+        assert sink.wait_for(1)[0].recipient == made["recipient"]
+
+
+def test_routes_of_a_file_in_jsonnet(start_relay, sink, crm, tmp_path):
+    (tmp_path / "relay.jsonnet").write_text(f"""
+        local crm = {json.dumps(crm)};
+        {{ api_key: {{ kratos: '{harness.API_KEY}', crm: '{CRM_KEY};not_after=2999-12-31' }},
+           routes: {{ crm: crm, shop: crm {{ path: '/shop', defaults+: {{ locales: ['hu'] }} }} }} }}
+    """)
+    relay = start_relay(sink, api_key=None)
+    relay.start("--config", str(tmp_path / "relay.jsonnet"))
+    for path, language in (("/crm/events", "de"), ("/shop", "hu")):
+        made = event()
+        assert relay.post(made, key=CRM_KEY, path=path).status == 200
+        assert sink.wait_for(1, recipient=made["email"])[0].language == language
+    assert {row["route"] for row in relay.queue_list()} == {"crm", "shop"}
+    assert relay.stop() == 0
+
+
+@pytest.mark.parametrize("change, named", [
+    ({"path": "/health/mine"}, "crm.path is below /health or /admin"),
+    ({"keys": ["nobody"]}, "crm.keys names nobody, which is no key of api_key"),
+    ({"defaults": {"local": "de"}}, "crm.defaults.local is not known; did you mean locales?"),
+    ({"normaliser": "/nonexistent/n.jsonnet"}, "/nonexistent/n.jsonnet"),
+])
+def test_check_names_what_is_wrong_with_a_route(start_relay, sink, crm, tmp_path, change, named):
+    (tmp_path / "relay.jsonnet").write_text(f"{{ routes: {json.dumps({'crm': crm | change})} }}")
+    relay = start_relay(sink, api_key=KEYS)
+    relay.folder.mkdir()
+    done = relay.command("check", "--config", str(tmp_path / "relay.jsonnet"), status=1)
+    assert named in done.stderr
+    if not change.get("normaliser"):
+        assert f"{tmp_path}/relay.jsonnet: routes: {named}\n" in done.stderr
+    served = relay.command("serve", "--config", str(tmp_path / "relay.jsonnet"), status=None)
+    assert served.returncode not in (0, 75)
