@@ -7,8 +7,9 @@
 
 #include "relay/config.h"
 
-// Exit statuses (design §9). serve alone may also end with 75: another daemon has the queue.
-enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+// Exit statuses (design §9). CLI_TRY_AGAIN: another daemon has the queue (serve), or none has it
+// (queue release).
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_TRY_AGAIN = 75 };
 
 // Each takes the arguments from its own name on and returns the exit status.
 int cli_check(int argc, char **argv);

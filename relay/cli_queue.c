@@ -1,4 +1,5 @@
-// `courier-relay queue`: looks into the queue, read-only, beside a running daemon or without one.
+// `courier-relay queue`: looks into the queue, read-only, beside a running daemon or without one;
+// what changes something is asked of the daemon (cli_release.c).
 #include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -7,24 +8,34 @@
 
 #include "queue/queue.h"
 #include "relay/cli.h"
+#include "relay/cli_release.h"
 #include "relay/message_view.h"
 #include "relay/number.h"
 
 enum { LIMIT_STANDARD = 50, LIMIT_MAX = 1000000 };
 
 static const char help[] =
-    "courier-relay queue list [--state S] [--recipient R] [--template T] [--lane L] [--limit N]\n"
+    "courier-relay queue list [FILTER...]\n"
     "courier-relay queue show ID\n"
     "courier-relay queue stats\n"
+    "courier-relay queue release ID... | FILTER...\n"
     "\n"
     "Looks into the queue's folder, whether the daemon runs or not. Never shows a body. The "
     "folder\n"
     "is RELAY_QUEUE_DIR, else $STATE_DIRECTORY, else ./var: the same as the daemon's.\n"
     "\n"
+    "release lets parked and held messages go once what was in their way is mended; the daemon "
+    "must\n"
+    "run. With a filter it takes those that are parked (--state held: those that are held).\n"
+    "\n"
     "  --state S        received, queued, sending, sent, failed, expired, superseded, cancelled,\n"
     "                   unknown, held or parked\n"
     "  --lane L         code, notice or bulk\n"
-    "  --limit N        at most N messages, newest first; 50 unless told\n"
+    "  --recipient R    an address\n"
+    "  --template T     a type, as in login_code_valid\n"
+    "  --reason R       why it is where it is, as in no_recipient\n"
+    "  --limit N        at most N messages, newest first; list: 50 unless told\n"
+    "  --yes            release: do not ask\n"
     "  --json           one JSON object a line\n"
     "  -c, --config F   configuration file; else RELAY_CONFIG\n"
     "  -h, --help       this text\n";
@@ -35,13 +46,15 @@ enum {
     OPTION_TEMPLATE,
     OPTION_LANE,
     OPTION_LIMIT,
+    OPTION_REASON,
+    OPTION_YES,
     OPTION_JSON
 };
 
 struct arguments {
     const char *config_file;
-    bool json;
-    struct queue_filter filter;
+    bool json, yes;
+    struct queue_filter filter; // limit 0: not told
 };
 
 // What is printed: one JSON object a line, or texts for people.
@@ -49,7 +62,7 @@ struct output {
     struct queue_reader *reader;
     bool json;
     bool failed;
-    size_t count;
+    size_t count, parked;
 };
 
 // What a stranger chose (an address, a server's reply) must not drive the terminal.
@@ -76,6 +89,7 @@ static bool print_row(void *context, const struct queue_message *message)
     struct output *output = context;
     json_auto_t *view = message_view(output->reader, message);
     output->count++;
+    output->parked += message->state == MESSAGE_PARKED;
     if (output->json) {
         put_json(output, view);
         return !output->failed;
@@ -103,6 +117,10 @@ static int list(struct output *output, const struct queue_filter *filter)
         cli_complain("%s", err.message);
         return CLI_FAILED;
     }
+    if (output->parked > 0 && !output->json)
+        printf("\n%zu parked: mend what their reason names, then: courier-relay queue release ID\n"
+               "(`courier-relay queue show ID` says more)\n",
+               output->parked);
     return CLI_DONE;
 }
 
@@ -169,6 +187,11 @@ static int show(struct output *output, const char *id)
         printf("%zu took place, %d charged: what is the smarthost's or the relay's own doing\n"
                "(session, cut) is not charged to the message\n",
                json_array_size(history), message.attempts);
+    const char *advice = message_view_advice(&message);
+    if (advice && message.has_body)
+        printf("what to do: %s, then: courier-relay queue release %s\n", advice, message.id);
+    else if (advice)
+        printf("what to do: nothing, %s\n", advice);
     return CLI_DONE;
 }
 
@@ -207,6 +230,8 @@ static int parse_options(int argc, char **argv, struct arguments *arguments, boo
         {"template", required_argument, NULL, OPTION_TEMPLATE},
         {"lane", required_argument, NULL, OPTION_LANE},
         {"limit", required_argument, NULL, OPTION_LIMIT},
+        {"reason", required_argument, NULL, OPTION_REASON},
+        {"yes", no_argument, NULL, OPTION_YES},
         {"json", no_argument, NULL, OPTION_JSON},
         {NULL, 0, NULL, 0},
     };
@@ -241,6 +266,12 @@ static int parse_options(int argc, char **argv, struct arguments *arguments, boo
                 return cli_usage("queue", "--limit is not from 1 to %d", LIMIT_MAX);
             filter->limit = (size_t)limit;
             break;
+        case OPTION_REASON:
+            filter->reason = optarg;
+            break;
+        case OPTION_YES:
+            arguments->yes = true;
+            break;
         case OPTION_JSON:
             arguments->json = true;
             break;
@@ -251,7 +282,30 @@ static int parse_options(int argc, char **argv, struct arguments *arguments, boo
     return CLI_DONE;
 }
 
-static int run(const char *verb, const char *id, const struct arguments *arguments)
+// By what is asked for, with as many ids as were named.
+static int act(struct output *output, const char *queue_dir, const struct arguments *arguments,
+               const char *verb, char **ids, size_t id_count)
+{
+    struct queue_filter filter = arguments->filter;
+    if (strcmp(verb, "release") == 0) {
+        const struct release_order order = {.queue_dir = queue_dir,
+                                            .filter = &filter,
+                                            .ids = ids,
+                                            .id_count = id_count,
+                                            .yes = arguments->yes,
+                                            .json = arguments->json};
+        return cli_release(output->reader, &order);
+    }
+    if (strcmp(verb, "show") == 0)
+        return show(output, ids[0]);
+    if (strcmp(verb, "stats") == 0)
+        return stats(output);
+    if (filter.limit == 0)
+        filter.limit = LIMIT_STANDARD;
+    return list(output, &filter);
+}
+
+static int run(const struct arguments *arguments, const char *verb, char **ids, size_t id_count)
 {
     struct config *config = cli_load(arguments->config_file, CONFIG_FOR_COMMAND, CLI_WARNINGS_NONE);
     if (!config)
@@ -260,15 +314,11 @@ static int run(const char *verb, const char *id, const struct arguments *argumen
     struct output output = {.reader = queue_reader_open(config->queue_dir, &err),
                             .json = arguments->json};
     int status = CLI_FAILED;
-    if (!output.reader)
+    if (output.reader)
+        status = act(&output, config->queue_dir, arguments, verb, ids, id_count);
+    else
         cli_complain("%s (%s names the queue's folder)", err.message,
                      config_place(config, "queue_dir"));
-    else if (strcmp(verb, "list") == 0)
-        status = list(&output, &arguments->filter);
-    else if (strcmp(verb, "show") == 0)
-        status = show(&output, id);
-    else
-        status = stats(&output);
     queue_reader_destroy(output.reader);
     config_destroy(config);
     if (output.failed || fflush(stdout) != 0) {
@@ -278,9 +328,31 @@ static int run(const char *verb, const char *id, const struct arguments *argumen
     return status;
 }
 
+// CLI_DONE: that is a command with what it needs.
+static int check_words(const char *verb, const struct arguments *arguments, char **ids,
+                       size_t id_count)
+{
+    const struct queue_filter *filter = &arguments->filter;
+    bool is_show = strcmp(verb, "show") == 0, is_release = strcmp(verb, "release") == 0;
+    bool has_filter = filter->has_state || filter->has_lane || filter->recipient ||
+                      filter->template || filter->reason || filter->limit > 0;
+    if (!is_show && !is_release && strcmp(verb, "list") != 0 && strcmp(verb, "stats") != 0)
+        return cli_usage("queue", "needs one of list, show, stats and release");
+    if (is_show && id_count == 0)
+        return cli_usage("queue", "show needs an id");
+    if (!is_release && id_count > is_show)
+        return cli_usage("queue", "%s is too much", ids[is_show]);
+    if (is_release && (id_count > 0) == has_filter)
+        return cli_usage("queue", "release needs ids, or a filter such as --state parked");
+    if (is_release && filter->has_state && filter->state != MESSAGE_PARKED &&
+        filter->state != MESSAGE_HELD)
+        return cli_usage("queue", "only parked and held messages are released");
+    return CLI_DONE;
+}
+
 int cli_queue(int argc, char **argv)
 {
-    struct arguments arguments = {.filter.limit = LIMIT_STANDARD};
+    struct arguments arguments = {0};
     bool wants_help = false;
     int status = parse_options(argc, argv, &arguments, &wants_help);
     if (status != CLI_DONE)
@@ -290,13 +362,8 @@ int cli_queue(int argc, char **argv)
         return CLI_DONE;
     }
     const char *verb = optind < argc ? argv[optind++] : "";
-    bool is_show = strcmp(verb, "show") == 0;
-    if (!is_show && strcmp(verb, "list") != 0 && strcmp(verb, "stats") != 0)
-        return cli_usage("queue", "needs one of list, show and stats");
-    const char *id = is_show && optind < argc ? argv[optind++] : NULL;
-    if (is_show && !id)
-        return cli_usage("queue", "show needs an id");
-    if (optind < argc)
-        return cli_usage("queue", "%s is too much", argv[optind]);
-    return run(verb, id, &arguments);
+    char **ids = argv + optind;
+    size_t id_count = (size_t)(argc - optind);
+    status = check_words(verb, &arguments, ids, id_count);
+    return status == CLI_DONE ? run(&arguments, verb, ids, id_count) : status;
 }

@@ -1,5 +1,4 @@
 // `courier-relay send`: posts a payload to a running relay, as Kratos would.
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -10,9 +9,9 @@
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
 #include "relay/cli.h"
+#include "relay/cli_post.h"
 
-enum { PAYLOAD_MAX = 16 * 1024 * 1024, ANSWER_MAX = 64 * 1024, LIMIT_MS = 30000 };
-enum { KEY_FILE_MAX = 64 * 1024, CHUNK = 16 * 1024 };
+enum { PAYLOAD_MAX = 16 * 1024 * 1024, KEY_FILE_MAX = 64 * 1024, CHUNK = 16 * 1024 };
 enum { OPTION_URL = 256, OPTION_KEY_FILE, OPTION_JSON };
 
 static const char help[] =
@@ -89,84 +88,38 @@ static char *find_key(const struct config *config, const struct arguments *argum
     return strdup(config->clear_api_key);
 }
 
-static size_t take_answer(char *data, size_t size, size_t count, void *context)
+static int report(const struct cli_answer *answer, bool as_json)
 {
-    buffer_append(context, data, size * count);
-    return size * count; // what is over the limit is of no interest
-}
-
-static struct curl_slist *make_headers(const char *key)
-{
-    AUTO_WIPE char *line = NULL;
-    if (asprintf(&line, "X-Api-Key: %s", key) < 0) {
-        line = NULL;
-        return NULL;
-    }
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    struct curl_slist *all = headers ? curl_slist_append(headers, line) : NULL;
-    if (!all)
-        curl_slist_free_all(headers);
-    return all;
-}
-
-static bool set_options(CURL *curl, const char *url, struct curl_slist *headers,
-                        const struct buffer *payload, struct buffer *answer)
-{
-    return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           // The key is for the relay, not for whatever http_proxy names.
-           curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)LIMIT_MS) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_POST, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)payload->size) ==
-               CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_POSTFIELDS, payload->data ? payload->data : "") ==
-               CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer) == CURLE_OK;
-}
-
-static int report(CURL *curl, const struct buffer *answer, bool as_json)
-{
-    long status = 0;
-    struct curl_header *id = NULL;
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    if (curl_easy_header(curl, "X-Message-Id", 0, CURLH_HEADER, -1, &id) != CURLHE_OK)
-        id = NULL;
+    const char *id = *answer->id ? answer->id : NULL;
     if (as_json) {
         json_auto_t *line =
-            json_pack("{s:I, s:s?}", "status", (json_int_t)status, "id", id ? id->value : NULL);
+            json_pack("{s:I, s:s?}", "status", (json_int_t)answer->status, "id", id);
         if (line)
             json_dumpf(line, stdout, JSON_COMPACT);
         putchar('\n');
     } else if (id) {
-        puts(id->value);
+        puts(id);
     }
-    if (status == 200)
+    if (answer->status == 200)
         return fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED;
-    json_auto_t *error = json_loadb(answer->data ? answer->data : "", answer->size, 0, NULL);
-    const char *message = json_string_value(json_object_get(error, "message"));
-    cli_complain("refused with %ld%s%s", status, message ? ": " : "", message ? message : "");
+    cli_complain("refused with %ld%s%s", answer->status, *answer->message ? ": " : "",
+                 answer->message);
     return CLI_FAILED;
 }
 
 static int post(const char *url, const char *key, const struct buffer *payload, bool as_json)
 {
-    AUTO_BUFFER struct buffer answer;
-    buffer_init(&answer, ANSWER_MAX);
-    CURL *curl = curl_easy_init();
-    struct curl_slist *headers = make_headers(key);
+    const struct cli_post request = {
+        .url = url, .key = key, .body = payload->data, .body_size = payload->size};
+    struct cli_answer answer;
+    struct error err = {0};
+    struct cli_poster *poster = cli_poster_create(NULL, &err);
     int status = CLI_FAILED;
-    CURLcode code = CURLE_OUT_OF_MEMORY;
-    if (curl && headers && set_options(curl, url, headers, payload, &answer))
-        code = curl_easy_perform(curl);
-    if (code == CURLE_OK)
-        status = report(curl, &answer, as_json);
+    if (poster && cli_post(poster, &request, &answer, &err))
+        status = report(&answer, as_json);
     else
-        cli_complain("%s: %s", url, curl_easy_strerror(code));
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(curl);
+        cli_complain("%s", err.message);
+    cli_poster_destroy(poster);
     return status;
 }
 
@@ -182,10 +135,7 @@ static int run(const struct arguments *arguments)
     buffer_init(&payload, PAYLOAD_MAX);
     if (!key || !read_file(arguments->payload_file, &payload))
         return CLI_FAILED;
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    int status = post(url, key, &payload, arguments->json);
-    curl_global_cleanup();
-    return status;
+    return post(url, key, &payload, arguments->json);
 }
 
 int cli_send(int argc, char **argv)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "relay/number.h"
@@ -71,6 +73,28 @@ int endpoint_listen(const struct endpoint *endpoint, int backlog, struct error *
         error_errno(err, ERR_IO, "listen on %s:%s", endpoint->host, port);
     freeaddrinfo(addresses);
     return fd;
+}
+
+void endpoint_unix_path(int dir_fd, const char *name, char ret_path[ENDPOINT_UNIX_PATH_SIZE])
+{
+    snprintf(ret_path, ENDPOINT_UNIX_PATH_SIZE, "/proc/self/fd/%d/%s", dir_fd, name);
+}
+
+int endpoint_listen_unix(int dir_fd, const char *name, int backlog, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[ENDPOINT_UNIX_PATH_SIZE];
+    endpoint_unix_path(dir_fd, name, path);
+    memcpy(address.sun_path, path, sizeof(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    // The mode goes first: Linux gives the file what the socket has, less the umask.
+    if (fd >= 0 && fchmod(fd, 0600) == 0 && (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT) &&
+        bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, backlog) == 0)
+        return fd;
+    error_errno(err, ERR_IO, "listen on %s", name);
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 bool endpoint_bound(int fd, char ret_text[ENDPOINT_TEXT_SIZE], struct error *err)

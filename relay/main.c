@@ -17,11 +17,12 @@ static const char help[] =
     "                    with --help\n"
     "  send FILE         post a payload to a running relay\n"
     "  queue list|show|stats   look into the queue\n"
+    "  queue release     let parked messages go\n"
     "\n"
     "  --help            this text; COMMAND --help: more\n"
     "  --version\n"
     "\n"
-    "Exit status: 0 done, 1 failed, 2 wrong usage, 75 another daemon has the queue.\n";
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 75 another daemon has the queue, or none has.\n";
 
 static const char serve_help[] =
     "courier-relay serve\n"

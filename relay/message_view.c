@@ -1,5 +1,7 @@
 #include "relay/message_view.h"
 
+#include <string.h>
+
 #include "relay/base/clock.h"
 
 static json_t *text_or_null(const char *text)
@@ -49,6 +51,30 @@ json_t *message_view(struct queue_reader *reader, const struct queue_message *me
     failed |= json_object_set_new(view, "deadline", time_or_null(reader, message->deadline_ms));
     failed |= json_object_set_new(view, "last_reply", text_or_null(message->last_reply));
     return whole_or_null(view, failed);
+}
+
+// By the reasons of docs/protocol.md; what is not among them is the normaliser's or a composer's.
+static const struct {
+    const char *reason, *advice;
+} ADVICE[] = {
+    {"unparseable", "its payload is no JSON: mend what sends it"},
+    {"unsupported_channel", "this version sends e-mail only"},
+    {"no_content", "give its type a template, or let Kratos send its own texts"},
+    {"damaged", "its body does not open: bring back the queue's key or an undamaged folder"},
+};
+
+const char *message_view_advice(const struct queue_message *message)
+{
+    if (message->state != MESSAGE_PARKED && message->state != MESSAGE_HELD)
+        return NULL;
+    if (!message->has_body)
+        return "its body was dropped when its time was over: it cannot be sent any more";
+    if (message->state == MESSAGE_HELD)
+        return "an operator holds it";
+    for (size_t i = 0; i < sizeof(ADVICE) / sizeof(ADVICE[0]); i++)
+        if (strcmp(message->reason, ADVICE[i].reason) == 0)
+            return ADVICE[i].advice;
+    return "mend the normaliser";
 }
 
 json_t *message_view_attempt(struct queue_reader *reader, const struct queue_attempt_row *attempt)

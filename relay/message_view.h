@@ -10,6 +10,9 @@
 // unknown. Never the body. The caller json_decref()s it; NULL: no memory.
 json_t *message_view(struct queue_reader *reader, const struct queue_message *message);
 
+// What an operator can do about a message that was set aside, one sentence; NULL for any other.
+const char *message_view_advice(const struct queue_message *message);
+
 // {started_at, ended_at, smarthost, outcome, reply_code, enhanced_code, reply_text}.
 json_t *message_view_attempt(struct queue_reader *reader, const struct queue_attempt_row *attempt);
 

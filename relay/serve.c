@@ -19,6 +19,7 @@
 #include "relay/base/log.h"
 #include "relay/base/process.h"
 #include "relay/config.h"
+#include "relay/control.h"
 #include "relay/dispatch.h"
 #include "relay/dispatcher.h"
 #include "relay/event_loop.h"
@@ -47,6 +48,7 @@ struct relay {
     struct dots *dots;
     char owner[QUEUE_ID_SIZE];
     struct dispatcher *dispatcher;
+    struct control *control;
     struct intake intake;
     struct routes *routes;
     struct http_server *http;
@@ -160,6 +162,11 @@ static int start(struct relay *relay)
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
+    // Without it no message can be released, on a file system that has no sockets for one; mail
+    // is taken and sent all the same.
+    relay->control = control_create(config->queue_dir, relay->queue, relay->dispatcher, &err);
+    if (!relay->control)
+        log_fault("control_absent", &err);
     relay->intake = (struct intake){.queue = relay->queue, .dispatcher = relay->dispatcher};
     const struct http_handlers handlers = intake_handlers(&relay->intake);
     relay->routes = routes_create(config, &err);
@@ -231,6 +238,7 @@ static void stop(struct relay *relay)
 static void release(struct relay *relay)
 {
     http_server_destroy(relay->http);
+    control_destroy(relay->control);
     routes_unref(relay->routes);
     if (relay->queue)
         queue_stop(relay->queue);

@@ -1,0 +1,106 @@
+#include "relay/control.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "relay/base/log.h"
+#include "relay/endpoint.h"
+#include "relay/http_server.h"
+
+enum { BACKLOG = 16, BODY_LIMIT_BYTES = 4096 };
+
+struct control {
+    struct queue *queue;
+    struct dispatcher *dispatcher;
+    int dir_fd;
+    struct http_server *http;
+};
+
+struct asked {
+    struct control *control;
+    struct http_exchange *exchange;
+};
+
+static enum http_outcome outcome_of(enum queue_result result)
+{
+    switch (result) {
+    case QUEUE_DONE:
+        return HTTP_RELEASED;
+    case QUEUE_GONE:
+        return HTTP_NO_MESSAGE;
+    case QUEUE_WRONG_STATE:
+        return HTTP_WRONG_STATE;
+    case QUEUE_DUPLICATE:
+    case QUEUE_REFUSED:
+        break;
+    }
+    return HTTP_UNAVAILABLE;
+}
+
+// In the queue's writer thread.
+static void on_released(void *context, enum queue_result result, const char *id)
+{
+    struct asked *asked = context;
+    if (result == QUEUE_DONE) {
+        // Who may open the socket is known; which of them it was is not.
+        LOG(LOG_INFO, "released", LOG_STRING("id", id), LOG_STRING("by", "owner"));
+        dispatcher_released(asked->control->dispatcher);
+    }
+    http_answer(asked->exchange, outcome_of(result), id);
+    free(asked);
+}
+
+static void release(void *context, struct http_exchange *exchange, const char *id)
+{
+    struct control *control = context;
+    struct asked *asked = malloc(sizeof(*asked));
+    if (!asked) {
+        http_answer(exchange, HTTP_UNAVAILABLE, NULL);
+        return;
+    }
+    *asked = (struct asked){.control = control, .exchange = exchange};
+    queue_release(control->queue, id, on_released, asked);
+}
+
+static bool listen_there(struct control *control, const char *queue_dir, struct error *err)
+{
+    control->dir_fd = open(queue_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (control->dir_fd < 0)
+        return error_errno(err, ERR_IO, "open %s", queue_dir);
+    int fd = endpoint_listen_unix(control->dir_fd, CONTROL_SOCKET, BACKLOG, err);
+    if (fd < 0)
+        return false;
+    const struct http_options options = {
+        .service = HTTP_CONTROL, .listen_fd = fd, .body_limit_bytes = BODY_LIMIT_BYTES};
+    const struct http_handlers handlers = {.release = release, .context = control};
+    control->http = http_server_create(&options, &handlers, err);
+    return control->http != NULL;
+}
+
+struct control *control_create(const char *queue_dir, struct queue *queue,
+                               struct dispatcher *dispatcher, struct error *err)
+{
+    struct control *control = malloc(sizeof(*control));
+    if (!control) {
+        error_set(err, ERR_TEMPORARY, "no memory");
+        return NULL;
+    }
+    *control = (struct control){.queue = queue, .dispatcher = dispatcher, .dir_fd = -1};
+    if (listen_there(control, queue_dir, err))
+        return control;
+    control_destroy(control);
+    return NULL;
+}
+
+void control_destroy(struct control *control)
+{
+    if (!control)
+        return;
+    http_server_destroy(control->http);
+    if (control->dir_fd >= 0) {
+        unlinkat(control->dir_fd, CONTROL_SOCKET, 0); // a refused connection says no more than none
+        close(control->dir_fd);
+    }
+    free(control);
+}
