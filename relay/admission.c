@@ -11,6 +11,8 @@
 
 enum { COMPOSE_TRIES = 2 };
 
+#define TIMED_OUT "normaliser_timeout"
+
 void admission_compose(struct dispatcher *dispatcher, struct job *job, enum compose_task task)
 {
     job->state = JOB_COMPOSING;
@@ -21,6 +23,7 @@ void admission_compose(struct dispatcher *dispatcher, struct job *job, enum comp
         .blob = job->body,
         .blob_size = job->body_size,
         .received_boot_ms = queue_boot_ms(dispatcher->queue, job->received_ms),
+        .spent_ms = job->request.spent_ms,
     };
     composers_submit(dispatcher->composers, &job->request);
 }
@@ -30,30 +33,91 @@ static struct job *job_of(struct compose_request *request)
     return (struct job *)(void *)((char *)request - offsetof(struct job, request));
 }
 
-// A payload on which the normaliser fails, or which kills the composer, is tried once more, then
-// without the normaliser; if that fails too it is parked (design §6, Composing).
-static void compose_failed(struct dispatcher *dispatcher, struct job *job, const json_t *header)
+// ---- what the normaliser fails on (design §6, Composing) ----------------------------------------
+
+static void normaliser_succeeded(struct dispatcher *dispatcher, const struct job *job)
 {
-    const char *reason = header ? json_string_value(json_object_get(header, "reason")) : NULL;
-    const char *detail = header ? json_string_value(json_object_get(header, "detail")) : NULL;
-    if (!reason)
-        reason = "composer_died";
+    if (route_health_succeeded(&dispatcher->route_health, job->route))
+        LOG(LOG_INFO, "normaliser_up", LOG_STRING("route", job->route));
+}
+
+static void normaliser_failed(struct dispatcher *dispatcher, const struct job *job,
+                              const char *reason)
+{
+    if (route_health_failed(&dispatcher->route_health, job->route, clock_boot_ms()))
+        LOG(LOG_ERROR, "normaliser_down", LOG_STRING("route", job->route),
+            LOG_STRING("reason", reason), LOG_INTEGER("failures", ROUTE_FAILURES_MAX));
+}
+
+// The first cause is the one that an operator can mend.
+static void keep_cause(struct job *job, const char *reason)
+{
+    if (!job->compose_cause[0])
+        snprintf(job->compose_cause, sizeof(job->compose_cause), "%s", reason);
+}
+
+void admission_choose(void *context, struct compose_request *request)
+{
+    struct dispatcher *dispatcher = context;
+    struct job *job = job_of(request);
+    // Without its normaliser a part could only be parked again.
+    if (request->task != COMPOSE_PAYLOAD || job->is_part ||
+        route_health_ask(&dispatcher->route_health, job->route, clock_boot_ms()))
+        return;
+    request->task = COMPOSE_FALLBACK;
+    keep_cause(job, "normaliser_down");
+}
+
+static void fall_back(struct dispatcher *dispatcher, struct job *job, const char *reason)
+{
+    keep_cause(job, reason);
+    admission_compose(dispatcher, job, COMPOSE_FALLBACK);
+}
+
+static void log_failure(const struct job *job, const char *reason, const char *detail)
+{
+    LOG(LOG_WARNING, "compose_failed", LOG_STRING("id", job->id), LOG_STRING("route", job->route),
+        LOG_STRING("reason", reason), LOG_STRING("detail", detail),
+        LOG_BOOLEAN("fallback", job->request.task == COMPOSE_FALLBACK));
+}
+
+// A payload on which the normaliser fails, or which kills the composer, is tried once more, then
+// without the normaliser; if that fails too it is parked. One that takes too long would do so
+// again, and one of a route that is not there any more would find none again.
+static void compose_failed(struct dispatcher *dispatcher, struct job *job, const char *reason,
+                           const char *detail)
+{
     enum compose_task task = job->request.task;
-    LOG(LOG_WARNING, "compose_failed", LOG_STRING("id", job->id), LOG_STRING("reason", reason),
-        LOG_STRING("detail", detail), LOG_BOOLEAN("fallback", task == COMPOSE_FALLBACK));
-    if (++job->compose_failures < COMPOSE_TRIES) {
+    bool is_unknown = strcmp(reason, "unknown_route") == 0;
+    bool is_final = task == COMPOSE_FALLBACK || is_unknown || strcmp(reason, TIMED_OUT) == 0 ||
+                    ++job->compose_failures >= COMPOSE_TRIES;
+    log_failure(job, reason, detail);
+    if (!is_final) {
         admission_compose(dispatcher, job, task);
         return;
     }
+    if (task == COMPOSE_PAYLOAD && !is_unknown)
+        normaliser_failed(dispatcher, job, reason);
     if (task == COMPOSE_PAYLOAD && !job->is_part) {
-        job->compose_failures = COMPOSE_TRIES - 1; // the fallback is tried once
-        admission_compose(dispatcher, job, COMPOSE_FALLBACK);
+        fall_back(dispatcher, job, reason);
         return;
     }
-    snprintf(job->park_reason, sizeof(job->park_reason), "%s", reason);
+    snprintf(job->park_reason, sizeof(job->park_reason), "%s",
+             job->compose_cause[0] ? job->compose_cause : reason);
     job->state = JOB_WAITING;
     if (job->stored)
         admission_decide(dispatcher, job);
+}
+
+// The composer gave no mail.
+static void not_composed(struct dispatcher *dispatcher, struct job *job, enum compose_end end,
+                         const json_t *header)
+{
+    const char *reason = json_string_value(json_object_get(header, "reason"));
+    if (end == COMPOSE_TIMED_OUT)
+        reason = job->request.task == COMPOSE_PAYLOAD ? TIMED_OUT : "compose_timeout";
+    compose_failed(dispatcher, job, reason ? reason : "composer_died",
+                   json_string_value(json_object_get(header, "detail")));
 }
 
 // ---- another payload with the same content (design §6, Dedupe, second look) -------------------
@@ -93,6 +157,30 @@ bool admission_is_mendable(const char *park_reason)
            strcmp(park_reason, "unsupported_channel") != 0;
 }
 
+static bool is_parked_as(const json_t *mail, const char *reason)
+{
+    const char *park = json_string_value(json_object_get(mail, "park"));
+    return park && strcmp(park, reason) == 0;
+}
+
+// The normaliser has answered, or the payload was none that it could be asked about.
+static void judge_normaliser(struct dispatcher *dispatcher, const struct job *job,
+                             const json_t *mails)
+{
+    size_t index;
+    json_t *mail;
+    json_array_foreach(mails, index, mail)
+    {
+        if (is_parked_as(mail, "unparseable"))
+            return;
+        if (is_parked_as(mail, "not_canonical")) {
+            normaliser_failed(dispatcher, job, "not_canonical");
+            return;
+        }
+    }
+    normaliser_succeeded(dispatcher, job);
+}
+
 // Several mails, or none; or the one that a part was released for. Rare, and the row must be there
 // first: where its commit is still under way the message comes again from the queue.
 static void take_several(struct dispatcher *dispatcher, struct job *job, const json_t *mails,
@@ -109,16 +197,33 @@ static void take_several(struct dispatcher *dispatcher, struct job *job, const j
         error_set(&err, ERR_INPUT, "one of several mails needs the normaliser");
     else
         end = split_payload(dispatcher, job, mails, frame, &err);
-    if (end == SPLIT_DONE)
-        return;
-    if (end == SPLIT_NONE_GOES) {
-        LOG(LOG_WARNING, "compose_failed", LOG_STRING("id", job->id),
-            LOG_STRING("detail", err.message), LOG_BOOLEAN("fallback", false));
-        admission_compose(dispatcher, job, COMPOSE_FALLBACK);
+    if (end == SPLIT_FAILED) {
+        compose_failed(dispatcher, job, "not_canonical", err.message);
         return;
     }
-    json_auto_t *why = json_pack("{s:s, s:s}", "reason", "not_canonical", "detail", err.message);
-    compose_failed(dispatcher, job, why);
+    if (task == COMPOSE_PAYLOAD)
+        judge_normaliser(dispatcher, job, mails);
+    if (end == SPLIT_NONE_GOES) {
+        const json_t *first = json_array_get(mails, 0);
+        const char *reason = json_string_value(json_object_get(first, "park"));
+        log_failure(job, reason, err.message);
+        fall_back(dispatcher, job, reason ? reason : "not_canonical");
+    }
+}
+
+// True: what the normaliser made of it will not do, and the known places are looked at.
+static bool look_elsewhere(struct dispatcher *dispatcher, struct job *job, const json_t *mail)
+{
+    if (!admission_is_mendable(job->park_reason))
+        return false;
+    if (job->request.task == COMPOSE_PAYLOAD) {
+        log_failure(job, job->park_reason, json_string_value(json_object_get(mail, "detail")));
+        fall_back(dispatcher, job, job->park_reason);
+        return true;
+    }
+    if (job->request.task == COMPOSE_FALLBACK && job->compose_cause[0])
+        snprintf(job->park_reason, sizeof(job->park_reason), "%s", job->compose_cause);
+    return false;
 }
 
 void admission_composed(void *context, struct compose_request *request, enum compose_end end,
@@ -127,7 +232,7 @@ void admission_composed(void *context, struct compose_request *request, enum com
     struct dispatcher *dispatcher = context;
     struct job *job = job_of(request);
     if (end != COMPOSED) {
-        compose_failed(dispatcher, job, header);
+        not_composed(dispatcher, job, end, header);
         return;
     }
     const json_t *mails = json_object_get(header, "mails");
@@ -139,19 +244,13 @@ void admission_composed(void *context, struct compose_request *request, enum com
     int64_t deadline_ms = job->envelope.deadline_ms;
     const json_t *mail = json_array_get(mails, 0);
     if (!envelope_take(job, dispatcher->queue, dispatcher->config, mail, 0, frame, &err)) {
-        json_auto_t *why =
-            json_pack("{s:s, s:s}", "reason", "not_canonical", "detail", err.message);
-        compose_failed(dispatcher, job, why);
+        compose_failed(dispatcher, job, "not_canonical", err.message);
         return;
     }
-    if (request->task == COMPOSE_PAYLOAD && admission_is_mendable(job->park_reason)) {
-        LOG(LOG_WARNING, "compose_failed", LOG_STRING("id", job->id),
-            LOG_STRING("reason", job->park_reason),
-            LOG_STRING("detail", json_string_value(json_object_get(mail, "detail"))),
-            LOG_BOOLEAN("fallback", false));
-        admission_compose(dispatcher, job, COMPOSE_FALLBACK);
+    if (request->task == COMPOSE_PAYLOAD)
+        judge_normaliser(dispatcher, job, mails);
+    if (look_elsewhere(dispatcher, job, mail))
         return;
-    }
     if (job->row_composed)
         job->envelope.deadline_ms = deadline_ms; // a deadline, once known, does not move
     job->state = JOB_WAITING;

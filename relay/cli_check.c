@@ -1,6 +1,4 @@
 // `courier-relay check`: is everything as it must be for `serve`? Says all that is wrong.
-#include <dirent.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,21 +7,20 @@
 
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
-#include "relay/base/clock.h"
 #include "relay/cli.h"
 #include "relay/composer_session.h"
+#include "relay/confinement.h"
+#include "relay/samples.h"
 
 // The samples are not timed, unlike a payload in the daemon: a cold or sanitized composer is slow.
 enum { LOAD_LIMIT_MS = 20000, COMPOSE_LIMIT_MS = 10000, SAMPLE_MAX = 1024 * 1024 };
 
-#define SAMPLE_ID "00000000-0000-7000-8000-000000000000"
-
 static const char help[] =
     "courier-relay check\n"
     "\n"
-    "Checks the configuration, the templates and catalogs, and the normaliser against sample\n"
-    "payloads of every shape, and names every fault with file and line, or key. Needs no running\n"
-    "daemon and leaves one alone. Exit status 0: all is well.\n"
+    "Checks the configuration, the templates and catalogs, and each route's normaliser against\n"
+    "sample payloads, prints what it makes of each, and names every fault with file and line, or\n"
+    "key. Needs no running daemon and leaves one alone. Exit status 0: all is well.\n"
     "\n"
     "  -c, --config F   configuration file\n"
     "  -h, --help       this text, and all settings\n";
@@ -31,6 +28,7 @@ static const char help[] =
 struct check {
     const struct config *config;
     struct composer_session *session;
+    json_t *init; // what it was started with
     unsigned composed, faults;
 };
 
@@ -46,127 +44,118 @@ static const char *text_of(const json_t *object, const char *name, const char *o
     return text ? text : otherwise;
 }
 
+static void report(struct check *check, const json_t *faults)
+{
+    size_t index;
+    json_t *one;
+    json_array_foreach(faults, index, one)
+        fault(check, config_place(check->config, text_of(one, "where", "composer")),
+              text_of(one, "what", "is at fault"));
+}
+
+static void print_confinement(const json_t *ready)
+{
+    char text[CONFINEMENT_TEXT_SIZE];
+    const json_t *missing = json_object_get(ready, "unconfined");
+    printf("confined: %s\n", confinement_text(json_object_get(ready, "confinement"), text));
+    if (json_array_size(missing) > 0)
+        printf("not confined: %s\n", confinement_text(missing, text));
+}
+
 // Starts a composer and has it load everything. False: there is nothing to compose with.
 static bool load(struct check *check)
 {
     struct error err = {0};
-    json_auto_t *header = composer_init_header(check->config);
     json_auto_t *answer = NULL;
     struct frame frame;
-    if (!header)
+    check->init = composer_init_header(check->config);
+    if (!check->init)
         error_set(&err, ERR_INPUT, "a setting is no UTF-8, or there is no memory");
-    check->session = header ? composer_session_create(check->config->composer_path, &err) : NULL;
-    if (!check->session || !composer_session_ask(check->session, header, NULL, 0, LOAD_LIMIT_MS,
-                                                 &answer, &frame, &err)) {
+    check->session =
+        check->init ? composer_session_create(check->config->composer_path, &err) : NULL;
+    if (!check->session || !composer_session_ask(check->session, check->init, NULL, 0,
+                                                 LOAD_LIMIT_MS, &answer, &frame, &err)) {
         fault(check, check->config->composer_path, err.message);
         return false;
     }
-    if (strcmp(text_of(answer, "op", ""), "ready") == 0)
+    if (strcmp(text_of(answer, "op", ""), "ready") == 0) {
+        print_confinement(answer);
         return true;
-    size_t index;
-    json_t *one;
-    json_array_foreach(json_object_get(answer, "faults"), index, one)
-        fault(check, config_place(check->config, text_of(one, "where", "composer")),
-              text_of(one, "what", "is at fault"));
-    if (index == 0)
+    }
+    const json_t *faults = json_object_get(answer, "faults");
+    report(check, faults);
+    if (json_array_size(faults) == 0)
         fault(check, check->config->composer_path, "is not ready, and does not say why");
     return false;
 }
 
-static bool read_sample(const char *path, struct buffer *bytes)
+static void print_composed(const struct sample *sample, const json_t *answer)
 {
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    for (ssize_t count = fd < 0 ? -1 : 1; count != 0;) {
-        void *to = count < 0 ? NULL : buffer_reserve(bytes, 16384);
-        if (!to)
-            return false;
-        count = read(fd, to, 16384);
-        if (count > 0)
-            buffer_added(bytes, (size_t)count);
-    }
-    return true;
-}
-
-// With a detail it is the normaliser's result that is at fault, whatever the sample.
-static void judge_parked(struct check *check, const char *path, const char *park,
-                         const char *detail)
-{
-    char what[512];
-    if (!detail) {
-        fault(check, path, park);
-        return;
-    }
-    snprintf(what, sizeof(what), "%s, for %s", detail, strrchr(path, '/') + 1);
-    fault(check, check->config->normaliser, what);
-}
-
-static void judge(struct check *check, const char *path, const json_t *answer)
-{
-    if (strcmp(text_of(answer, "op", ""), "composed") != 0) {
-        fault(check, path, text_of(answer, "detail", text_of(answer, "reason", "not composed")));
-        return;
-    }
     size_t index;
     json_t *mail;
     json_array_foreach(json_object_get(answer, "mails"), index, mail)
-    {
-        const char *park = text_of(mail, "park", NULL);
-        // A text message is understood, and not for SMTP.
-        if (park && strcmp(park, "unsupported_channel") != 0) {
-            judge_parked(check, path, park, text_of(mail, "detail", NULL));
-            continue;
-        }
-        printf("ok  %-44s %-28s %-6s %s\n", strrchr(path, '/') + 1, text_of(mail, "template", "-"),
-               text_of(mail, "locale", "-"), park ? park : text_of(mail, "lane", "-"));
-    }
-    check->composed++;
+        printf("ok  %-44s %-28s %-6s %s\n", sample->name, text_of(mail, "template", "-"),
+               text_of(mail, "locale", "-"), text_of(mail, "park", text_of(mail, "lane", "-")));
+    if (index == 0)
+        printf("ok  %-44s nothing to send\n", sample->name);
 }
 
 // False: the composer is of no more use.
-static bool compose(struct check *check, const char *path)
+static bool compose(struct check *check, const struct sample *sample)
 {
     AUTO_BUFFER struct buffer payload;
     buffer_init(&payload, SAMPLE_MAX);
-    if (!read_sample(path, &payload)) {
-        fault(check, path, "cannot be read");
+    struct error err = {0};
+    if (!sample_read(sample, &payload, &err)) {
+        fault(check, sample->path, err.message);
         return true;
     }
-    json_auto_t *header = json_pack("{s:s, s:s, s:i, s:I}", "op", "compose", "id", SAMPLE_ID,
-                                    "elapsed_ms", 0, "wall_ms", (json_int_t)clock_wall_ms());
+    json_auto_t *header = sample_request(sample);
     json_auto_t *answer = NULL;
+    json_auto_t *faults = json_array();
     struct frame frame;
+    if (!header || !faults) {
+        fault(check, sample->path, "no memory");
+        return true;
+    }
+    bool is_answered =
+        composer_session_ask(check->session, header, payload.data ? payload.data : "", payload.size,
+                             COMPOSE_LIMIT_MS, &answer, &frame, &err);
+    if (!is_answered)
+        sample_unanswered(sample, check->init, err.message, faults);
+    else if (sample_judge(sample, check->init, answer, faults) == 0)
+        print_composed(sample, answer);
+    if (is_answered && strcmp(text_of(answer, "op", ""), "composed") == 0)
+        check->composed++;
+    report(check, faults);
+    return is_answered;
+}
+
+// False: the composer is of no more use.
+static bool compose_route(struct check *check, const struct config_route *route)
+{
+    struct sample_set set = {.route = route->name, .dir = route->samples_dir};
+    if (!set.dir) {
+        printf("route %s: compiles; it has no sample payloads to be tried on\n", route->name);
+        return true;
+    }
+    printf("route %s: %s\n", route->name, route->normaliser);
+    struct samples samples = {0};
     struct error err = {0};
-    if (!header || !composer_session_ask(check->session, header, payload.data ? payload.data : "",
-                                         payload.size, COMPOSE_LIMIT_MS, &answer, &frame, &err)) {
-        fault(check, path, header ? err.message : "no memory");
-        return false;
-    }
-    judge(check, path, answer);
-    return true;
-}
-
-static int is_sample(const struct dirent *entry)
-{
-    const char *dot = strrchr(entry->d_name, '.');
-    return dot && dot != entry->d_name && strcmp(dot, ".json") == 0;
-}
-
-static void compose_samples(struct check *check)
-{
-    const char *dir = check->config->samples_dir;
-    struct dirent **entries = NULL;
-    int count = scandir(dir, &entries, is_sample, alphasort);
-    if (count <= 0)
-        fault(check, dir, "holds no sample payloads");
+    if (!samples_add(&samples, &set, &err))
+        fault(check, set.dir, err.message);
     bool goes_on = true;
-    for (int i = 0; i < count; i++) {
-        AUTO_FREE char *path = NULL;
-        if (asprintf(&path, "%s/%s", dir, entries[i]->d_name) < 0)
-            path = NULL;
-        goes_on = goes_on && path && compose(check, path);
-        free(entries[i]);
-    }
-    free(entries);
+    for (size_t i = 0; goes_on && i < samples.count; i++)
+        goes_on = compose(check, &samples.items[i]);
+    samples_finish(&samples);
+    return goes_on;
+}
+
+static void compose_routes(struct check *check)
+{
+    for (size_t i = 0; i < check->config->route_count; i++)
+        if (!compose_route(check, &check->config->routes[i]))
+            return;
 }
 
 int cli_check(int argc, char **argv)
@@ -183,8 +172,9 @@ int cli_check(int argc, char **argv)
     if (access(config->deliverer_path, X_OK) < 0)
         fault(&check, config->deliverer_path, "cannot be executed");
     if (load(&check))
-        compose_samples(&check);
+        compose_routes(&check);
     composer_session_destroy(check.session);
+    json_decref(check.init);
     config_destroy(config);
     printf("%u sample%s composed, %u fault%s\n", check.composed, check.composed == 1 ? "" : "s",
            check.faults, check.faults == 1 ? "" : "s");

@@ -2,17 +2,16 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "relay/base/clock.h"
-#include "relay/child.h"
+#include "relay/composer_child.h"
+#include "relay/composer_trial.h"
 
 enum {
     COMPOSERS_MAX = 2,
     NORMALISER_LIMIT_MS = 1000,
     // Without an operator's and a stranger's text at work together only a starved machine is slow.
     RENDER_LIMIT_MS = 5000,
-    READY_LIMIT_MS = 10000,
     // A second composer costs a tenth of our memory, so it starts only when one is not enough,
     // and ends when it has had nothing to do for a while.
     SECOND_AFTER_MS = 50,
@@ -21,17 +20,13 @@ enum {
     RESTART_MAX_MS = 5000,
 };
 
-enum composer_state { COMPOSER_NONE, COMPOSER_LOADING, COMPOSER_IDLE, COMPOSER_BUSY };
-
-struct composer {
+struct slot {
     struct composers *owner;
-    enum composer_state state;
-    struct child *child;
-    struct compose_request *request; // BUSY; NULL: forgotten meanwhile
-    int64_t limit_ms;                // LOADING, BUSY: when it is killed
-    int64_t idle_since_ms;
-    int64_t start_at_ms; // NONE: not before
-    int64_t pause_ms;    // grows with each death before any work was done
+    struct composer_child *composer; // NULL: none
+    struct compose_request *request; // while it is BUSY; NULL: forgotten meanwhile
+    int64_t asked_ms;                // CLOCK_BOOTTIME: when it was given that
+    int64_t start_at_ms;             // without a composer: not before
+    int64_t pause_ms;                // grows with each death before any work was done
 };
 
 struct composers {
@@ -39,151 +34,216 @@ struct composers {
     char *program;
     json_t *init;
     struct composers_handlers handlers;
-    struct composer slots[COMPOSERS_MAX];
-    struct compose_request *waiting, **waiting_end;
-    json_t *faults; // of a composer that could not load
+    struct slot slots[COMPOSERS_MAX];
+    struct slot leaving[COMPOSERS_MAX]; // from before a reload, at their last request
+    struct compose_line waiting;
+    json_t *faults;     // of a composer that could not load
+    json_t *last_ready; // the frame that the confinement was last told of
+
+    struct composer_trial *trial; // a reload under way
+    composers_reload_fn *reload_done;
+    void *reload_context;
 };
 
-static void start(struct composer *composer);
+static void start(struct slot *slot);
 static void assign(struct composers *composers);
 
-static json_t *request_header(const struct compose_request *request)
+// ---- what a composer says ---------------------------------------------------------------------
+
+// The request that the slot's composer was at; none where it was forgotten.
+static struct compose_request *finish_request(struct slot *slot)
 {
-    json_int_t elapsed_ms = clock_boot_ms() - request->received_boot_ms;
-    json_t *header = json_pack(
-        "{s:s, s:s, s:I, s:I}", "op", request->task == COMPOSE_RENDER ? "render" : "compose", "id",
-        request->id, "elapsed_ms", elapsed_ms, "wall_ms", (json_int_t)clock_wall_ms());
-    if (header && request->route && request->task != COMPOSE_RENDER)
-        json_object_set_new(header, "route", json_string(request->route));
-    if (header && request->task == COMPOSE_FALLBACK)
-        json_object_set_new(header, "fallback", json_true());
-    return header;
+    struct compose_request *request = slot->request;
+    slot->request = NULL;
+    if (request && request->task == COMPOSE_PAYLOAD)
+        request->spent_ms += clock_boot_ms() - slot->asked_ms;
+    return request;
 }
 
-static void tell(struct composer *composer, enum compose_end end, const json_t *header,
-                 const struct frame *frame)
+static void tell(struct composers *composers, struct compose_request *request, enum compose_end end,
+                 const json_t *header, const struct frame *frame)
 {
-    struct compose_request *request = composer->request;
-    composer->request = NULL;
     if (request)
-        composer->owner->handlers.done(composer->owner->handlers.context, request, end, header,
-                                       frame);
+        composers->handlers.done(composers->handlers.context, request, end, header, frame);
 }
 
-static void on_frame(void *context, const struct json_t *header, const struct frame *frame)
+static bool is_composed(const json_t *header)
 {
-    struct composer *composer = context;
-    const char *op = json_string_value(json_object_get(header, "op"));
-    if (composer->state == COMPOSER_LOADING && op && strcmp(op, "ready") == 0) {
-        composer->state = COMPOSER_IDLE;
-        composer->idle_since_ms = clock_boot_ms();
-        assign(composer->owner);
+    return strcmp(json_string_value(json_object_get(header, "op")), "composed") == 0;
+}
+
+static void tell_confinement(struct composers *composers, const json_t *ready)
+{
+    const json_t *in_force = json_object_get(ready, "confinement");
+    const json_t *missing = json_object_get(ready, "unconfined");
+    if (!ready || (composers->last_ready && json_equal(composers->last_ready, ready)))
         return;
-    }
-    if (composer->state == COMPOSER_LOADING && op && strcmp(op, "faults") == 0) {
-        json_decref(composer->owner->faults);
-        composer->owner->faults = json_incref(json_object_get(header, "faults"));
-        return; // it ends now, by itself
-    }
-    bool is_composed = op && strcmp(op, "composed") == 0;
-    if (composer->state != COMPOSER_BUSY || (!is_composed && (!op || strcmp(op, "failed") != 0))) {
-        child_kill(composer->child); // it says what nobody asked: it is not itself any more
-        return;
-    }
-    composer->state = COMPOSER_IDLE;
-    composer->idle_since_ms = clock_boot_ms();
-    composer->pause_ms = 0;
-    // The next request goes out before the answer is worked on, so that both work at once; but
-    // the request that is told of now must be out of the way first.
-    struct compose_request *request = composer->request;
-    composer->request = NULL;
-    assign(composer->owner);
-    if (request)
-        composer->owner->handlers.done(composer->owner->handlers.context, request,
-                                       is_composed ? COMPOSED : COMPOSE_FAILED, header, frame);
+    json_decref(composers->last_ready);
+    composers->last_ready = json_deep_copy(ready);
+    composers->handlers.confined(composers->handlers.context, in_force, missing);
 }
 
-static void lengthen_pause(struct composer *composer)
+static void on_ready(void *context)
 {
-    composer->pause_ms = composer->pause_ms ? composer->pause_ms * 2 : RESTART_FIRST_MS;
-    if (composer->pause_ms > RESTART_MAX_MS)
-        composer->pause_ms = RESTART_MAX_MS;
+    struct slot *slot = context;
+    tell_confinement(slot->owner, slot->composer->ready);
+    assign(slot->owner);
 }
 
-static void on_end(void *context, const struct error *err)
+static void on_answered(void *context, const json_t *header, const struct frame *frame)
 {
-    struct composer *composer = context;
+    struct slot *slot = context;
+    struct composers *composers = slot->owner;
+    struct compose_request *request = finish_request(slot);
+    slot->pause_ms = 0;
+    if (is_composed(header)) {
+        // The next request goes out before the answer is worked on, so that both work at once.
+        assign(composers);
+        tell(composers, request, COMPOSED, header, frame);
+    } else {
+        // What is decided about this one may concern the next one.
+        tell(composers, request, COMPOSE_FAILED, header, frame);
+        assign(composers);
+    }
+}
+
+static void lengthen_pause(struct slot *slot)
+{
+    slot->pause_ms = slot->pause_ms ? slot->pause_ms * 2 : RESTART_FIRST_MS;
+    if (slot->pause_ms > RESTART_MAX_MS)
+        slot->pause_ms = RESTART_MAX_MS;
+    slot->start_at_ms = clock_boot_ms() + slot->pause_ms;
+}
+
+static void on_ended(void *context, const struct error *err)
+{
+    struct slot *slot = context;
+    struct composers *composers = slot->owner;
+    struct composer_child *composer = slot->composer;
     bool was_busy = composer->state == COMPOSER_BUSY;
-    child_destroy(composer->child);
-    composer->child = NULL;
-    composer->state = COMPOSER_NONE;
+    enum compose_end end = composer->timed_out ? COMPOSE_TIMED_OUT : COMPOSE_DIED;
+    if (composer->faults) {
+        json_decref(composers->faults);
+        composers->faults = json_incref(composer->faults);
+    }
+    struct compose_request *request = finish_request(slot);
+    slot->composer = NULL;
+    composer_child_destroy(composer);
 
     // What a payload kills comes back at once; what dies by itself comes back ever more slowly.
-    if (!was_busy)
-        lengthen_pause(composer);
-    composer->start_at_ms = clock_boot_ms() + composer->pause_ms;
+    slot->start_at_ms = clock_boot_ms() + slot->pause_ms;
     if (!was_busy) {
-        struct error told = *err;
-        json_t *fault = json_array_get(composer->owner->faults, 0);
-        if (fault)
-            error_set(&told, ERR_INPUT, "%s: %s",
-                      json_string_value(json_object_get(fault, "where")),
-                      json_string_value(json_object_get(fault, "what")));
-        composer->owner->handlers.trouble(composer->owner->handlers.context, &told);
+        lengthen_pause(slot);
+        composers->handlers.trouble(composers->handlers.context, err);
     }
-    tell(composer, COMPOSE_DIED, NULL, NULL);
-    if (composer == &composer->owner->slots[0] && composer->state == COMPOSER_NONE &&
-        composer->pause_ms == 0)
-        start(composer);
+    tell(composers, request, end, NULL, NULL);
+    if (slot == &composers->slots[0] && !slot->composer && slot->pause_ms == 0)
+        start(slot);
 }
 
-static void start(struct composer *composer)
+static const struct composer_events events = {
+    .ready = on_ready, .answered = on_answered, .ended = on_ended};
+
+// ---- composers that leave -----------------------------------------------------------------------
+
+static void on_last_answer(void *context, const json_t *header, const struct frame *frame)
 {
-    struct composers *composers = composer->owner;
-    struct error err = {0};
-    composer->child =
-        child_start(composers->loop, composers->program, NULL, 0, on_frame, on_end, composer, &err);
-    if (composer->child && child_send(composer->child, composers->init, NULL, 0, &err)) {
-        composer->state = COMPOSER_LOADING;
-        composer->limit_ms = clock_boot_ms() + READY_LIMIT_MS;
-        return;
-    }
-    child_destroy(composer->child);
-    composer->child = NULL;
-    lengthen_pause(composer);
-    composer->start_at_ms = clock_boot_ms() + composer->pause_ms;
-    composers->handlers.trouble(composers->handlers.context, &err);
+    struct slot *slot = context;
+    composer_child_kill(slot->composer);
+    tell(slot->owner, finish_request(slot), is_composed(header) ? COMPOSED : COMPOSE_FAILED, header,
+         frame);
 }
 
-static bool send_request(struct composer *composer, struct compose_request *request)
+static void on_left(void *context, const struct error *err)
 {
-    json_auto_t *header = request_header(request);
-    struct frame_blob blob = {request->blob, request->blob_size};
-    if (!header || !child_send(composer->child, header, &blob, 1, NULL))
+    (void)err;
+    struct slot *slot = context;
+    enum compose_end end = slot->composer->timed_out ? COMPOSE_TIMED_OUT : COMPOSE_DIED;
+    composer_child_destroy(slot->composer);
+    slot->composer = NULL;
+    tell(slot->owner, finish_request(slot), end, NULL, NULL);
+}
+
+static const struct composer_events leaving_events = {.answered = on_last_answer, .ended = on_left};
+
+// Ends the slot's composer: now, or when it has done what it is at.
+static void let_go(struct slot *slot)
+{
+    struct composers *composers = slot->owner;
+    if (slot->composer && slot->composer->state == COMPOSER_BUSY) {
+        struct slot *leaving = composers->leaving;
+        while (leaving->composer) // see is_room_for_trial(): one is free
+            leaving++;
+        *leaving = *slot;
+        composer_child_hand_over(leaving->composer, &leaving_events, leaving);
+    } else {
+        composer_child_destroy(slot->composer);
+    }
+    *slot = (struct slot){.owner = composers};
+}
+
+// ---- requests -----------------------------------------------------------------------------------
+
+static bool send_request(struct slot *slot, struct compose_request *request)
+{
+    struct composers_handlers *handlers = &slot->owner->handlers;
+    handlers->choose(handlers->context, request);
+    int64_t limit_ms = RENDER_LIMIT_MS;
+    if (request->task == COMPOSE_PAYLOAD)
+        limit_ms = NORMALISER_LIMIT_MS - request->spent_ms;
+    json_auto_t *header = compose_request_header(request);
+    if (!header || !composer_child_ask(slot->composer, header, request->blob, request->blob_size,
+                                       limit_ms > 0 ? limit_ms : 1, NULL))
         return false;
-    composer->state = COMPOSER_BUSY;
-    composer->request = request;
-    composer->limit_ms = clock_boot_ms() +
-                         (request->task == COMPOSE_PAYLOAD ? NORMALISER_LIMIT_MS : RENDER_LIMIT_MS);
+    slot->request = request;
+    slot->asked_ms = slot->composer->since_ms;
     return true;
 }
 
 // Gives what waits to whoever is idle, oldest first.
 static void assign(struct composers *composers)
 {
-    for (size_t i = 0; i < COMPOSERS_MAX && composers->waiting; i++) {
-        struct composer *composer = &composers->slots[i];
-        if (composer->state != COMPOSER_IDLE)
+    for (size_t i = 0; i < COMPOSERS_MAX && composers->waiting.first; i++) {
+        struct slot *slot = &composers->slots[i];
+        if (!slot->composer || slot->composer->state != COMPOSER_IDLE)
             continue;
-        struct compose_request *request = composers->waiting;
-        composers->waiting = request->next;
-        if (!composers->waiting)
-            composers->waiting_end = &composers->waiting;
+        struct compose_request *request = compose_line_take(&composers->waiting);
         // Too large for a frame: as if it had killed the composer, so it falls back and parks.
-        if (!send_request(composer, request))
+        if (!send_request(slot, request))
             composers->handlers.done(composers->handlers.context, request, COMPOSE_DIED, NULL,
                                      NULL);
     }
+}
+
+void composers_submit(struct composers *composers, struct compose_request *request)
+{
+    compose_line_push(&composers->waiting, request);
+    assign(composers);
+}
+
+void composers_forget(struct composers *composers, struct compose_request *request)
+{
+    for (size_t i = 0; i < COMPOSERS_MAX; i++) {
+        if (composers->slots[i].request == request)
+            composers->slots[i].request = NULL;
+        if (composers->leaving[i].request == request)
+            composers->leaving[i].request = NULL;
+    }
+    compose_line_remove(&composers->waiting, request);
+}
+
+// ---- life ---------------------------------------------------------------------------------------
+
+static void start(struct slot *slot)
+{
+    struct composers *composers = slot->owner;
+    struct error err = {0};
+    slot->composer = composer_child_start(composers->loop, composers->program, composers->init,
+                                          &events, slot, &err);
+    if (slot->composer)
+        return;
+    lengthen_pause(slot);
+    composers->handlers.trouble(composers->handlers.context, &err);
 }
 
 struct composers *composers_create(struct event_loop *loop, const char *program, const json_t *init,
@@ -204,16 +264,17 @@ struct composers *composers_create(struct event_loop *loop, const char *program,
         composers_destroy(composers);
         return NULL;
     }
-    composers->waiting_end = &composers->waiting;
+    compose_line_init(&composers->waiting);
     for (size_t i = 0; i < COMPOSERS_MAX; i++)
-        composers->slots[i].owner = composers;
+        composers->slots[i].owner = composers->leaving[i].owner = composers;
 
-    struct composer *first = &composers->slots[0];
+    struct slot *first = &composers->slots[0];
     start(first);
-    while (first->state == COMPOSER_LOADING && clock_boot_ms() < first->limit_ms)
-        if (!event_loop_wait(loop, (int)(first->limit_ms - clock_boot_ms()), err))
+    while (first->composer && first->composer->state == COMPOSER_LOADING &&
+           clock_boot_ms() < first->composer->limit_ms)
+        if (!event_loop_wait(loop, (int)(first->composer->limit_ms - clock_boot_ms()), err))
             break;
-    if (first->state == COMPOSER_IDLE)
+    if (first->composer && first->composer->state == COMPOSER_IDLE)
         return composers;
 
     json_t *fault = json_array_get(composers->faults, 0);
@@ -232,96 +293,154 @@ void composers_destroy(struct composers *composers)
 {
     if (!composers)
         return;
-    for (size_t i = 0; i < COMPOSERS_MAX; i++)
-        child_destroy(composers->slots[i].child);
+    composer_trial_destroy(composers->trial);
+    for (size_t i = 0; i < COMPOSERS_MAX; i++) {
+        composer_child_destroy(composers->slots[i].composer);
+        composer_child_destroy(composers->leaving[i].composer);
+    }
     json_decref(composers->faults);
+    json_decref(composers->last_ready);
     json_decref(composers->init);
     free(composers->program);
     free(composers);
 }
 
-void composers_submit(struct composers *composers, struct compose_request *request)
+// ---- new settings -------------------------------------------------------------------------------
+
+// The first one's place is kept for it, so that what kills it does not have to wait for room.
+static size_t count_processes(const struct composers *composers)
 {
-    request->next = NULL;
-    request->waiting_since_ms = clock_boot_ms();
-    *composers->waiting_end = request;
-    composers->waiting_end = &request->next;
+    size_t count = 1;
+    for (size_t i = 0; i < COMPOSERS_MAX; i++)
+        count += (i > 0 && composers->slots[i].composer ? 1U : 0U) +
+                 (composers->leaving[i].composer ? 1U : 0U);
+    return count;
+}
+
+// One at most is tried beside those at work and those that leave.
+static bool is_room_for_trial(const struct composers *composers)
+{
+    return count_processes(composers) <= COMPOSERS_MAX;
+}
+
+static void end_reload(struct composers *composers, const json_t *faults)
+{
+    composers_reload_fn *done = composers->reload_done;
+    void *context = composers->reload_context;
+    struct composer_trial *trial = composers->trial;
+    // Gone first: the callee may begin another. But the faults may be the trial's own.
+    composers->trial = NULL;
+    done(context, faults);
+    composer_trial_destroy(trial);
+}
+
+static void on_tried(void *context, const json_t *faults)
+{
+    struct composers *composers = context;
+    if (faults) {
+        end_reload(composers, faults);
+        return;
+    }
+    json_decref(composers->init);
+    composers->init = json_deep_copy(composer_trial_init(composers->trial));
+    for (size_t i = 0; i < COMPOSERS_MAX; i++)
+        let_go(&composers->slots[i]);
+    struct slot *first = &composers->slots[0];
+    first->composer = composer_trial_take(composers->trial);
+    composer_child_hand_over(first->composer, &events, first);
+    json_decref(composers->last_ready); // told anew after each reload
+    composers->last_ready = NULL;
+    tell_confinement(composers, first->composer->ready);
+    end_reload(composers, NULL);
     assign(composers);
 }
 
-void composers_forget(struct composers *composers, struct compose_request *request)
+void composers_reload(struct composers *composers, const json_t *init,
+                      const struct sample_set *sets, size_t set_count, composers_reload_fn *done,
+                      void *context)
 {
-    for (size_t i = 0; i < COMPOSERS_MAX; i++)
-        if (composers->slots[i].request == request)
-            composers->slots[i].request = NULL;
-    for (struct compose_request **link = &composers->waiting; *link; link = &(*link)->next) {
-        if (*link != request)
-            continue;
-        *link = request->next;
-        if (!*link)
-            composers->waiting_end = link;
-        return;
+    if (composers->trial) {
+        json_auto_t *faults = json_array();
+        faults_add(faults, "reload", "another one has taken its place");
+        end_reload(composers, faults);
     }
+    composers->reload_done = done;
+    composers->reload_context = context;
+    composers->trial = composer_trial_create(composers->loop, composers->program, init, sets,
+                                             set_count, on_tried, composers);
+    if (!composers->trial)
+        abort(); // a small allocation, at an operator's word: what is on disk comes back at once
 }
 
-static bool second_is_needed(const struct composers *composers, int64_t now_ms)
+// ---- beat ---------------------------------------------------------------------------------------
+
+static bool may_start_second(const struct composers *composers)
 {
-    return composers->waiting && now_ms >= composers->waiting->waiting_since_ms + SECOND_AFTER_MS;
+    size_t trials = composers->trial && composer_trial_is_running(composers->trial) ? 1 : 0;
+    return composers->waiting.first && count_processes(composers) + trials <= COMPOSERS_MAX;
+}
+
+static int64_t start_ms(const struct composers *composers, size_t index)
+{
+    int64_t start_at_ms = composers->slots[index].start_at_ms;
+    if (index == 0)
+        return start_at_ms;
+    if (!may_start_second(composers))
+        return INT64_MAX;
+    int64_t needed_ms = composers->waiting.first->waiting_since_ms + SECOND_AFTER_MS;
+    return needed_ms > start_at_ms ? needed_ms : start_at_ms;
+}
+
+static int64_t slot_next_ms(const struct composers *composers, size_t index)
+{
+    const struct composer_child *composer = composers->slots[index].composer;
+    if (!composer)
+        return start_ms(composers, index);
+    if (index > 0 && composer->state == COMPOSER_IDLE)
+        return composer->since_ms + SECOND_IDLE_MS;
+    return composer_child_next_ms(composer);
+}
+
+static void tick_slot(struct composers *composers, size_t index, int64_t now_ms)
+{
+    struct slot *slot = &composers->slots[index];
+    if (now_ms < slot_next_ms(composers, index))
+        return;
+    if (!slot->composer) {
+        start(slot);
+    } else if (slot->composer->state == COMPOSER_IDLE) {
+        composer_child_destroy(slot->composer);
+        slot->composer = NULL;
+    } else {
+        composer_child_tick(slot->composer, now_ms);
+    }
 }
 
 void composers_tick(struct composers *composers, int64_t now_ms)
 {
     for (size_t i = 0; i < COMPOSERS_MAX; i++) {
-        struct composer *composer = &composers->slots[i];
-        switch (composer->state) {
-        case COMPOSER_NONE:
-            if (now_ms >= composer->start_at_ms && (i == 0 || second_is_needed(composers, now_ms)))
-                start(composer);
-            break;
-        case COMPOSER_LOADING:
-        case COMPOSER_BUSY:
-            if (now_ms >= composer->limit_ms) {
-                child_kill(composer->child);
-                composer->limit_ms = INT64_MAX;
-            }
-            break;
-        case COMPOSER_IDLE:
-            if (i > 0 && now_ms >= composer->idle_since_ms + SECOND_IDLE_MS) {
-                child_destroy(composer->child);
-                composer->child = NULL;
-                composer->state = COMPOSER_NONE;
-            }
-            break;
-        }
+        tick_slot(composers, i, now_ms);
+        if (composers->leaving[i].composer)
+            composer_child_tick(composers->leaving[i].composer, now_ms);
     }
+    if (composers->trial)
+        composer_trial_tick(composers->trial, now_ms, is_room_for_trial(composers));
 }
 
 int64_t composers_next_ms(const struct composers *composers)
 {
-    int64_t next = INT64_MAX;
+    int64_t next_ms = INT64_MAX;
     for (size_t i = 0; i < COMPOSERS_MAX; i++) {
-        const struct composer *composer = &composers->slots[i];
-        int64_t at = INT64_MAX;
-        switch (composer->state) {
-        case COMPOSER_NONE:
-            if (i == 0)
-                at = composer->start_at_ms;
-            else if (composers->waiting)
-                at = composers->waiting->waiting_since_ms + SECOND_AFTER_MS;
-            if (at < composer->start_at_ms)
-                at = composer->start_at_ms;
-            break;
-        case COMPOSER_LOADING:
-        case COMPOSER_BUSY:
-            at = composer->limit_ms;
-            break;
-        case COMPOSER_IDLE:
-            if (i > 0)
-                at = composer->idle_since_ms + SECOND_IDLE_MS;
-            break;
-        }
-        if (at < next)
-            next = at;
+        const struct composer_child *leaving = composers->leaving[i].composer;
+        int64_t slot_ms = slot_next_ms(composers, i);
+        int64_t leaving_ms = leaving ? composer_child_next_ms(leaving) : INT64_MAX;
+        next_ms = slot_ms < next_ms ? slot_ms : next_ms;
+        next_ms = leaving_ms < next_ms ? leaving_ms : next_ms;
     }
-    return next;
+    if (!composers->trial)
+        return next_ms;
+    if (!composer_trial_is_running(composers->trial) && is_room_for_trial(composers))
+        return 0;
+    int64_t trial_ms = composer_trial_next_ms(composers->trial);
+    return trial_ms < next_ms ? trial_ms : next_ms;
 }

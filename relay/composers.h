@@ -2,7 +2,8 @@
 //
 // Takes payloads to compose and canonical mails to render, gives each to an idle composer (one
 // at a time each), and tells how it went. Kills a composer that takes longer than a second over a
-// payload, and starts anew what dies. Belongs to the thread of its event loop.
+// payload, and starts anew what dies. New settings are tried in a composer beside those at work
+// before it takes their place. Belongs to the thread of its event loop.
 #ifndef RELAY_COMPOSERS_H
 #define RELAY_COMPOSERS_H
 
@@ -13,41 +14,30 @@
 
 #include "relay/base/error.h"
 #include "relay/base/frame.h"
+#include "relay/compose_request.h"
 #include "relay/event_loop.h"
+#include "relay/samples.h"
 
 struct composers;
 
-enum compose_task {
-    COMPOSE_PAYLOAD,  // blob: the raw payload; through the normaliser
-    COMPOSE_FALLBACK, // blob: the raw payload; without the normaliser
-    COMPOSE_RENDER,   // blob: a canonical mail
-};
-
-// One piece of work. Owned by the caller and untouched until done() is called with it, or
-// composers_forget().
-struct compose_request {
-    enum compose_task task;
-    const char *id;
-    const char *route; // whose normaliser; not for COMPOSE_RENDER
-    const void *blob;
-    size_t blob_size;
-    int64_t received_boot_ms;     // CLOCK_BOOTTIME
-    struct compose_request *next; // composers::waiting
-    int64_t waiting_since_ms;
-};
-
 enum compose_end {
-    COMPOSED,       // header is the `composed` frame
-    COMPOSE_FAILED, // the composer says so: header is the `failed` frame
-    COMPOSE_DIED,   // it killed its composer, or took too long: header is NULL
+    COMPOSED,          // header is the `composed` frame
+    COMPOSE_FAILED,    // the composer says so: header is the `failed` frame
+    COMPOSE_DIED,      // it killed its composer: header is NULL
+    COMPOSE_TIMED_OUT, // its composer was killed for taking too long: header is NULL
 };
 
 struct composers_handlers {
+    // A composer is free for it. The last moment to make a COMPOSE_PAYLOAD a COMPOSE_FALLBACK.
+    void (*choose)(void *context, struct compose_request *request);
     void (*done)(void *context, struct compose_request *request, enum compose_end end,
                  const json_t *header, const struct frame *frame);
     // A composer that was at work has ended for a reason that is not a payload's (or cannot
     // start); for the log.
     void (*trouble)(void *context, const struct error *err);
+    // What keeps a composer from doing harm, arrays of texts: at the start, after a reload, and
+    // where a later composer's differ.
+    void (*confined)(void *context, const json_t *in_force, const json_t *missing);
     void *context;
 };
 
@@ -60,9 +50,21 @@ struct composers *composers_create(struct event_loop *loop, const char *program,
                                    struct error *err);
 void composers_destroy(struct composers *composers); // NULL is a no-op
 
+// The request is the caller's, and untouched until done() is called with it, or
+// composers_forget().
 void composers_submit(struct composers *composers, struct compose_request *request);
 // The caller no longer wants to hear of it: done() is not called for it.
 void composers_forget(struct composers *composers, struct compose_request *request);
+
+// Tries init on the samples of these sets, in a composer of its own: it must load in ten seconds
+// and compose each sample in one. done() is told once, never before this returns: faults NULL,
+// init is in force, and composers of before end when they have finished what they are at; or an
+// array of {where, what}, and all is as it was. Where another reload is under way, that one's
+// done() is told so, in here. All is copied; composers_destroy() does not call done().
+typedef void composers_reload_fn(void *context, const json_t *faults);
+void composers_reload(struct composers *composers, const json_t *init,
+                      const struct sample_set *sets, size_t set_count, composers_reload_fn *done,
+                      void *context);
 
 // To be called when composers_next_ms() (CLOCK_BOOTTIME; INT64_MAX: never) has come.
 void composers_tick(struct composers *composers, int64_t now_ms);

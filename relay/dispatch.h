@@ -12,6 +12,7 @@
 #include "relay/config.h"
 #include "relay/dispatcher.h"
 #include "relay/job.h"
+#include "relay/route_health.h"
 
 enum {
     JOBS_MAX = 256,                   // messages in memory
@@ -30,6 +31,9 @@ struct dispatcher {
     struct dots *dots;
     const char *owner;
     struct composers *composers;
+    struct route_health route_health;
+    void (*reload_done)(void *context, const json_t *faults); // see dispatcher_reload()
+    void *reload_context;
     struct deliverers *deliverers;
     bool draining;
     int64_t ticked_ms; // CLOCK_BOOTTIME of the last beat
@@ -57,6 +61,7 @@ void dispatcher_written(void *context, enum queue_result result, const char *id)
 
 // admission.c
 void admission_compose(struct dispatcher *dispatcher, struct job *job, enum compose_task task);
+void admission_choose(void *context, struct compose_request *request);
 void admission_composed(void *context, struct compose_request *request, enum compose_end end,
                         const json_t *header, const struct frame *frame);
 void admission_decide(struct dispatcher *dispatcher, struct job *job); // stored and composed

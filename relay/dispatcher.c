@@ -11,6 +11,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/composer_session.h"
+#include "relay/confinement.h"
 #include "relay/dispatch.h"
 
 enum {
@@ -183,6 +184,17 @@ static void composer_trouble(void *context, const struct error *err)
     LOG(LOG_ERROR, "composer_died", LOG_STRING("error", err->message));
 }
 
+static void composer_confined(void *context, const json_t *in_force, const json_t *missing)
+{
+    (void)context;
+    char in_force_text[CONFINEMENT_TEXT_SIZE], missing_text[CONFINEMENT_TEXT_SIZE];
+    bool lacks = json_array_size(missing) > 0;
+    confinement_text(missing, missing_text);
+    LOG(lacks ? LOG_WARNING : LOG_INFO, "confined",
+        LOG_STRING("confinement", confinement_text(in_force, in_force_text)),
+        LOG_STRING("unconfined", lacks ? missing_text : NULL));
+}
+
 static bool create_parts(struct dispatcher *dispatcher, json_t **ret_faults, struct error *err)
 {
     dispatcher->wake = (struct event_source){
@@ -200,8 +212,11 @@ static bool create_parts(struct dispatcher *dispatcher, json_t **ret_faults, str
                                                dispatcher->dots, &deliverers_handlers, err);
     if (!dispatcher->deliverers)
         return false;
-    const struct composers_handlers composers_handlers = {
-        .done = admission_composed, .trouble = composer_trouble, .context = dispatcher};
+    const struct composers_handlers composers_handlers = {.choose = admission_choose,
+                                                          .done = admission_composed,
+                                                          .trouble = composer_trouble,
+                                                          .confined = composer_confined,
+                                                          .context = dispatcher};
     json_auto_t *init = composer_init_header(dispatcher->config);
     if (!init)
         return error_set(err, ERR_INPUT, "a setting is no UTF-8, or there is no memory");
@@ -243,6 +258,7 @@ void dispatcher_destroy(struct dispatcher *dispatcher)
         empty_inbox(dispatcher);
     deliverers_destroy(dispatcher->deliverers);
     composers_destroy(dispatcher->composers);
+    route_health_reset(&dispatcher->route_health);
     while (dispatcher->jobs.all) {
         struct job *job = dispatcher->jobs.all;
         job_table_remove(&dispatcher->jobs, job);
@@ -255,6 +271,24 @@ void dispatcher_destroy(struct dispatcher *dispatcher)
     }
     pthread_mutex_destroy(&dispatcher->inbox_lock);
     free(dispatcher);
+}
+
+static void on_reloaded(void *context, const json_t *faults)
+{
+    struct dispatcher *dispatcher = context;
+    if (!faults) // what the normalisers of before failed on is nothing to the new ones
+        route_health_reset(&dispatcher->route_health);
+    dispatcher->reload_done(dispatcher->reload_context, faults);
+}
+
+void dispatcher_reload(struct dispatcher *dispatcher, const json_t *init,
+                       const struct sample_set *sets, size_t set_count,
+                       void (*done)(void *context, const json_t *faults), void *context)
+{
+    // A reload that this one replaces is told so in here, so its callback must be there still.
+    composers_reload(dispatcher->composers, init, sets, set_count, on_reloaded, dispatcher);
+    dispatcher->reload_done = done;
+    dispatcher->reload_context = context;
 }
 
 void dispatcher_tick(struct dispatcher *dispatcher)

@@ -22,6 +22,7 @@
 
 struct config;
 struct dispatcher;
+struct sample_set;
 
 // All are borrowed and must outlive the dispatcher. owner names this run in leases. Waits until
 // the first composer has loaded templates and normaliser; what is wrong with them is in *err
@@ -44,6 +45,14 @@ int64_t dispatcher_next_ms(const struct dispatcher *dispatcher);
 void dispatcher_drain(struct dispatcher *dispatcher);
 void dispatcher_cut(struct dispatcher *dispatcher);
 bool dispatcher_is_drained(const struct dispatcher *dispatcher);
+
+// Has new composers made with init take the place of those at work, once one has composed the
+// samples of these sets without a fault (composers_reload()). done() is told once, not before
+// this returns: faults NULL, it is so; or an array of {where, what}, and nothing has changed. A
+// reload that is still under way is told that this one takes its place. All is copied.
+void dispatcher_reload(struct dispatcher *dispatcher, const json_t *init,
+                       const struct sample_set *sets, size_t set_count,
+                       void (*done)(void *context, const json_t *faults), void *context);
 
 // Any thread. Offers a payload whose queue_accept() is about to be submitted, so that it is
 // composed while it is committed. Copies the payload. When the hand-over is full the offer is

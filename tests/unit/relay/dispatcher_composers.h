@@ -27,6 +27,8 @@ static struct {
     struct composers_handlers composers;
     struct compose_request *requests[REQUESTS_MAX];
     size_t request_count;
+    composers_reload_fn *reload_done;
+    void *reload_context;
 
     struct deliverers_handlers deliverers;
     struct started started[STARTED_MAX];
@@ -34,9 +36,9 @@ static struct {
     bool down;
 } seen;
 
-struct composers *composers_create(struct event_loop *loop, const char *program,
-                                   const json_t *init, const struct composers_handlers *handlers,
-                                   json_t **ret_faults, struct error *err)
+struct composers *composers_create(struct event_loop *loop, const char *program, const json_t *init,
+                                   const struct composers_handlers *handlers, json_t **ret_faults,
+                                   struct error *err)
 {
     (void)loop, (void)program, (void)init, (void)ret_faults, (void)err;
     seen.composers = *handlers;
@@ -58,6 +60,15 @@ void composers_submit(struct composers *composers, struct compose_request *reque
 void composers_forget(struct composers *composers, struct compose_request *request)
 {
     (void)composers, (void)request;
+}
+
+void composers_reload(struct composers *composers, const json_t *init,
+                      const struct sample_set *sets, size_t set_count, composers_reload_fn *done,
+                      void *context)
+{
+    (void)composers, (void)init, (void)sets, (void)set_count;
+    seen.reload_done = done;
+    seen.reload_context = context;
 }
 
 void composers_tick(struct composers *composers, int64_t now_ms)

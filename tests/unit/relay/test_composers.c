@@ -1,150 +1,7 @@
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-// clang-format on
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
-#include "relay/base/clock.h"
-#include "relay/base/process.h"
-#include "relay/composers.h"
-
-// The composer of these tests is this program itself, started with its parent's number as its
-// only argument. What a request's id says is what it does.
-
-static char *program;
-
-// ---- the stand-in composer
-// ------------------------------------------------------------------------
-
-static void answer(const char *text)
-{
-    struct frame frame = {.header = text, .header_size = strlen(text)};
-    if (!frame_write(PROCESS_SOCKET_FD, &frame, NULL))
-        _exit(1);
-}
-
-static void obey(const char *id)
-{
-    if (strcmp(id, "die") == 0)
-        _exit(3);
-    if (strcmp(id, "hang") == 0)
-        pause();
-    if (strcmp(id, "babble") == 0)
-        answer("{\"op\":\"what\"}");
-    else if (strcmp(id, "fail") == 0)
-        answer("{\"op\":\"failed\",\"reason\":\"normaliser_failed\"}");
-    else
-        answer("{\"op\":\"composed\",\"mails\":[]}");
-}
-
-static int be_composer(void)
-{
-    struct frame_reader reader;
-    frame_reader_init(&reader);
-    struct frame frame;
-    while (frame_read(&reader, PROCESS_SOCKET_FD, &frame, NULL) == FRAME_READY) {
-        json_auto_t *header = json_loadb(frame.header, frame.header_size, 0, NULL);
-        const char *op = json_string_value(json_object_get(header, "op"));
-        const char *normaliser = json_string_value(json_object_get(header, "normaliser"));
-        if (strcmp(op, "init") == 0 && strcmp(normaliser, "bad") == 0) {
-            answer("{\"op\":\"faults\",\"faults\":[{\"where\":\"bad:1\",\"what\":\"no\"}]}");
-            break;
-        }
-        if (strcmp(op, "init") == 0)
-            answer("{\"op\":\"ready\"}");
-        else
-            obey(json_string_value(json_object_get(header, "id")));
-    }
-    frame_reader_finish(&reader);
-    return 0;
-}
-
-// ---- the test's side
-// --------------------------------------------------------------------------------
-
-struct outcome {
-    struct compose_request *request;
-    enum compose_end end;
-};
-
-struct fixture {
-    struct event_loop *loop;
-    const char *normaliser;
-    struct composers *composers;
-    struct outcome outcomes[64];
-    size_t count, troubles;
-};
-
-static void on_done(void *context, struct compose_request *request, enum compose_end end,
-                    const json_t *header, const struct frame *frame)
-{
-    (void)frame;
-    struct fixture *fixture = context;
-    assert_int_equal(header != NULL, end != COMPOSE_DIED);
-    fixture->outcomes[fixture->count++] = (struct outcome){request, end};
-}
-
-static void on_trouble(void *context, const struct error *err)
-{
-    (void)err;
-    ((struct fixture *)context)->troubles++;
-}
-
-static struct composers *create(struct fixture *fixture, struct error *err)
-{
-    const struct composers_handlers handlers = {
-        .done = on_done, .trouble = on_trouble, .context = fixture};
-    json_auto_t *init = json_pack("{s:s, s:s}", "op", "init", "normaliser", fixture->normaliser);
-    return composers_create(fixture->loop, program, init, &handlers, NULL, err);
-}
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct error err = {0};
-    fixture->loop = event_loop_create(&err);
-    fixture->normaliser = "good";
-    fixture->composers = create(fixture, &err);
-    *state = fixture;
-    return fixture->composers ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    composers_destroy(fixture->composers);
-    event_loop_destroy(fixture->loop);
-    free(fixture);
-    return 0;
-}
-
-static struct compose_request request_of(const char *id)
-{
-    return (struct compose_request){.task = COMPOSE_PAYLOAD,
-                                    .id = id,
-                                    .blob = "{}",
-                                    .blob_size = 2,
-                                    .received_boot_ms = clock_boot_ms()};
-}
-
-// Beats until count outcomes have come.
-static void wait_for(struct fixture *fixture, size_t count)
-{
-    int64_t give_up = clock_boot_ms() + 20000;
-    while (fixture->count < count) {
-        assert_true(clock_boot_ms() < give_up);
-        int64_t next = composers_next_ms(fixture->composers);
-        int64_t wait = next == INT64_MAX ? 1000 : next - clock_boot_ms();
-        assert_true(event_loop_wait(fixture->loop, wait < 0 ? 0 : (int)wait, NULL));
-        composers_tick(fixture->composers, clock_boot_ms());
-    }
-}
+#include "composers_beat.h"
+#include "tests/support/folder.h"
 
 static void answers_each_request_in_order(void **state)
 {
@@ -194,7 +51,7 @@ static void a_hanging_payload_does_not_hold_the_others_up(void **state)
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(fixture->outcomes[i].end, COMPOSED);
     assert_ptr_equal(fixture->outcomes[5].request, &hanging);
-    assert_int_equal(fixture->outcomes[5].end, COMPOSE_DIED);
+    assert_int_equal(fixture->outcomes[5].end, COMPOSE_TIMED_OUT);
     assert_true(clock_boot_ms() - began >= 1000);
 }
 
@@ -215,28 +72,107 @@ static void a_forgotten_request_is_not_told_of(void **state)
     assert_ptr_equal(fixture->outcomes[1].request, &fourth);
 }
 
+// A payload may cost a second: what has cost most of it in a first try has the rest.
+static void a_second_try_has_what_is_left_of_the_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compose_request again = request_of("hang");
+    again.spent_ms = 950;
+    composers_submit(fixture->composers, &again);
+    wait_for(fixture, 1);
+    assert_int_equal(fixture->outcomes[0].end, COMPOSE_TIMED_OUT);
+    assert_true(again.spent_ms >= 1000 && again.spent_ms < 1950);
+}
+
+static void time_spent_is_counted_whatever_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    char dir[FOLDER_PATH_SIZE], path[FOLDER_PATH_SIZE + 8];
+    folder_make(dir);
+    snprintf(path, sizeof(path), "%s/pipe", dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    struct compose_request slow = request_of("wait");
+    slow.blob = path;
+    slow.blob_size = strlen(path);
+    slow.spent_ms = 7;
+    composers_submit(fixture->composers, &slow);
+    close(open(path, O_WRONLY | O_CLOEXEC));
+    int64_t until_ms = clock_boot_ms() + 3;
+    while (clock_boot_ms() < until_ms)
+        continue;
+    wait_for(fixture, 1);
+    assert_true(slow.spent_ms >= 10);
+    folder_remove(dir);
+}
+
+static void the_normaliser_can_be_taken_away_at_the_last_moment(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compose_request first = request_of("ok"), second = request_of("ok");
+    composers_submit(fixture->composers, &first); // at work at once
+    fixture->refuse = false;
+    composers_submit(fixture->composers, &second); // waits
+    fixture->refuse = true;
+    wait_for(fixture, 2);
+    assert_false(fixture->outcomes[0].fallback);
+    assert_true(fixture->outcomes[1].fallback);
+    assert_int_equal(second.task, COMPOSE_FALLBACK);
+}
+
+static void a_composer_is_told_the_route(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compose_request request = request_of("ok"), stored = request_of("ok");
+    request.route = "orders";
+    stored.task = COMPOSE_RENDER;
+    composers_submit(fixture->composers, &request);
+    composers_submit(fixture->composers, &stored);
+    wait_for(fixture, 2);
+    assert_string_equal(fixture->outcomes[0].route, "orders");
+    assert_string_equal(fixture->outcomes[1].route, "");
+}
+
+static void the_confinement_is_told_once(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(fixture->confinements, 1);
+    assert_string_equal(fixture->confinement, "first");
+    assert_string_equal(fixture->missing, "landlock: not here");
+    struct compose_request deadly = request_of("die"), good = request_of("ok");
+    composers_submit(fixture->composers, &deadly);
+    composers_submit(fixture->composers, &good);
+    wait_for(fixture, 2); // by another composer, which is confined just so
+    assert_int_equal(fixture->confinements, 1);
+}
+
 static void faults_at_start_are_named(void **state)
 {
     struct fixture *fixture = *state;
-    fixture->normaliser = "bad";
+    fixture->version = "bad";
     struct error err = {0};
-    assert_null(create(fixture, &err));
+    json_auto_t *faults = NULL;
+    assert_null(create(fixture, &faults, &err));
     assert_string_equal(err.message, "bad:1: no");
+    assert_int_equal(json_array_size(faults), 1);
 }
 
 int main(int argc, char **argv)
 {
     (void)argv;
     if (argc == 2)
-        return be_composer();
+        return stand_in_main();
     program = realpath("/proc/self/exe", NULL);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(answers_each_request_in_order, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_kills_a_composer_costs_only_itself, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_hanging_payload_does_not_hold_the_others_up, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_forgotten_request_is_not_told_of, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(faults_at_start_are_named, set_up, tear_down),
+        COMPOSERS_TEST(answers_each_request_in_order),
+        COMPOSERS_TEST(what_kills_a_composer_costs_only_itself),
+        COMPOSERS_TEST(a_hanging_payload_does_not_hold_the_others_up),
+        COMPOSERS_TEST(a_second_try_has_what_is_left_of_the_time),
+        COMPOSERS_TEST(time_spent_is_counted_whatever_the_end),
+        COMPOSERS_TEST(the_normaliser_can_be_taken_away_at_the_last_moment),
+        COMPOSERS_TEST(a_composer_is_told_the_route),
+        COMPOSERS_TEST(a_forgotten_request_is_not_told_of),
+        COMPOSERS_TEST(the_confinement_is_told_once),
+        COMPOSERS_TEST(faults_at_start_are_named),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(program);
