@@ -20,9 +20,9 @@ static const char help[] =
     "Posts the payload in FILE (-: standard input) to a running relay and prints the message's "
     "id.\n"
     "\n"
-    "  --url URL        where to; else /kratos/webhook at RELAY_LISTEN\n"
+    "  --url URL        where to; else the path of Kratos' route at RELAY_LISTEN\n"
     "  --key-file F     holds the API key; else the first one in RELAY_API_KEY (or\n"
-    "                   RELAY_API_KEY_FILE) that is no digest\n"
+    "                   RELAY_API_KEY_FILE) that is no digest and has not ended\n"
     "  --json           print {\"status\": 200, \"id\": \"...\"}\n"
     "  -c, --config F   configuration file; else RELAY_CONFIG\n"
     "  -h, --help       this text\n";
@@ -65,8 +65,8 @@ static char *find_url(const struct config *config, const struct arguments *argum
         host = "::1";
     bool is_ipv6 = strchr(host, ':') != NULL;
     char *url;
-    return asprintf(&url, "http://%s%s%s:%u/kratos/webhook", is_ipv6 ? "[" : "", host,
-                    is_ipv6 ? "]" : "", (unsigned)config->listen.port) < 0
+    return asprintf(&url, "http://%s%s%s:%u%s", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
+                    (unsigned)config->listen.port, config->routes[0].path) < 0
                ? NULL
                : url;
 }

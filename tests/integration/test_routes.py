@@ -113,13 +113,13 @@ def test_a_key_past_its_end_is_refused_and_named_at_every_start(start_relay, sin
     assert CRM_KEY not in done.stderr + "\n".join(relay.lines)
 
 
-def test_send_offers_a_key_that_is_still_good(start_relay, sink, tmp_path):
+def test_send_finds_kratos_route_and_a_key_that_is_still_good(start_relay, sink, tmp_path):
     made = payloads.login_code()
     path = tmp_path / "payload.json"
     path.write_bytes(payloads.as_bytes(made))
     keys = f"old:{CRM_KEY};not_after=2020-12-31,now:{harness.API_KEY}"
-    with start_relay(sink, api_key=keys) as relay:
-        relay.command("send", "--url", f"http://127.0.0.1:{relay.port}/kratos/webhook", str(path))
+    with start_relay(sink, api_key=keys, routes='{"kratos": {"path": "/mail"}}') as relay:
+        relay.command("send", str(path), RELAY_LISTEN=f"127.0.0.1:{relay.port}")
         assert sink.wait_for(1)[0].recipient == made["recipient"]
 
 

@@ -214,6 +214,15 @@ static void a_fault_keeps_nothing(void **state)
     assert_true(reports(&report, true, "RELAY_LOCALE", "control"));
     assert_true(reports(&report, true, "RELAY_XYZZY", "not known"));
     config_report_finish(&report);
+
+    // What was needed at the start still is.
+    unsetenv("RELAY_LOCALE");
+    unsetenv("RELAY_XYZZY");
+    unsetenv("RELAY_MAIL_FROM");
+    assert_null(config_reload(first, &report));
+    assert_int_equal(report.count, 1);
+    assert_true(reports(&report, true, "RELAY_MAIL_FROM", "is needed"));
+    config_report_finish(&report);
     config_destroy(first);
 }
 
