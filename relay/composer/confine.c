@@ -25,11 +25,13 @@
 #define ADDRESSES RLIM_INFINITY
 #define DESCRIPTORS 16
 #define FILE_BYTES RLIM_INFINITY
+#define PROCESSES RLIM_INFINITY
 #else
 #define SANITIZED false
 #define ADDRESSES MEMORY_BYTES
 #define DESCRIPTORS 0 // those that are open stay so; not one more
 #define FILE_BYTES 0
+#define PROCESSES 0
 #endif
 
 static void in_force(struct confinement *confinement, const char *what)
@@ -65,14 +67,10 @@ static bool set_limits(struct error *err)
         __rlimit_resource_t resource;
         rlim_t value;
     } limits[] = {
-        {"RLIMIT_AS", RLIMIT_AS, ADDRESSES},
-        {"RLIMIT_STACK", RLIMIT_STACK, STACK_BYTES},
-        {"RLIMIT_NOFILE", RLIMIT_NOFILE, DESCRIPTORS},
-        {"RLIMIT_FSIZE", RLIMIT_FSIZE, FILE_BYTES},
-        {"RLIMIT_NPROC", RLIMIT_NPROC, 0},
-        {"RLIMIT_CORE", RLIMIT_CORE, 0},
-        {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK, 0},
-        {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE, 0},
+        {"RLIMIT_AS", RLIMIT_AS, ADDRESSES},           {"RLIMIT_STACK", RLIMIT_STACK, STACK_BYTES},
+        {"RLIMIT_NOFILE", RLIMIT_NOFILE, DESCRIPTORS}, {"RLIMIT_FSIZE", RLIMIT_FSIZE, FILE_BYTES},
+        {"RLIMIT_NPROC", RLIMIT_NPROC, PROCESSES},     {"RLIMIT_CORE", RLIMIT_CORE, 0},
+        {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK, 0},         {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE, 0},
     };
     // Should we write to a file all the same, that must fail and not kill us.
     if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR)

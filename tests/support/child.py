@@ -7,9 +7,12 @@ import frames
 
 
 class Child:
-    """The program at path with a frame socket as its descriptor 3. Times are in seconds."""
+    """The program at path with a frame socket as its descriptor 3. Times are in seconds.
 
-    def __init__(self, path, timeout=20):
+    options are those of Popen: its environment, its user, its standard error.
+    """
+
+    def __init__(self, path, timeout=20, **options):
         self.socket, theirs = socket.socketpair()
         self.socket.settimeout(timeout)
         descriptor = theirs.fileno()
@@ -19,7 +22,7 @@ class Child:
             os.set_inheritable(3, True)
         self.process = subprocess.Popen(
             [path, str(os.getpid())], preexec_fn=place_socket, pass_fds=(3,),
-            stdin=subprocess.DEVNULL)
+            stdin=subprocess.DEVNULL, **options)
         theirs.close()
 
     def send(self, header, *blobs):

@@ -54,10 +54,12 @@ static const char *path_in_dir(const char *name)
     return path;
 }
 
-static int port(void)
+// PROBE_PORT: what listens there. PROBE_TARGET: a process that nobody minds for. PROBE_ADDRESS: of
+// something in our parent's memory.
+static unsigned long long number(const char *variable)
 {
-    const char *text = getenv("PROBE_PORT");
-    return text ? (int)strtol(text, NULL, 10) : 9;
+    const char *text = getenv(variable);
+    return text ? strtoull(text, NULL, 0) : 0;
 }
 
 static long act_open(void)
@@ -99,7 +101,8 @@ static long act_socket(void)
 
 static long act_connect(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port())};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)number("PROBE_PORT"))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return fd < 0 ? fd : connect(fd, (struct sockaddr *)&address, sizeof(address));
@@ -107,7 +110,8 @@ static long act_connect(void)
 
 static long act_connect_udp(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port())};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)number("PROBE_PORT"))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     return fd < 0 ? fd : sendto(fd, "x", 1, 0, (struct sockaddr *)&address, sizeof(address));
@@ -119,6 +123,17 @@ static long act_connect_unix(void)
     snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", path_in_dir("socket"));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return fd < 0 ? fd : connect(fd, (struct sockaddr *)&address, sizeof(address));
+}
+
+static long act_connect_abstract(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int size = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "courier-probe-%llu",
+                        number("PROBE_PORT"));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd < 0 ? fd
+                  : connect(fd, (struct sockaddr *)&address,
+                            (socklen_t)(sizeof(address.sun_family) + 1 + (size_t)size));
 }
 
 static long reaped(pid_t child)
@@ -149,7 +164,7 @@ static long act_execve(void)
 
 static long act_ptrace(void)
 {
-    return ptrace(PTRACE_SEIZE, getppid(), NULL, NULL);
+    return ptrace(PTRACE_SEIZE, (pid_t)number("PROBE_TARGET"), NULL, NULL);
 }
 
 static long act_kill(void)
@@ -166,8 +181,7 @@ static long act_read_parent(void)
 {
     char here[16];
     struct iovec to = {here, sizeof(here)};
-    struct iovec from = {(void *)(uintptr_t)strtoull(getenv("PROBE_ADDRESS"), NULL, 0),
-                         sizeof(here)};
+    struct iovec from = {(void *)(uintptr_t)number("PROBE_ADDRESS"), sizeof(here)};
     return process_vm_readv(getppid(), &to, 1, &from, 1, 0);
 }
 
@@ -291,6 +305,7 @@ static const struct {
     {"connect", act_connect},
     {"connect_udp", act_connect_udp},
     {"connect_unix", act_connect_unix},
+    {"connect_abstract", act_connect_abstract},
     {"fork", act_fork},
     {"clone3", act_clone3},
     {"execve", act_execve},
