@@ -26,6 +26,7 @@
 #include "relay/http_server.h"
 #include "relay/intake.h"
 #include "relay/recovery.h"
+#include "relay/reload.h"
 #include "relay/routes.h"
 
 enum {
@@ -50,10 +51,10 @@ struct relay {
     struct dispatcher *dispatcher;
     struct control *control;
     struct intake intake;
-    struct routes *routes;
     struct http_server *http;
+    struct reload *reload;
     int64_t started_ms;
-    bool stopping, is_broken;
+    bool stopping, is_broken, reload_wanted;
 };
 
 static void log_fault(const char *event, const struct error *err)
@@ -70,8 +71,7 @@ static void on_signal(void *context, uint32_t events)
     struct signalfd_siginfo info;
     while (read(relay->signals.fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGHUP)
-            LOG(LOG_WARNING, "reload_refused",
-                LOG_STRING("error", "settings are read at start only: restart the relay"));
+            relay->reload_wanted = true;
         else
             relay->stopping = true;
     }
@@ -169,18 +169,17 @@ static int start(struct relay *relay)
         log_fault("control_absent", &err);
     relay->intake = (struct intake){.queue = relay->queue, .dispatcher = relay->dispatcher};
     const struct http_handlers handlers = intake_handlers(&relay->intake);
-    relay->routes = routes_create(config, &err);
-    if (!relay->routes) {
-        log_fault("start_failed", &err);
-        return EXIT_FAILURE;
-    }
+    struct routes *routes = routes_create(config, &err);
     const struct http_options http = {.service = HTTP_MAIL,
                                       .listen = config->listen,
                                       .listen_fd = -1,
-                                      .routes = relay->routes,
+                                      .routes = routes,
                                       .body_limit_bytes = (size_t)config->body_limit_bytes};
-    relay->http = http_server_create(&http, &handlers, &err);
-    if (!relay->http) {
+    relay->http = routes ? http_server_create(&http, &handlers, &err) : NULL;
+    routes_unref(routes);
+    relay->reload =
+        relay->http ? reload_create(config, relay->dispatcher, relay->http, &err) : NULL;
+    if (!relay->reload) {
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
@@ -239,10 +238,10 @@ static void release(struct relay *relay)
 {
     http_server_destroy(relay->http);
     control_destroy(relay->control);
-    routes_unref(relay->routes);
     if (relay->queue)
         queue_stop(relay->queue);
     dispatcher_destroy(relay->dispatcher);
+    reload_destroy(relay->reload);
     dots_close(relay->dots);
     queue_close(relay->queue);
     event_loop_destroy(relay->loop);
@@ -284,11 +283,15 @@ int serve_main(const struct config *config, char **argv)
     log_setup(config->log_format, config->log_level);
     int status = start(&relay);
     if (status == EXIT_SUCCESS) {
-        while (!relay.stopping && !relay.is_broken)
+        while (!relay.stopping && !relay.is_broken) {
+            if (relay.reload_wanted)
+                reload_begin(relay.reload);
+            relay.reload_wanted = false;
             if (!beat(&relay, INT64_MAX)) {
                 status = EXIT_FAILURE;
                 break;
             }
+        }
         stop(&relay);
     }
     release(&relay);

@@ -10,8 +10,9 @@
 enum { LINE_MAX_BYTES = 16 * 1024 };
 
 // The only file-level variables of the project: set once before threads start, then read only.
-static enum log_format log_format = LOG_JSON;
-static enum log_level log_least = LOG_INFO;
+// Atomic, since a reload sets them while other threads log.
+static _Atomic(enum log_format) log_format = LOG_JSON;
+static _Atomic(enum log_level) log_least = LOG_INFO;
 
 void log_setup(enum log_format format, enum log_level least)
 {
