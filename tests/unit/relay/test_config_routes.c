@@ -208,8 +208,8 @@ static void takes_what_is_at_the_limit(void **state)
         struct config_report report;
         struct config *config = config_load(NULL, CONFIG_FOR_RELAY, &report);
         if (!config)
-            fail_msg("%s: %s", cases[i], report.count ? report.findings[0].what : "");
-        assert_int_equal(config->route_count, 2);
+            print_message("%s: %s\n", cases[i], report.count ? report.findings[0].what : "");
+        assert_int_equal(config ? config->route_count : 0, 2);
         config_destroy(config);
         config_report_finish(&report);
     }
