@@ -92,6 +92,8 @@ static void compose_failed(struct dispatcher *dispatcher, struct job *job, const
     bool is_final = task == COMPOSE_FALLBACK || is_unknown || strcmp(reason, TIMED_OUT) == 0 ||
                     ++job->compose_failures >= COMPOSE_TRIES;
     log_failure(job, reason, detail);
+    if (task == COMPOSE_PAYLOAD)
+        keep_cause(job, reason);
     if (!is_final) {
         admission_compose(dispatcher, job, task);
         return;
@@ -247,8 +249,10 @@ void admission_composed(void *context, struct compose_request *request, enum com
         compose_failed(dispatcher, job, "not_canonical", err.message);
         return;
     }
-    if (request->task == COMPOSE_PAYLOAD)
+    if (request->task == COMPOSE_PAYLOAD) {
+        job->compose_cause[0] = '\0'; // a first try may have failed
         judge_normaliser(dispatcher, job, mails);
+    }
     if (look_elsewhere(dispatcher, job, mail))
         return;
     if (job->row_composed)

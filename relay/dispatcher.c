@@ -258,7 +258,7 @@ void dispatcher_destroy(struct dispatcher *dispatcher)
         empty_inbox(dispatcher);
     deliverers_destroy(dispatcher->deliverers);
     composers_destroy(dispatcher->composers);
-    route_health_reset(&dispatcher->route_health);
+    route_health_finish(&dispatcher->route_health);
     while (dispatcher->jobs.all) {
         struct job *job = dispatcher->jobs.all;
         job_table_remove(&dispatcher->jobs, job);
@@ -276,8 +276,8 @@ void dispatcher_destroy(struct dispatcher *dispatcher)
 static void on_reloaded(void *context, const json_t *faults)
 {
     struct dispatcher *dispatcher = context;
-    if (!faults) // what the normalisers of before failed on is nothing to the new ones
-        route_health_reset(&dispatcher->route_health);
+    if (!faults)
+        route_health_forgive(&dispatcher->route_health);
     dispatcher->reload_done(dispatcher->reload_context, faults);
 }
 

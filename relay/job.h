@@ -44,7 +44,7 @@ struct job {
     char *body; // to compose: the raw payload, or (row_composed) the canonical mail
     size_t body_size;
     int compose_failures;
-    char compose_cause[QUEUE_TEXT_SIZE]; // why the normaliser is no longer asked; "": it is
+    char compose_cause[QUEUE_TEXT_SIZE]; // why the normaliser did not do; "": no reason yet
     struct compose_request request;
 
     // Once composed.

@@ -5,7 +5,8 @@
 
 struct route_state {
     char *route;
-    int failures; // in a row
+    int failures;   // in a row
+    bool went_down; // and has not come up since
     int64_t probe_at_ms;
     struct route_state *next; // route_health::failing
 };
@@ -26,10 +27,16 @@ static void drop(struct route_state **link)
     free(state);
 }
 
-void route_health_reset(struct route_health *health)
+void route_health_finish(struct route_health *health)
 {
     while (health->failing)
         drop(&health->failing);
+}
+
+void route_health_forgive(struct route_health *health)
+{
+    for (struct route_state *state = health->failing; state; state = state->next)
+        state->failures = 0;
 }
 
 bool route_health_ask(struct route_health *health, const char *route, int64_t now_ms)
@@ -57,11 +64,11 @@ bool route_health_failed(struct route_health *health, const char *route, int64_t
         state->route = name;
         *link = state;
     }
-    if ((*link)->failures == ROUTE_FAILURES_MAX)
+    struct route_state *state = *link;
+    if (state->failures == ROUTE_FAILURES_MAX || ++state->failures < ROUTE_FAILURES_MAX)
         return false;
-    if (++(*link)->failures < ROUTE_FAILURES_MAX)
-        return false;
-    (*link)->probe_at_ms = now_ms + ROUTE_PROBE_MS;
+    state->went_down = true;
+    state->probe_at_ms = now_ms + ROUTE_PROBE_MS;
     return true;
 }
 
@@ -70,7 +77,7 @@ bool route_health_succeeded(struct route_health *health, const char *route)
     struct route_state **link = find(health, route);
     if (!*link)
         return false;
-    bool was_down = (*link)->failures == ROUTE_FAILURES_MAX;
+    bool was_down = (*link)->went_down;
     drop(link);
     return was_down;
 }

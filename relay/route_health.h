@@ -18,12 +18,15 @@ struct route_health {
     struct route_state *failing; // the routes whose last payload failed; others are not kept
 };
 
-// As new: every route is well. To be called at the end as well. {0} is a new one.
-void route_health_reset(struct route_health *health);
+void route_health_finish(struct route_health *health); // {0} is a new one
+
+// The normalisers are others now: each is asked again, and nothing is held against it.
+void route_health_forgive(struct route_health *health);
 
 // May a payload ask the normaliser? While it is down, true is for one probe.
 bool route_health_ask(struct route_health *health, const char *route, int64_t now_ms);
-// How it went with a payload, once for each. True where the route has gone down, or come up.
+// How it went with a payload, once for each. True where the route has gone down, or come up: an
+// operator wants to know. One that was forgiven comes up with its first success.
 bool route_health_failed(struct route_health *health, const char *route, int64_t now_ms);
 bool route_health_succeeded(struct route_health *health, const char *route);
 

@@ -54,6 +54,7 @@ void composers_submit(struct composers *composers, struct compose_request *reque
 {
     (void)composers;
     assert_true(seen.request_count < REQUESTS_MAX);
+    seen.composers.choose(seen.composers.context, request); // as if one were idle
     seen.requests[seen.request_count++] = request;
 }
 
