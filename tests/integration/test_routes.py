@@ -71,6 +71,8 @@ def test_a_route_is_for_its_keys_alone(start_relay, sink, crm):
             answer = relay.post(event() if "crm" in path else payloads.login_code(), key=key,
                                 path=path)
             assert answer.status == status, (path, key)
+        refused = relay.wait_for("unauthorized")  # the first; one a second is logged
+        assert refused["reason"] == "key_not_allowed" and refused["key"] == "kratos"
         sink.wait_for(2)
         assert len(relay.queue_list()) == 2
 
@@ -104,6 +106,7 @@ def test_a_key_past_its_end_is_refused_and_named_at_every_start(start_relay, sin
     for _ in range(2):
         with relay:
             assert relay.post(payloads.login_code(), key=CRM_KEY).status == 401
+            relay.wait_for("unauthorized", reason="key_expired", key="old")
             relay.accept(payloads.login_code())
             warnings = [event["what"] for event in relay.found("setting")]
             assert warnings == ["the key old has ended at 2020-12-31T23:59:59.999Z: it is refused",
