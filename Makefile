@@ -60,7 +60,7 @@ pc = $(shell pkg-config $(1) $(2) 2>/dev/null)
 relay_PKG     = libmicrohttpd libcurl jansson sqlite3 libsodium
 composer_PKG  = jansson gmime-3.0 icu-i18n icu-uc libseccomp
 deliverer_PKG = libcurl jansson openssl
-composer_EXTRA  = -ljsonnet
+composer_EXTRA  = -ljsonnet -lm
 deliverer_EXTRA = -lesmtp -ldl
 
 archive = $(BUILD)/lib/lib$(subst /,-,$(1)).a
@@ -74,6 +74,7 @@ all: $(PROGRAMS) ## build the three programs (this is the default)
 $(BUILD)/obj/relay/composer/%.o: PKG = $(composer_PKG)
 $(BUILD)/obj/templates/%.o: PKG = $(composer_PKG)
 $(BUILD)/obj/jsonnet/%.o: PKG = $(composer_PKG)
+$(BUILD)/obj/jsonnet/std_additions.o: jsonnet/std_additions.libsonnet
 $(BUILD)/obj/relay/deliverer/%.o: PKG = $(deliverer_PKG)
 $(BUILD)/obj/%.o: PKG = $(relay_PKG)
 $(BUILD)/obj/relay/main.o: CPPFLAGS += -DRELAY_VERSION='"$(VERSION)"'

@@ -101,6 +101,15 @@ static const char *runtime_kind(const char *message)
         {"the normaliser's result", "the result cannot be written as JSON"},
         {"the normaliser is no function", "a normaliser must be a function of the payload"},
         {"paths must be a string", "paths must be a string"},
+        {"native extensions can only take", "a native takes no arrays, objects and functions"},
+        {"Comparison requires matching types", "comparison of values of different types"},
+        {"not a number", "not a number"},
+        {"std: wrong type", "standard function called with values of the wrong types"},
+        {"std: empty array", "standard function called with an empty array"},
+        {"std: no integer", "standard function called with a number that is no integer"},
+        {"std: out of range", "standard function called with a value out of range"},
+        {"std: too large", "standard function called with too large a text"},
+        {"std: sha3", "std.sha3 is not to be had here"},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strncmp(message, kinds[i].head, strlen(kinds[i].head)) == 0)

@@ -8,6 +8,7 @@
 #include "jsonnet/complaint.h"
 #include "jsonnet/payload.h"
 #include "jsonnet/program.h"
+#include "jsonnet/std_additions.h"
 
 // An evaluation grows by some bytes a payload; a new one costs 15 ms, so it comes seldom.
 #define PAYLOADS_PER_EVALUATION 100000
@@ -198,6 +199,7 @@ static bool evaluate_payloads(const struct program *program, struct evaluation *
     evaluation->payloads = 0;
     jsonnet_import_callback(evaluation->vm, refuse_import, evaluation->vm);
     register_natives(evaluation);
+    std_additions_register(evaluation->vm);
     int failed;
     char *text =
         jsonnet_evaluate_snippet(evaluation->vm, PROGRAM_NAME, program->text.data, &failed);

@@ -3,7 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jsonnet/std_additions.h"
+
 #define SIZE_MAX_BYTES (64 * 1024 * 1024)
+
+#define STD_BEFORE "local std_of_libjsonnet = std;\nlocal std = std_of_libjsonnet + (\n"
+#define STD_BEHIND "\n);\n"
 
 // A text is the body of a function that is called for each payload, so that what it works out
 // outside of its own function is worked out anew: were `local to = at('to')` kept from payload to
@@ -41,7 +46,10 @@ bool program_init(struct program *program, const struct normaliser_source *sourc
     buffer_init(&program->text, SIZE_MAX_BYTES);
     if (!program->parts)
         return error_set(err, ERR_TEMPORARY, "no memory for the normalisers");
-    int lines = 0; // whole ones, so far
+    buffer_puts(&program->text, STD_BEFORE);
+    buffer_puts(&program->text, std_additions);
+    buffer_puts(&program->text, STD_BEHIND);
+    int lines = program->text.failed ? 0 : count_breaks(program->text.data); // whole ones
     for (size_t i = 0; i < count; i++) {
         if (strlen(sources[i].text) > NORMALISER_SIZE_MAX)
             return error_set(err, ERR_INPUT, "%s: larger than %d bytes", sources[i].file,
