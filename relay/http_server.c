@@ -158,13 +158,13 @@ struct http_server *http_server_create(const struct http_options *options,
                                      : endpoint_listen(&options->listen, BACKLOG, err);
     if (fd < 0 || !set_up_socket(server, fd, err))
         goto fail;
-    const struct http_connection_limits limits = {.total = CONNECTIONS_MAX,
-                                                  .per_address = options->service == HTTP_CONTROL
-                                                                     ? CONNECTIONS_MAX
-                                                                     : CONNECTIONS_PER_ADDRESS_MAX,
-                                                  .request_ms = REQUEST_MS,
-                                                  .idle_ms = IDLE_S * 1000,
-                                                  .ended = on_connection_ended};
+    const struct http_connection_limits limits = {
+        .total = CONNECTIONS_MAX,
+        .per_address =
+            options->service == HTTP_CONTROL ? CONNECTIONS_MAX : CONNECTIONS_PER_ADDRESS_MAX,
+        .request_ms = options->request_ms > 0 ? options->request_ms : REQUEST_MS,
+        .idle_ms = IDLE_S * 1000,
+        .ended = on_connection_ended};
     server->exchanges.connections = http_connections_create(&limits, err);
     if (!server->exchanges.connections)
         goto fail;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "relay/base/error.h"
 #include "relay/endpoint.h"
@@ -64,6 +65,7 @@ struct http_options {
                             // where it cannot be created
     struct routes *routes;  // of HTTP_MAIL; the server takes a reference of its own
     size_t body_limit_bytes;
+    int64_t request_ms; // how long a request may take to come in; 0: 10 s, as served
 };
 
 // Binds, and accepts from now on. NULL on failure.

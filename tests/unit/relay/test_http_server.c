@@ -23,7 +23,7 @@
 #define JSON "Content-Type: application/json\r\n"
 #define ID "01930000-0000-7000-8000-000000000001"
 
-enum { BODY_LIMIT = 4096 };
+enum { BODY_LIMIT = 4096, SHORT_MS = 100 };
 
 // A listener and the handlers behind it. A payload is answered at once, or held until the test
 // answers from its own thread, as the queue's writer would.
@@ -75,7 +75,7 @@ static struct http_exchange *wait_held(struct fixture *fixture)
     return exchange;
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, int64_t request_ms)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     if (!fixture)
@@ -92,8 +92,10 @@ static int set_up(void **state)
     api_keys_destroy(config.api_keys);
     if (!fixture->routes)
         return -1;
-    struct http_options options = {
-        .listen_fd = -1, .routes = fixture->routes, .body_limit_bytes = BODY_LIMIT};
+    struct http_options options = {.listen_fd = -1,
+                                   .routes = fixture->routes,
+                                   .body_limit_bytes = BODY_LIMIT,
+                                   .request_ms = request_ms};
     const struct http_handlers handlers = {
         .accept = on_accept, .ready = on_ready, .context = fixture};
     if (!endpoint_parse("127.0.0.1:0", &options.listen, &err))
@@ -102,6 +104,16 @@ static int set_up(void **state)
     fixture->server = http_server_create(&options, &handlers, &err);
     *state = fixture;
     return fixture->server ? 0 : -1;
+}
+
+static int set_up(void **state)
+{
+    return set_up_with(state, 0);
+}
+
+static int set_up_in_haste(void **state)
+{
+    return set_up_with(state, SHORT_MS);
 }
 
 static int tear_down(void **state)
@@ -343,6 +355,39 @@ static void survives_a_client_that_left_within_its_body(void **state)
     assert_int_equal(fixture->accepted, 1);
 }
 
+static void whoever_takes_too_long_is_cut_off_and_who_waits_for_us_is_not(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const parts[] = {
+        "",
+        "POST /kratos",
+        POST KEY,
+        POST KEY JSON "Content-Length: 7\r\n\r\n{\"a",
+        POST KEY JSON "Transfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n",
+    };
+    fixture->hold = true;
+    int waits = dial(fixture->server), kept = dial(fixture->server);
+    say(waits, POST KEY JSON "Content-Length: 2\r\n\r\n{}");
+    struct http_exchange *held = wait_held(fixture);
+    say(kept, "GET /health/live HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(hear(kept).status, 200);
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        int fd = dial(fixture->server);
+        say(fd, parts[i]);
+        assert_true(is_closed(fd));
+        close(fd);
+    }
+    http_answer(held, HTTP_ACCEPTED, ID); // after more than all of its time
+    assert_int_equal(hear(waits).status, 200);
+    say(waits, "GET /health/live HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(hear(waits).status, 200);
+    say(kept, "GET /health/live HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(hear(kept).status, 200);
+    close(waits);
+    close(kept);
+    assert_int_equal(fixture->accepted, 1);
+}
+
 static void quiesced_serves_who_is_connected_and_nobody_else(void **state)
 {
     struct fixture *fixture = *state;
@@ -429,6 +474,9 @@ int main(void)
         TEST(waits_for_an_answer_from_another_thread),
         TEST(survives_a_client_that_left_while_waiting),
         TEST(survives_a_client_that_left_within_its_body),
+        cmocka_unit_test_setup_teardown(
+            whoever_takes_too_long_is_cut_off_and_who_waits_for_us_is_not, set_up_in_haste,
+            tear_down),
         TEST(quiesced_serves_who_is_connected_and_nobody_else),
         TEST(destroying_waits_for_what_is_owed),
         TEST(serves_many_at_once),
