@@ -1,8 +1,9 @@
-"""A normaliser that throws, loops or eats memory, and a payload that kills the composer.
+"""A normaliser that throws, loops, eats memory, floods or returns nonsense.
 
-The normaliser misbehaves on marked payloads only, as a broken one does in life. Such a message
-falls back to Kratos' own text; its neighbours get their localized mail.
+It misbehaves on marked payloads only, as a broken one does in life. Such a message goes out with
+Kratos' own text; its neighbours get their localized mail, and every POST is answered.
 """
+import json
 
 import payloads
 import pytest
@@ -10,23 +11,53 @@ import relay as harness
 
 NORMALISER = """
 local endless(n) = endless(n + 1) tailstrict;
+local deep(n) = 1 + deep(n + 1);
 local bomb(text) = bomb(text + text) tailstrict;
+local flood(text) = flood(std.trace(text + std.thisFile, text)) tailstrict;
+local doubled(text, times) = if times == 0 then text else doubled(text + text, times - 1);
 function(payload)
   local data = payload.template_data;
   local mischief = std.get(data.transient_payload, 'mischief', '');
-  if mischief == 'throw' then error 'the code is ' + data.login_code
-  else if mischief == 'loop' then endless(0)
-  else if mischief == 'memory' then std.length(bomb('0123456789abcdef'))
-  else if mischief == 'not canonical' then { surprise: [1, 2, 3] }
-  else if mischief == 'nothing' then null
-  else {
+  local mail = {
     channel: 'email', template: payload.template_type, to: payload.recipient,
     data: { code: data.login_code }, locales: ['en'],
     expires_in_minutes: data.expires_in_minutes,
     fallback: { subject: payload.subject, text: payload.body, html: null },
-  }
+  };
+  if mischief == 'error' then error 'the code is ' + data.login_code
+  else if mischief == 'loop' then endless(0)
+  else if mischief == 'recursion' then deep(0)
+  else if mischief == 'memory' then std.length(bomb('0123456789abcdef'))
+  else if mischief == 'memory at once' then std.length(std.makeArray(1e9, function(i) i))
+  else if mischief == 'trace flood' then flood('TRACED ' + data.login_code)
+  else if mischief == 'traced' then std.trace('TRACED ' + data.login_code, mail)
+  else if mischief == '10 MB' then mail { data+: { padding: doubled('0123456789', 20) } }
+  else if mischief == 'not canonical' then { surprise: [1, 2, 3] }
+  else if mischief == 'wrong types' then mail { data: 'text', locales: { en: true }, to: [1] }
+  else if mischief == 'two recipients' then mail { to: payload.recipient + ', b@example.com' }
+  else if mischief == 'unknown channel' then mail { channel: 'pigeon' }
+  else if mischief == '1,000 mails' then std.makeArray(1000, function(i) mail)
+  else if mischief == 'a function' then function(x) mail
+  else if mischief == 'nothing' then null
+  else mail
 """
 OWN_TEXT = "with the following code"
+
+# What the normaliser does, what the log says of it, and how often it may be run for it.
+MISCHIEF = [
+    ("error", {"normaliser_failed"}, 2),
+    ("loop", {"normaliser_timeout"}, 1),
+    ("recursion", {"normaliser_failed", "composer_died"}, 2),
+    ("memory", {"composer_died", "normaliser_timeout"}, 2),
+    ("trace flood", {"normaliser_timeout"}, 1),
+    ("10 MB", None, 2),
+    ("not canonical", {"not_canonical"}, 1),
+    ("wrong types", {"not_canonical"}, 1),
+    ("two recipients", {"bad_recipient", "not_canonical"}, 1),
+    ("unknown channel", {"not_canonical"}, 1),
+    ("1,000 mails", None, 2),
+    ("a function", None, 2),
+]
 
 
 @pytest.fixture
@@ -42,60 +73,141 @@ def mischief(kind):
     return made
 
 
+def failures(relay, message_id):
+    """What the log says of runs of the normaliser that came to nothing."""
+    return relay.found("compose_failed", id=message_id, fallback=False)
+
+
 def deliver_between_neighbours(relay, sink, kind):
-    """Posts a good one, a bad one, a good one; gives the bad one's mail."""
-    before, bad, after = payloads.login_code(), mischief(kind), payloads.login_code()
-    ids = [relay.accept(made) for made in (before, bad, after)]
-    mails = {mail.recipient: mail for mail in sink.wait_for(3, timeout=60)}
+    """Posts a bad one between good ones; gives its id and its mail."""
+    made = [payloads.login_code(), mischief(kind), *(payloads.login_code() for _ in range(3))]
+    bad = made[1]
+    ids = [relay.accept(one) for one in made]
+    mails = {mail.recipient: mail for mail in sink.wait_for(len(made), timeout=60)}
     for one in ids:
         relay.wait_for("sent", id=one)
-    for made in (before, bad, after):
-        assert payloads.code_of(made) in mails[made["recipient"]].text()
-    for made in (before, after):
-        assert OWN_TEXT not in mails[made["recipient"]].text()
-    assert len(sink.mails) == 3
-    return mails[bad["recipient"]]
+    for one in made:
+        text = mails[one["recipient"]].text()
+        assert payloads.code_of(one) in text
+        assert (OWN_TEXT in text) == (one is bad and kind != "traced")
+    assert len(sink.mails) == len(made)
+    return ids[1], mails[bad["recipient"]]
 
 
-@pytest.mark.parametrize("kind", ["throw", "loop"])
+def assert_quiet(relay):
+    """What a normaliser says may be anybody's code."""
+    said = "\n".join(relay.lines) + relay.stderr()
+    assert "the code is" not in said and "TRACED" not in said
+
+
+@pytest.mark.parametrize("kind, reasons, runs", MISCHIEF, ids=[kind for kind, *_ in MISCHIEF])
 def test_what_the_normaliser_cannot_do_goes_out_with_kratos_own_text(
-        start_relay, sink, normaliser, kind):
-    with start_relay(sink, normaliser=normaliser) as relay:
-        mail = deliver_between_neighbours(relay, sink, kind)
-        # An error text may quote the payload, so none of it may be in the log.
-        assert "the code is" not in "\n".join(relay.lines) + relay.stderr()
-    assert OWN_TEXT in mail.text()
-
-
-def test_a_normaliser_that_eats_memory(start_relay, sink, normaliser):
-    """On the release build: a limit of address space and ASan do not go together."""
+        start_relay, sink, normaliser, kind, reasons, runs):
     with start_relay(sink, normaliser=normaliser, build=harness.RELEASE_BUILD) as relay:
-        mail = deliver_between_neighbours(relay, sink, "memory")
-    assert OWN_TEXT in mail.text()
+        message_id, _ = deliver_between_neighbours(relay, sink, kind)
+        failed = failures(relay, message_id)
+        assert 1 <= len(failed) <= runs
+        if reasons:
+            assert {event["reason"] for event in failed} <= reasons
+    assert_quiet(relay)
+
+
+@pytest.mark.parametrize("kind", ["error", "loop", "not canonical"])
+def test_the_same_with_sanitizers(start_relay, sink, normaliser, kind):
+    with start_relay(sink, normaliser=normaliser) as relay:
+        deliver_between_neighbours(relay, sink, kind)
+    assert_quiet(relay)
+
+
+def test_what_a_normaliser_traces_is_seen_nowhere(start_relay, sink, normaliser):
+    with start_relay(sink, normaliser=normaliser) as relay:
+        message_id, _ = deliver_between_neighbours(relay, sink, "traced")
+        assert not failures(relay, message_id)
+    assert_quiet(relay)
 
 
 def test_a_payload_that_kills_the_composer_is_retried_in_another(start_relay, sink, normaliser):
-    """Two composers die of it, and the core and everybody else live on."""
+    """Two composers die of it, and the core and everybody else live on.
+
+    On the release build: a limit of address space and ASan do not go together.
+    """
     with start_relay(sink, normaliser=normaliser, build=harness.RELEASE_BUILD) as relay:
-        first = set(relay.children("composer"))
         core = relay.process.pid
-        message_id = relay.accept(mischief("memory"))
-        relay.wait_for("sent", id=message_id)
-        harness.wait_until(lambda: relay.children("composer"), "a new composer")
-        assert not first & set(relay.children("composer")) or len(first) > 1
+        first = set(relay.children("composer"))
+        message_id, _ = deliver_between_neighbours(relay, sink, "memory at once")
+        failed = failures(relay, message_id)
+        assert [event["reason"] for event in failed[:1]] == ["composer_died"]
+        # The second try has what the first has left of the second.
+        assert len(failed) == 2
+        assert failed[1]["reason"] in ("composer_died", "normaliser_timeout")
         assert relay.process.pid == core and relay.process.poll() is None
-        other = relay.accept(payloads.login_code())
-        relay.wait_for("sent", id=other)
-    assert len(sink.mails) == 2
+        harness.wait_until(lambda: set(relay.children("composer")) - first, "a new composer")
 
 
-def test_what_is_no_canonical_mail_is_parked_or_falls_back(start_relay, sink, normaliser):
+def test_what_falls_back_in_vain_is_parked_with_what_failed_first(start_relay, sink, normaliser):
+    nobody = {"template_type": "login_code_valid", "template_data": {
+        "login_code": "123456", "transient_payload": {"mischief": "loop"}}}
     with start_relay(sink, normaliser=normaliser) as relay:
-        message_id = relay.accept(mischief("not canonical"))
-        row = relay.state(message_id)
-        assert row["state"] in ("parked", "sent", "queued")
-        if row["state"] == "parked":
-            assert row["reason"] == "not_canonical"
+        row = relay.state(relay.accept(nobody))
+        assert (row["state"], row["reason"]) == ("parked", "normaliser_timeout")
+
+
+def test_after_failures_in_a_row_the_normaliser_is_left_alone(start_relay, sink, normaliser):
+    with start_relay(sink, normaliser=normaliser, build=harness.RELEASE_BUILD) as relay:
+        for count in range(1, 6):
+            message_id = relay.accept(mischief("error"))
+            relay.wait_for("sent", id=message_id)
+        down = relay.wait_for("normaliser_down")
+        assert (down["level"], down["route"]) == ("error", "kratos")
+        made = payloads.login_code()
+        relay.accept(made)
+        mail = sink.wait_for(6)[-1]
+        assert mail.recipient == made["recipient"] and OWN_TEXT in mail.text()
+        # Nor is it asked again by a payload that it would fail on.
+        message_id = relay.accept(mischief("error"))
+        relay.wait_for("sent", id=message_id)
+        assert not failures(relay, message_id)
+        assert len(relay.found("normaliser_down")) == 1
+
+
+def test_the_protections_in_force_are_told_at_the_start(start_relay, sink):
+    with start_relay(sink, build=harness.RELEASE_BUILD) as relay:
+        told = relay.wait_for("confined")
+        assert "rlimits" in told["confinement"] and "no_new_privs" in told["confinement"]
+        assert told["level"] == ("warning" if "unconfined" in told else "info")
+        # What is killed comes back just so confined, and that is no news.
+        relay.accept(mischief("loop"))
+        relay.accept(payloads.login_code())
+        sink.wait_for(2)
+        assert len(relay.found("confined")) == 1
+        said = relay.command("check").stdout
+        assert f"confined: {told['confinement']}\n" in said
+
+
+def test_check_prints_what_each_route_makes_of_its_samples(start_relay, sink, normaliser, tmp_path):
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    (samples / "good.json").write_text(json.dumps(payloads.login_code()))
+    (samples / "nothing.json").write_text(json.dumps(mischief("nothing")))
+    config = tmp_path / "relay.jsonnet"
+    config.write_text(json.dumps({"routes": {
+        "orders": {"path": "/orders", "normaliser": str(normaliser), "samples": str(samples)},
+        "plain": {"path": "/plain", "normaliser": str(normaliser)}}}))
+    relay = start_relay(sink)
+    relay.folder.mkdir()
+    said = relay.command("check", "--config", str(config)).stdout
+    assert f"route orders: {normaliser}\n" in said
+    assert "ok  good.json" in said and "login_code_valid" in said
+    assert "nothing.json" in said and "nothing to send" in said
+    assert "route plain: compiles; it has no sample payloads" in said
+
+    for kind, complaint in (
+            ("not canonical", f"{normaliser}: "), ("error", f"{samples / 'bad.json'}: "),
+            ("two recipients", f"{samples / 'bad.json'}: ")):
+        (samples / "bad.json").write_text(json.dumps(mischief(kind)))
+        done = relay.command("check", "--config", str(config), status=1)
+        assert complaint in done.stderr
+        assert "the code is" not in done.stderr + done.stdout
 
 
 def test_nothing_to_send_ends_as_cancelled(start_relay, sink, normaliser):
@@ -108,9 +220,9 @@ def test_nothing_to_send_ends_as_cancelled(start_relay, sink, normaliser):
 
 def test_an_array_is_split_into_messages(start_relay, sink, tmp_path):
     path = tmp_path / "split.jsonnet"
-    body, end, _ = NORMALISER.rpartition("  }\n")
-    path.write_text(body.replace("else {\n    channel", "else [{\n    channel") + end.replace(
-        "}", "} + { to: prefix + payload.recipient } for prefix in ['', 'second.']]"))
+    path.write_text(NORMALISER.replace(
+        "  else mail\n",
+        "  else [mail { to: prefix + payload.recipient } for prefix in ['', 'second.']]\n"))
     made = payloads.login_code()
     with start_relay(sink, normaliser=path) as relay:
         relay.accept(made)
