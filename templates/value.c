@@ -32,7 +32,7 @@ bool value_read_code(const json_t *value, char ret_code[VALUE_CODE_SIZE])
             (size_t)snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
         text = number[0] == '-' ? NULL : number;
     }
-    if (!text || size < CODE_SIZE_MIN || size >= VALUE_CODE_SIZE)
+    if (!text || size < CODE_SIZE_MIN || size >= VALUE_CODE_SIZE || text[0] == '-')
         return false;
     for (size_t i = 0; i < size; i++) {
         if (!is_digit(text[i]) && !is_letter(text[i]) && text[i] != '-')
@@ -142,6 +142,29 @@ static bool has_domain(const char *name)
     return false;
 }
 
+// What programs write where they have no name: nobody is to be greeted with "Hello null".
+static bool is_placeholder(const char *name)
+{
+    static const char *const words[] = {"null", "undefined", "None", "NaN", "<nil>", "[object"};
+    size_t letters = 0;
+    for (const char *at = name; *at; at++)
+        letters += is_letter(*at) || (unsigned char)*at >= 0x80;
+    // "{}", "42", "-"; an object or array that was made a string; bytes that were no UTF-8, or a
+    // NUL.
+    if (letters == 0 || strstr(name, "\ufffd") || (name[0] == '{' && name[1] == '"') ||
+        name[0] == '[')
+        return true;
+    for (const char *word = name; *word; word += strspn(word, " ")) {
+        size_t size = strcspn(word, " ");
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+            if (strlen(words[i]) == size && memcmp(word, words[i], size) == 0)
+                return true;
+        }
+        word += size;
+    }
+    return false;
+}
+
 bool value_read_name(const json_t *value, char ret_name[VALUE_NAME_SIZE])
 {
     const unsigned char *text = (const unsigned char *)json_string_value(value);
@@ -172,7 +195,7 @@ bool value_read_name(const json_t *value, char ret_name[VALUE_NAME_SIZE])
         size--;
     name[size] = '\0';
     if (size == 0 || strstr(name, "://") || strcasestr(name, "www.") || strchr(name, '@') ||
-        has_domain(name))
+        has_domain(name) || is_placeholder(name))
         return false;
     memcpy(ret_name, name, size + 1);
     return true;

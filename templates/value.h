@@ -22,7 +22,8 @@ bool value_read_url(const json_t *value, const char **ret_url, char ret_host[VAL
 
 // True where value is fit to be greeted with. Control, bidirectional and invisible characters
 // are taken out, and what is long is cut. A name that carries an address, a link or a number,
-// and so a stranger's message under our letterhead, is no name.
+// and so a stranger's message under our letterhead, is no name; nor is what programs write where
+// they have none ("null", "[object Object]", "{}").
 bool value_read_name(const json_t *value, char ret_name[VALUE_NAME_SIZE]);
 
 #endif

@@ -2,6 +2,8 @@
 //
 // Looks where every version of Kratos puts them for the recipient, the type, the minutes and
 // Kratos' own texts (Kratos courier/http_channel.go); knows nothing of codes, names or languages.
+// Of several recipients the first that looks like an address is taken; a telephone number makes
+// the channel "sms", whatever the payload says.
 #ifndef RELAY_COMPOSER_FALLBACK_H
 #define RELAY_COMPOSER_FALLBACK_H
 

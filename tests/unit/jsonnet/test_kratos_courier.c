@@ -276,20 +276,46 @@ static void odd_values_pick_nothing_and_throw_nothing(void **state)
     json_auto_t *mails = normalise_all(COURIER, documents);
     for (size_t i = 0; i < json_array_size(mails); i++) {
         json_t *mail = json_array_get(mails, i);
-        assert_null(payload_at(mail, "to|template|data.code|data.name|expires_in_minutes"));
+        assert_null(payload_at(mail, "to|data.code|data.name|expires_in_minutes"));
+        assert_string_equal(json_string_value(json_object_get(mail, "template")), "unknown");
         assert_null(payload_at(mail, "accept_language|timezone|identity_id|fallback.text"));
         assert_int_equal(json_array_size(json_object_get(mail, "locales")), 0);
         assert_string_equal(json_string_value(json_object_get(mail, "channel")), "email");
     }
 }
 
-static void a_code_that_is_a_number_becomes_its_digits(void **state)
+// What becomes of template_data's codes, for a type.
+static void picks_the_types_own_code_and_gives_numbers_their_zeros(void **state)
 {
     (void)state;
-    json_auto_t *documents = json_pack("[{s:s, s:{s:i, s:s}}]", "recipient", "a@example.com",
-                                       "template_data", "login_code", 204815, "recovery_code", "");
+    static const struct {
+        const char *template, *data, *want; // NULL: none
+    } cases[] = {
+        {"login_code_valid", "{\"login_code\": 204815, \"recovery_code\": \"\"}", "204815"},
+        {"login_code_valid", "{\"login_code\": 12345}", "012345"},
+        {"login_code_valid", "{\"login_code\": \"12345\"}", "12345"},
+        {"login_code_valid", "{\"login_code\": 1234567}", "1234567"},
+        {"login_code_valid", "{\"login_code\": 1.5}", NULL},
+        {"login_code_valid", "{\"login_code\": \"111111\", \"recovery_code\": 22222}", "111111"},
+        {"recovery_code_valid", "{\"login_code\": \"1111\", \"recovery_code\": \"2222\"}", "2222"},
+        {"verification_code_valid", "{\"login_code\": \"1111\", \"VerificationCode\": \"3333\"}",
+         "3333"},
+        // Recovery by SMS has it under another's name.
+        {"recovery_code_valid", "{\"verification_code\": \"3333\"}", "3333"},
+        {"a_type_to_come", "{\"recovery_code\": \"2222\"}", "2222"},
+    };
+    json_auto_t *documents = json_array();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_t *document = json_object();
+        json_object_set_new(document, "template_type", json_string(cases[i].template));
+        json_object_set_new(document, "template_data", json_loads(cases[i].data, 0, NULL));
+        json_array_append_new(documents, document);
+    }
     json_auto_t *mails = normalise_all(COURIER, documents);
-    assert_string_equal(json_string_value(payload_at(mails, "0.data.code")), "204815");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *want = cases[i].want ? json_string(cases[i].want) : NULL;
+        assert_is(cases[i].data, "code", payload_at(json_array_get(mails, i), "data.code"), want);
+    }
 }
 
 int main(void)
@@ -299,7 +325,7 @@ int main(void)
         cmocka_unit_test(reads_the_same_from_what_our_body_leaves),
         cmocka_unit_test(every_file_is_in_the_table),
         cmocka_unit_test(odd_values_pick_nothing_and_throw_nothing),
-        cmocka_unit_test(a_code_that_is_a_number_becomes_its_digits),
+        cmocka_unit_test(picks_the_types_own_code_and_gives_numbers_their_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,10 +41,23 @@ static void finds_the_known_places(void **state)
          "\"template_type\":\"stub\",\"recovery_code\":null}",
          "{\"channel\":\"sms\",\"template\":\"stub\",\"to\":\"+36301234567\",\"data\":{},"
          "\"expires_in_minutes\":null,\"fallback\":{\"text\":\"T\"}}"},
-        // values of the wrong type count as none
-        {"{\"recipient\":5,\"subject\":{},\"body\":[],\"template_type\":true,"
-         "\"template_data\":{\"to\":\"c@d\",\"expires_in_minutes\":\"15\"}}",
-         "{\"channel\":\"email\",\"data\":{},\"expires_in_minutes\":null,\"fallback\":{}}"},
+        // v1.0's for an sms, which says nothing of a channel
+        {"{\"from\":\"Acme\",\"to\":\"+36 30 123-4567\",\"body\":\"T\"}",
+         "{\"channel\":\"sms\",\"to\":\"+36 30 123-4567\",\"data\":{},"
+         "\"expires_in_minutes\":null,\"fallback\":{\"text\":\"T\"}}"},
+        // values of the wrong type are stepped over
+        {"{\"recipient\":5,\"subject\":{},\"Subject\":\"S\",\"body\":[],"
+         "\"template_type\":true,"
+         "\"template_data\":{\"to\":\"c@d\",\"expires_in_minutes\":\"15\",\"body\":\"T\"}}",
+         "{\"channel\":\"email\",\"to\":\"c@d\",\"data\":{},\"expires_in_minutes\":null,"
+         "\"fallback\":{\"subject\":\"S\",\"text\":\"T\"}}"},
+        // so is what is no address, as long as there is one
+        {"{\"recipient\":\"nobody\",\"to\":\"c@d\"}",
+         "{\"channel\":\"email\",\"to\":\"c@d\",\"data\":{},\"expires_in_minutes\":null,"
+         "\"fallback\":{}}"},
+        {"{\"recipient\":\"\",\"to\":\"nobody\",\"template_data\":{\"to\":\"+1\"}}",
+         "{\"channel\":\"email\",\"to\":\"nobody\",\"data\":{},\"expires_in_minutes\":null,"
+         "\"fallback\":{}}"},
         {"[]", "{\"channel\":\"email\",\"data\":{},\"expires_in_minutes\":null,\"fallback\":{}}"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
