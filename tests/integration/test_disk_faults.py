@@ -40,7 +40,7 @@ def test_after_a_failed_sync_nothing_is_acknowledged_and_the_relay_starts_anew(r
             relay.wait_for("queue_error")
         relay.wait_for("starting_anew")
         relay.wait_for("ready", count=2)
-        address = relay.wait_for("listening", count=2)["address"]
+        address = relay.wait_for("listening", count=2, listener="mail")["address"]
         relay.port = int(address.rsplit(":", 1)[1])
         assert relay.process.pid == core and relay.process.poll() is None
         message_id = relay.accept(during)  # as Kratos does, or has the first one survived?
