@@ -30,7 +30,8 @@ struct http_connections {
 
     pthread_mutex_t lock;
     struct http_connection *oldest, *newest;
-    struct http_drain drain;
+    int to_drain[HTTP_DRAIN_SOCKETS]; // for the thread to take
+    size_t to_drain_count;
     // When the thread looks at the deadlines next. Never later than the earliest of them, but
     // maybe earlier, where that one was met since: so a request costs no wake-up of its own.
     int64_t look_ms;
@@ -102,29 +103,51 @@ static int poll_timeout(int64_t until_ms, int64_t now_ms)
                                             : (int)(until_ms - now_ms);
 }
 
+// Waits for a wake-up, for what is drained, or until look_ms. Drains without the lock: a client
+// that sends fast delays nobody.
+static void wait_and_drain(const struct http_connections *connections, struct http_drain *drain,
+                           int64_t look_ms)
+{
+    struct pollfd wants[1 + HTTP_DRAIN_SOCKETS];
+    wants[0] = (struct pollfd){.fd = connections->wake_fd, .events = POLLIN};
+    int64_t until_ms;
+    size_t count = http_drain_wants(drain, wants + 1, &until_ms);
+    if (look_ms < until_ms)
+        until_ms = look_ms;
+    eventfd_t ignored;
+    if (poll(wants, 1 + (nfds_t)count, poll_timeout(until_ms, clock_boot_ms())) > 0 &&
+        wants[0].revents)
+        eventfd_read(connections->wake_fd, &ignored);
+    http_drain_step(drain, clock_boot_ms());
+}
+
+static void take_to_drain(struct http_connections *connections, struct http_drain *drain,
+                          int64_t now_ms)
+{
+    for (size_t i = 0; i < connections->to_drain_count; i++)
+        if (!http_drain_add(drain, connections->to_drain[i], now_ms))
+            close(connections->to_drain[i]);
+    connections->to_drain_count = 0;
+}
+
 static void *watch(void *context)
 {
     struct http_connections *connections = context;
-    struct pollfd wants[1 + HTTP_DRAIN_SOCKETS];
-    wants[0] = (struct pollfd){.fd = connections->wake_fd, .events = POLLIN};
+    struct http_drain drain = {0};
     pthread_mutex_lock(&connections->lock);
     while (!connections->is_stopping) {
         int64_t now_ms = clock_boot_ms();
         if (connections->look_ms <= now_ms)
             end_late(connections, now_ms);
-        http_drain_step(&connections->drain, now_ms);
-        int64_t until_ms;
-        size_t count = http_drain_wants(&connections->drain, wants + 1, &until_ms);
-        if (connections->look_ms < until_ms)
-            until_ms = connections->look_ms;
+        take_to_drain(connections, &drain, now_ms);
+        int64_t look_ms = connections->look_ms;
         pthread_mutex_unlock(&connections->lock);
-
-        eventfd_t ignored;
-        if (poll(wants, 1 + (nfds_t)count, poll_timeout(until_ms, now_ms)) > 0 && wants[0].revents)
-            eventfd_read(connections->wake_fd, &ignored);
+        wait_and_drain(connections, &drain, look_ms);
         pthread_mutex_lock(&connections->lock);
     }
+    take_to_drain(connections, &drain, 0);
     pthread_mutex_unlock(&connections->lock);
+    http_drain_finish(&drain);
     return NULL;
 }
 
@@ -164,7 +187,6 @@ void http_connections_destroy(struct http_connections *connections)
     pthread_mutex_unlock(&connections->lock);
     wake(connections);
     pthread_join(connections->thread, NULL);
-    http_drain_finish(&connections->drain);
     pthread_mutex_destroy(&connections->lock);
     close(connections->wake_fd);
     free(connections);
@@ -211,15 +233,16 @@ struct http_connection *http_connections_opened(struct http_connections *connect
 }
 
 // The library has sent its end of the stream; a copy of the descriptor outlives its close().
-static void drain(struct http_connections *connections, const struct http_connection *connection)
+static void drain_rest(struct http_connections *connections,
+                       const struct http_connection *connection)
 {
+    if (connections->to_drain_count == HTTP_DRAIN_SOCKETS)
+        return;
     int fd = fcntl(connection->fd, F_DUPFD_CLOEXEC, 3);
     if (fd < 0)
         return;
-    if (http_drain_add(&connections->drain, fd, clock_boot_ms()))
-        wake(connections);
-    else
-        close(fd);
+    connections->to_drain[connections->to_drain_count++] = fd;
+    wake(connections);
 }
 
 void http_connections_closed(struct http_connections *connections,
@@ -231,7 +254,7 @@ void http_connections_closed(struct http_connections *connections,
     *(connection->prev ? &connection->prev->next : &connections->oldest) = connection->next;
     *(connection->next ? &connection->next->prev : &connections->newest) = connection->prev;
     if (connection->is_refused && !connection->is_ended && !connections->is_stopping)
-        drain(connections, connection);
+        drain_rest(connections, connection);
     pthread_mutex_unlock(&connections->lock);
     free(connection);
 }
