@@ -51,9 +51,6 @@ static const UIDNA *host_names(void)
 
 static bool domain_to_ascii(const char *domain, size_t size, char *to, size_t capacity)
 {
-    // "example.com." is the same host, but not a domain in SMTP's syntax (RFC 5321 §4.1.2).
-    if (size > 1 && domain[size - 1] == '.')
-        size--;
     const UIDNA *idna = host_names();
     if (!idna || size == 0)
         return false;
@@ -61,7 +58,13 @@ static bool domain_to_ascii(const char *domain, size_t size, char *to, size_t ca
     UIDNAInfo info = UIDNA_INFO_INITIALIZER;
     int32_t length =
         uidna_nameToASCII_UTF8(idna, domain, (int32_t)size, to, (int32_t)capacity, &info, &status);
-    return U_SUCCESS(status) && info.errors == 0 && length > 0 && (size_t)length < capacity;
+    if (!U_SUCCESS(status) || info.errors != 0 || length <= 0 || (size_t)length >= capacity)
+        return false;
+    // "example.com." is the same host, but not a domain in SMTP's syntax (RFC 5321 §4.1.2). Looked
+    // for only now: U+3002 at the end has become such a dot, too.
+    if (to[length - 1] == '.')
+        to[--length] = '\0';
+    return length > 0;
 }
 
 static bool parse_bare(const char *text, size_t size, struct address *ret_address,

@@ -183,6 +183,29 @@ static void put_crlf(struct buffer *out, const char *text)
     }
 }
 
+// The same for quoted-printable, where a line may not begin with a dot: alone it would end the
+// mail for SMTP. Where "=2E" makes a line too long, it gets a soft end.
+static void put_quoted_printable(struct buffer *out, const char *text)
+{
+    while (*text) {
+        size_t size = strcspn(text, "\n");
+        while (*text == '.') {
+            bool fits = size + 2 <= LINE_COLUMNS;
+            buffer_puts(out, fits ? "=2E" : "=2E=\r\n");
+            text++;
+            size--;
+            if (fits)
+                break;
+        }
+        buffer_append(out, text, size);
+        text += size;
+        if (*text == '\n') {
+            buffer_append(out, "\r\n", 2);
+            text++;
+        }
+    }
+}
+
 static bool put_part(struct buffer *out, const char *type, const char *boundary, const char *text,
                      struct error *err)
 {
@@ -220,7 +243,10 @@ static bool put_part(struct buffer *out, const char *type, const char *boundary,
         return error_set(err, ERR_TEMPORARY, "mail: no memory");
     buffer_added(&encoded, g_mime_encoding_flush(&encoder, text, size, to));
 
-    put_crlf(out, encoded.data);
+    if (encoding == GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE)
+        put_quoted_printable(out, encoded.data);
+    else
+        put_crlf(out, encoded.data);
     if (encoded.size == 0 || encoded.data[encoded.size - 1] != '\n')
         buffer_puts(out, "\r\n");
     return true;

@@ -69,11 +69,10 @@ void reply_clean(const char *text, size_t size, char to[REPLY_TEXT_MAX + 1])
         put_word(&out, text + i, word);
         i += word;
         if (i < size) {
-            // Bytes beyond ASCII are of an unknown encoding, control characters of no use.
-            if (is_printable(text[i]))
-                put(&out, text + i, 1);
-            else if ((unsigned char)text[i] >= 0x80)
-                put(&out, "?", 1);
+            // Bytes beyond ASCII are of an unknown encoding, control characters of no use; but left
+            // out, those would join two runs of digits to one that looks like a code.
+            bool unknown = (unsigned char)text[i] >= 0x80;
+            put(&out, is_printable(text[i]) ? text + i : unknown ? "?" : " ", 1);
             i++;
         }
     }

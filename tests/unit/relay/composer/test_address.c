@@ -23,6 +23,7 @@ static void accepts_what_kratos_accepts(void **state)
         {"-oQ@x", "-oQ@x", false},
         {"user@localhost", "user@localhost", false},
         {"user@example.com.", "user@example.com", false},
+        {"用户@例子.广告。", "用户@xn--fsqu00a.xn--4rr70v", true},
         {"zoë@example.com", "zoë@example.com", true},
         {"用户@例子.广告", "用户@xn--fsqu00a.xn--4rr70v", true},
         {"info@bücher.example", "info@xn--bcher-kva.example", false},

@@ -194,6 +194,24 @@ static void encodes_bodies(void **state)
     assert_holds(&out, "Content-Transfer-Encoding: base64\r\n\r\nxZENCi7FkQ0K");
 }
 
+static void begins_no_line_of_a_body_with_a_dot(void **state)
+{
+    (void)state;
+    struct mime_mail mail = sample();
+    char full[80];
+    for (size_t dots = 70; dots < sizeof(full); dots++) {
+        memset(full, '.', dots);
+        full[dots] = '\0';
+        mail.text = full;
+        mail.html = ".\n..\n.x\nx.\n.";
+        AUTO_BUFFER struct buffer out;
+        write_mail("no-reply@acme.example", &mail, &out);
+        assert_holds(&out, "\r\n=2E\r\n=2E.\r\n=2Ex\r\nx.\r\n=2E\r\n");
+        if (strstr(out.data, "\n."))
+            fail_msg("%s", out.data);
+    }
+}
+
 static void refuses_injection(void **state)
 {
     (void)state;
@@ -235,6 +253,7 @@ int main(void)
         cmocka_unit_test(folds_any_subject),
         cmocka_unit_test(writes_any_sender),
         cmocka_unit_test(encodes_bodies),
+        cmocka_unit_test(begins_no_line_of_a_body_with_a_dot),
         cmocka_unit_test(refuses_injection),
         cmocka_unit_test(refuses_a_mail_over_the_limit),
     };
