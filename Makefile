@@ -11,6 +11,7 @@ PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3
     python3-aiosmtpd strace procps postfix openssl
 PACKAGES_DEMO = python3 python3-aiosmtpd
 PACKAGES_BENCH = python3 procps
+PACKAGES_FUZZ = clang-14 libclang-rt-14-dev llvm-14 python3
 PACKAGES_LINT = clang-format clang-tidy cppcheck shellcheck python3
 
 PREFIX ?= /usr/local
@@ -26,6 +27,13 @@ INSTRUMENT = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omi
 else
 BUILD ?= build/release
 INSTRUMENT = -O2 -D_FORTIFY_SOURCE=3 -fzero-call-used-regs=used-gpr -ftrivial-auto-var-init=zero
+endif
+# FUZZ=1, with clang, adds what libFuzzer steers by.
+ifeq ($(FUZZ),1)
+CC = clang-14
+BUILD = build/fuzz
+INSTRUMENT = -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+    -fno-omit-frame-pointer
 endif
 # Dependency files name their objects as they were made, so a folder has one name.
 override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
@@ -154,6 +162,30 @@ $(BUILD)/tests/relay/composer/test_confine: TEST_WRAP = -Wl,--wrap=syscall
 .PHONY: probe
 probe: $(BUILD)/tests/composer-probe # build what the confinement is tried with
 
+# ---- fuzz targets: with libFuzzer where FUZZ=1, else with a main() that runs the corpus once -----
+FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_PROGRAMS = $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+fuzz_http_head_SIDE = relay
+fuzz_envelope_SIDE  = relay
+fuzz_frame_SIDE     = relay
+fuzz_reply_SIDE     = deliverer
+fuzz_side = $(or $($(1)_SIDE),composer)
+
+define fuzz_target
+$(BUILD)/fuzz/$(1): $(BUILD)/obj/tests/fuzz/$(1).o \
+    $(if $(filter 1,$(FUZZ)),,$(BUILD)/obj/tests/fuzz/replay.o) \
+    $(call archives,$($(call fuzz_side,$(1))_LIBS))
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(call link,$(call fuzz_side,$(1))) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer)
+$(BUILD)/obj/tests/fuzz/$(1).o: PKG = $($(call fuzz_side,$(1))_PKG)
+endef
+$(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_target,$(target))))
+
+.PHONY: fuzz-programs
+fuzz-programs: $(FUZZ_PROGRAMS)
+unit: $(if $(filter 1,$(SANITIZE)),$(FUZZ_PROGRAMS))
+
 # ---- bench programs: they use the frames of relay/base and nothing else of ours ------------------
 BENCH_PROGRAMS = $(BUILD)/bench/load $(BUILD)/bench/compose $(BUILD)/bench/disk
 bench_LIBS = relay/base
@@ -194,8 +226,9 @@ PACKAGES_deps-build = $(PACKAGES_BUILD)
 PACKAGES_deps-check = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_CHECK)
 PACKAGES_deps-demo  = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_DEMO)
 PACKAGES_deps-bench = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_BENCH)
+PACKAGES_deps-fuzz  = $(PACKAGES_BUILD) $(PACKAGES_FUZZ)
 PACKAGES_deps-lint  = $(PACKAGES_BUILD) $(PACKAGES_LINT)
-DEPS = deps-build deps-check deps-demo deps-bench deps-lint
+DEPS = deps-build deps-check deps-demo deps-bench deps-fuzz deps-lint
 
 .PHONY: deps $(DEPS)
 deps: deps-check ## install what building and checking needs and Debian has (deps-build: building alone)
@@ -232,6 +265,21 @@ bench: deps-bench ## measure, beside this machine's own limits
 	$(build) all bench-programs
 	$(PYTHON) bench/bench.py --build $(BUILD)
 
+FUZZ_SECONDS = 60
+.PHONY: fuzz
+fuzz: deps-fuzz ## feed every parser of strangers' bytes by libFuzzer, FUZZ_SECONDS (60) each
+	$(build) FUZZ=1 BUILD=build/fuzz fuzz-programs
+	$(PYTHON) tests/fuzz/run.py --build build/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_ONLY)
+
+ATTACK_SECONDS = 60
+ATTACK_REQUESTS = 20000
+.PHONY: attack
+attack: deps-check ## besiege the relay for ATTACK_SECONDS (60), then send ATTACK_REQUESTS odd requests
+	$(build) BUILD=build/release all
+	$(build) SANITIZE=1 BUILD=build/sanitize all
+	$(PYTHON) tests/attack/siege.py --build build/release --seconds $(ATTACK_SECONDS)
+	$(PYTHON) tests/attack/raw_requests.py --build build/sanitize --requests $(ATTACK_REQUESTS)
+
 .PHONY: docker
 docker: ## build the container image courier-relay
 	docker build -t courier-relay .
@@ -247,7 +295,7 @@ install: all ## install below PREFIX (/usr/local); DESTDIR is for packagers
 	install -D -m 644 -t $(SHARE)/jsonnet jsonnet/*.jsonnet
 	install -D -m 644 -t $(SHARE)/jsonnet/samples jsonnet/samples/*.json
 
-C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],$(FOLDERS) bench tests/unit \
+C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],$(FOLDERS) bench tests/fuzz tests/unit \
     $(addprefix tests/unit/,$(FOLDERS)))))
 SHELL_FILES = .ci/run $(wildcard tests/*/*.sh deploy/*.sh)
 
