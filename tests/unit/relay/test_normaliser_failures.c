@@ -143,6 +143,20 @@ static void a_stored_mail_that_takes_too_long_is_tried_again(void **state)
     assert_row(fixture, id, MESSAGE_PARKED, "compose_timeout");
 }
 
+// What a second try says of the payload counts, not what befell the first one.
+static void the_cause_is_that_of_the_last_try_that_answered(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    receive(fixture, id);
+    end_request(0, DIED);
+    answer(1, mail_with("park", "no_content"));
+    assert_int_equal(last_task(), COMPOSE_FALLBACK);
+    answer(2, mail_with("park", "no_recipient"));
+    settle_down(fixture);
+    assert_row(fixture, id, MESSAGE_PARKED, "no_content");
+}
+
 // ---- one after the other ----------------------------------------------------------------------
 
 static void after_so_many_failures_the_normaliser_is_left_alone(void **state)
@@ -160,6 +174,23 @@ static void after_so_many_failures_the_normaliser_is_left_alone(void **state)
     answer(count, mail_with("park", "no_recipient"));
     settle_down(fixture);
     assert_row(fixture, id, MESSAGE_PARKED, "normaliser_down");
+}
+
+// Kratos' own text is of no use to one mail of several.
+static void one_of_several_mails_asks_it_all_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    quiet();
+    for (int i = 0; i < ROUTE_FAILURES_MAX; i++)
+        receive_failing(fixture, TIMED_OUT);
+    struct job *job = job_create("any", "kratos", "{}", 2);
+    for (int is_part = 1; is_part >= 0; is_part--) {
+        job->is_part = is_part;
+        job->request.task = COMPOSE_PAYLOAD;
+        admission_choose(fixture->dispatcher, &job->request);
+        assert_int_equal(job->request.task, is_part ? COMPOSE_PAYLOAD : COMPOSE_FALLBACK);
+    }
+    job_destroy(job);
 }
 
 static void what_says_nothing_of_the_normaliser_is_not_counted(void **state)
@@ -242,7 +273,9 @@ int main(void)
         DISPATCHER_TEST(a_fallback_that_fails_is_not_tried_again),
         DISPATCHER_TEST(a_second_try_keeps_count_of_the_time),
         DISPATCHER_TEST(a_stored_mail_that_takes_too_long_is_tried_again),
+        DISPATCHER_TEST(the_cause_is_that_of_the_last_try_that_answered),
         DISPATCHER_TEST(after_so_many_failures_the_normaliser_is_left_alone),
+        DISPATCHER_TEST(one_of_several_mails_asks_it_all_the_same),
         DISPATCHER_TEST(what_says_nothing_of_the_normaliser_is_not_counted),
         DISPATCHER_TEST(a_success_starts_the_count_anew),
         DISPATCHER_TEST(a_second_try_is_spared_as_well),
