@@ -204,8 +204,13 @@ static void what_says_nothing_of_the_normaliser_is_not_counted(void **state)
     for (int i = 1; i < ROUTE_FAILURES_MAX; i++)
         receive_failing(fixture, TIMED_OUT);
     admit(fixture, queue_now_ms(fixture->queue), mail_with("park", "unparseable"), id);
+    receive_failing(fixture, UNKNOWN_ROUTE);
     receive(fixture, id);
     assert_int_equal(last_task(), COMPOSE_PAYLOAD); // one failure is missing
+    quiet();
+    end_request(seen.request_count - 1, TIMED_OUT);
+    receive(fixture, id);
+    assert_int_equal(last_task(), COMPOSE_FALLBACK);
 }
 
 static void a_success_starts_the_count_anew(void **state)
