@@ -6,7 +6,7 @@
 
 enum {
     DRAIN_MS = 1000,
-    DRAIN_BYTES = 1024 * 1024,
+    DRAIN_BYTES = 4 * 1024 * 1024, // what is worth a 413 to its sender
     READ_BYTES = 16 * 1024,
 };
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HTTP_DRAIN_SOCKETS = 32 };
+enum { HTTP_DRAIN_SOCKETS = 64 };
 
 struct http_drain {
     struct {
