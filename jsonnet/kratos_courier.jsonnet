@@ -44,21 +44,24 @@ local wishes = 'template_data.transient_payload|' + traits +
 
 local languages = 'lang|language|locale|default_language|preferred_language|lang.0|language.0|locale.0';
 
-// Never null, so that it can be looked for among own_codes.
-local template = text('template_type|TemplateType|"unknown"');
+local template = 'template_type|TemplateType';
+local codes_of(type) = if type in own_codes then own_codes[type] else codes;
+
+// A route's default takes the place of null only.
+local null_if_empty(array) = if std.primitiveEquals(std.length(array), 0) then null else array;
 
 function(payload) {
   channel: text('message_type|"email"'),
-  template: template,
+  template: text(template),
   to: text('recipient|Recipient|to|template_data.to|TemplateData.To'),
   data: {
-    code: six_digits(text_in(data, if template in own_codes then own_codes[template] else codes), number(numbers)),
+    code: six_digits(text_in(data, codes_of(text(template + '|""'))), number(numbers)),
     url: text_in(data, 'recovery_url|verification_url|RecoveryURL|VerificationURL'),
     name: text_in(traits, names),
     at: text('template_data.changed_at|template_data.added_at'),
     request_url: text('template_data.request_url'),
   },
-  locales: texts_in(wishes, languages),
+  locales: null_if_empty(texts_in(wishes, languages)),
   accept_language: text('request_headers.Accept-Language.0|request_headers.Accept-Language'),
   timezone: text_in(wishes, 'timezone|time_zone|zoneinfo|tz'),
   identity_id: text('template_data.identity.id|TemplateData.Identity.id'),

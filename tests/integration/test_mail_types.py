@@ -1,9 +1,11 @@
 """Every type of e-mail that Kratos sends, in every language, parsed back by Python's email."""
+import json
 import re
 from html import unescape
 
 import payloads
 import pytest
+import relay as harness
 import sink as sink_module
 
 LANGUAGES = ("en", "hu", "de")
@@ -105,3 +107,15 @@ def test_markup_in_kratos_own_text_of_an_unknown_type_is_escaped(relay, sink):
         relay.accept(made)
         mail, = sink.wait_for(1)
     assert "<script>" not in mail.text("html") and "1 &lt; 2" in mail.text("html")
+
+
+def test_a_routes_default_language_is_for_who_has_none(start_relay, sink):
+    normaliser = str(harness.ROOT / "jsonnet/kratos_courier.jsonnet")
+    routes = {"tenant": {"path": "/tenant", "normaliser": normaliser,
+                         "defaults": {"locales": ["de"]}}}
+    with start_relay(sink, routes=json.dumps(routes)) as relay:
+        for language, path in (("hu", "/tenant"), (None, "/tenant"), (None, "/kratos/webhook")):
+            answer = relay.post(payloads.login_code(language=language), path=path)
+            assert answer.status == 200
+        sink.wait_for(3)
+    assert sorted(mail.language for mail in sink.accepted) == ["de", "en", "hu"]

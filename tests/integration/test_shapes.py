@@ -25,7 +25,7 @@ REASONS = {None, "unparseable", "no_recipient", "bad_recipient", "no_content", "
 LEFTOVERS = re.compile(r"\bnull\b|undefined|\[object|\{\}|\[\]|\bNone\b|\{\{|\ufffd|x{65}")
 
 
-# ---- rows that no system makes ---------------------------------------------------------------------
+# ---- rows that no system makes -----------------------------------------------------------------
 
 def with_traits(traits, name, locale="de"):
     payload, want = raw("login_code_valid")
@@ -221,7 +221,7 @@ def by_hand():
               {"from": "Acme", "to": "+36301234567", "body": "123456"}, want)
 
 
-# ---- files -------------------------------------------------------------------------------------------
+# ---- files ---------------------------------------------------------------------------------------
 
 def primary(tag):
     return re.split("[-_]", tag.lower())[0]
@@ -267,7 +267,7 @@ def files():
             yield row_of_file(name, path)
 
 
-# ---- running and checking ------------------------------------------------------------------------------
+# ---- running and checking ------------------------------------------------------------------------
 
 def post(relay, sink, rows, one_by_one):
     """The rows' ids. One by one where a row would take the place of another that still waits."""

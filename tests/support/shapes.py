@@ -275,8 +275,8 @@ def is_understood(path, key):
         path[0] == "template_data" and re.fullmatch(r"[A-Z]\w+Code|(Recovery|Verification)URL", key))
 
 
-def odd_keys():
-    for template in TYPES:
+def odd_keys(only=None):
+    for template in [only] if only else TYPES:
         for path, rule in fields_of(template, RAW_FIELDS).items():
             for change in (pascal, camel):
                 key = change(path[-1])
