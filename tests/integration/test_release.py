@@ -1,10 +1,13 @@
 """What was parked goes out once what was in its way is mended: `courier-relay queue release`."""
 import concurrent.futures
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import tempfile
@@ -109,6 +112,21 @@ def test_a_parked_payload_goes_out_once_its_normaliser_is_mended(broken, sink):
     assert len(sink.mails) == 1
     says = release(broken, message_id, status=1)[message_id]
     assert says["error"] == "is sent, not parked or held" and not says["released"]
+
+
+def test_a_normaliser_that_was_mended_by_a_reload_is_asked_again(broken, sink):
+    """Also where it had failed so often that nobody asked it any more."""
+    made = [hidden() for _ in range(6)]
+    ids = [parked(broken, one) for one in made]
+    broken.wait_for("normaliser_down")
+    # A reload takes what composes every sample.
+    shipped = (harness.ROOT / "jsonnet/kratos_courier.jsonnet").read_text()
+    assert "text('recipient|" in shipped
+    use(broken, shipped.replace("text('recipient|", "text('whom|recipient|"))
+    broken.process.send_signal(signal.SIGHUP)
+    broken.wait_for("reloaded")
+    assert set(release(broken, "--state", "parked", "--yes")) == set(ids)
+    assert {mail.recipient for mail in sink.wait_for(6)} == {one["whom"] for one in made}
 
 
 def test_what_nothing_was_mended_for_is_parked_again(broken, sink):
@@ -274,6 +292,19 @@ def test_operators_are_told_what_to_do_about_a_parked_message(broken):
     reason = broken.state(message_id)["reason"]
     assert [row["id"] for row in broken.queue_list("--reason", reason)] == [message_id]
     assert broken.queue_list("--reason", "damaged") == []
+
+
+def test_what_has_lost_its_body_to_time_is_not_released(broken):
+    message_id = parked(broken, hidden())
+    broken.stop()
+    with contextlib.closing(sqlite3.connect(broken.queue_dir / "queue.db")) as database, database:
+        database.execute("UPDATE message SET body = NULL, body_form = 0")  # as the sweep does
+    broken.start()
+    shown = broken.command("queue", "show", message_id).stdout
+    assert "what to do: nothing, its body was dropped" in shown
+    says = release(broken, message_id, status=1)[message_id]
+    assert "its body was dropped" in says["error"]
+    assert broken.state(message_id)["state"] == "parked"
 
 
 def test_without_a_daemon_it_says_so_and_75(broken):

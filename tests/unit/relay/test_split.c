@@ -170,6 +170,34 @@ static void where_none_can_go_the_known_places_are_looked_at(void **state)
     assert_payload(fixture, id, id);
 }
 
+static void however_it_was_parked_it_is_composed_anew_from_its_payload(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const reasons[] = {"unparseable", "not_canonical",       "no_recipient",
+                                          "no_content",  "unsupported_channel", "bad_recipient"};
+    seen.slots = 1;
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        char id[QUEUE_ID_SIZE];
+        size_t request = seen.request_count;
+        admit(fixture, queue_now_ms(fixture->queue), mail_with("park", reasons[i]), id);
+        if (seen.request_count > request + 1) // the fallback, which finds no more
+            answer(request + 1, mail_with("park", reasons[i]));
+        settle_down(fixture);
+        assert_int_equal(row_of(fixture, id).state, MESSAGE_PARKED);
+        assert_payload(fixture, id, id);
+        request = seen.request_count;
+        release_it(fixture, id);
+        assert_int_equal(seen.request_count, request + 1);
+        assert_int_equal(seen.requests[request]->task, COMPOSE_PAYLOAD);
+        assert_memory_equal(seen.requests[request]->blob, id, seen.requests[request]->blob_size);
+        answer(request, mail_in("code", LIFETIME_MS));
+        settle_down(fixture);
+        end(i, DELIVERY_SENT);
+        settle_down(fixture);
+        assert_row(fixture, id, MESSAGE_SENT, "");
+    }
+}
+
 static void what_is_released_is_looked_for_at_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -204,6 +232,7 @@ int main(void)
         DISPATCHER_TEST(a_part_that_is_no_longer_made_ends),
         DISPATCHER_TEST(a_part_is_parked_again_and_never_falls_back),
         DISPATCHER_TEST(where_none_can_go_the_known_places_are_looked_at),
+        DISPATCHER_TEST(however_it_was_parked_it_is_composed_anew_from_its_payload),
         DISPATCHER_TEST(what_is_released_is_looked_for_at_once),
     };
     return cmocka_run_group_tests_name("split", tests, NULL, NULL);
