@@ -117,9 +117,11 @@ static void print_wrong_state(struct session *session, const char *id)
         return;
     }
     const char *advice = message_view_advice(&message); // only of what was set aside
-    if (!advice)
-        snprintf(text, sizeof(text), "is %s, not parked or held",
-                 message_state_name(message.state));
+    if (advice && message.has_body) {
+        print(session, id, "was just released by somebody else, and set aside again");
+        return;
+    }
+    snprintf(text, sizeof(text), "is %s, not parked or held", message_state_name(message.state));
     print(session, id, advice ? advice : text);
 }
 

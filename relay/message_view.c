@@ -57,10 +57,11 @@ json_t *message_view(struct queue_reader *reader, const struct queue_message *me
 static const struct {
     const char *reason, *advice;
 } ADVICE[] = {
-    {"unparseable", "its payload is no JSON: mend what sends it"},
-    {"unsupported_channel", "this version sends e-mail only"},
+    {"unparseable", "mend what sends it (its payload is no JSON)"},
+    {"unsupported_channel", "let the normaliser give it an e-mail address (nothing else is sent)"},
+    {"unknown_route", "configure its route again"},
     {"no_content", "give its type a template, or let Kratos send its own texts"},
-    {"damaged", "its body does not open: bring back the queue's key or an undamaged folder"},
+    {"damaged", "bring back the queue's key or an undamaged folder (its body does not open)"},
 };
 
 const char *message_view_advice(const struct queue_message *message)
@@ -70,7 +71,7 @@ const char *message_view_advice(const struct queue_message *message)
     if (!message->has_body)
         return "its body was dropped when its time was over: it cannot be sent any more";
     if (message->state == MESSAGE_HELD)
-        return "an operator holds it";
+        return "ask whoever holds it";
     for (size_t i = 0; i < sizeof(ADVICE) / sizeof(ADVICE[0]); i++)
         if (strcmp(message->reason, ADVICE[i].reason) == 0)
             return ADVICE[i].advice;

@@ -10,7 +10,8 @@
 // unknown. Never the body. The caller json_decref()s it; NULL: no memory.
 json_t *message_view(struct queue_reader *reader, const struct queue_message *message);
 
-// What an operator can do about a message that was set aside, one sentence; NULL for any other.
+// What an operator can do about a message that was set aside before it is released, or, where it
+// has no body any more, why nothing can be done; NULL for any other.
 const char *message_view_advice(const struct queue_message *message);
 
 // {started_at, ended_at, smarthost, outcome, reply_code, enhanced_code, reply_text}.
