@@ -31,11 +31,13 @@ struct composer_events {
 // Fields are for reading.
 struct composer_child {
     enum composer_state state;
-    int64_t since_ms; // CLOCK_BOOTTIME: when the state began
-    int64_t limit_ms; // LOADING, BUSY: when it is killed
-    bool timed_out;   // it was killed for that
-    json_t *ready;    // the frame, once it came
-    json_t *faults;   // an array of {where, what}: why it could not load; else NULL
+    int64_t since_ms;      // CLOCK_BOOTTIME: when the state began
+    int64_t limit_ms;      // LOADING, BUSY: when it is killed
+    bool timed_out;        // it was killed for that
+    int64_t for_ms;        // BUSY: what it was given; 0: and given again
+    int64_t cpu_before_ms; // processor time it had used when it was asked
+    json_t *ready;         // the frame, once it came
+    json_t *faults;        // an array of {where, what}: why it could not load; else NULL
     const struct composer_events *events;
     void *context;
     struct child *child;
@@ -55,7 +57,9 @@ void composer_child_kill(struct composer_child *composer);
 void composer_child_hand_over(struct composer_child *composer, const struct composer_events *events,
                               void *context);
 
-// IDLE -> BUSY. It is killed where it has not answered in for_ms. False: too large for a frame.
+// IDLE -> BUSY. It is killed where it has not answered in for_ms; or in twice that, where it was
+// the machine that let it wait: by then it had used less than half of for_ms of a processor.
+// False: too large for a frame.
 bool composer_child_ask(struct composer_child *composer, const json_t *header, const void *blob,
                         size_t blob_size, int64_t for_ms, struct error *err);
 

@@ -38,8 +38,10 @@ static inline void stand_in_obey(const char *word, const char *blob, const char 
 {
     if (strcmp(word, "die") == 0)
         _exit(3);
-    if (strcmp(word, "hang") == 0)
+    if (strcmp(word, "sleep") == 0)
         pause();
+    for (volatile bool hangs = strcmp(word, "hang") == 0; hangs;)
+        continue;
     // Until the test opens the other end of the pipe that the blob names.
     if (strcmp(word, "wait") == 0)
         close(open(blob, O_RDONLY | O_CLOEXEC));

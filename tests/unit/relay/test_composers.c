@@ -84,6 +84,17 @@ static void a_second_try_has_what_is_left_of_the_time(void **state)
     assert_true(again.spent_ms >= 1000 && again.spent_ms < 1950);
 }
 
+// One that uses no processor is not at fault as long as it could be the machine's.
+static void one_that_gets_no_processor_has_twice_the_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compose_request sleeping = request_of("sleep");
+    composers_submit(fixture->composers, &sleeping);
+    wait_for(fixture, 1);
+    assert_int_equal(fixture->outcomes[0].end, COMPOSE_TIMED_OUT);
+    assert_true(sleeping.spent_ms >= 2000);
+}
+
 static void time_spent_is_counted_whatever_the_end(void **state)
 {
     struct fixture *fixture = *state;
@@ -167,6 +178,7 @@ int main(int argc, char **argv)
         COMPOSERS_TEST(what_kills_a_composer_costs_only_itself),
         COMPOSERS_TEST(a_hanging_payload_does_not_hold_the_others_up),
         COMPOSERS_TEST(a_second_try_has_what_is_left_of_the_time),
+        COMPOSERS_TEST(one_that_gets_no_processor_has_twice_the_time),
         COMPOSERS_TEST(time_spent_is_counted_whatever_the_end),
         COMPOSERS_TEST(the_normaliser_can_be_taken_away_at_the_last_moment),
         COMPOSERS_TEST(a_composer_is_told_the_route),
