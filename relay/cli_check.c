@@ -154,8 +154,10 @@ static bool compose_route(struct check *check, const struct config_route *route)
 static void compose_routes(struct check *check)
 {
     for (size_t i = 0; i < check->config->route_count; i++)
-        if (!compose_route(check, &check->config->routes[i]))
+        if (!compose_route(check, &check->config->routes[i])) {
+            cli_complain("no composer is left: what comes after that sample was not tried");
             return;
+        }
 }
 
 int cli_check(int argc, char **argv)

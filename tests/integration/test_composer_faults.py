@@ -193,7 +193,7 @@ def test_check_prints_what_each_route_makes_of_its_samples(start_relay, sink, no
     config.write_text(json.dumps({"routes": {
         "orders": {"path": "/orders", "normaliser": str(normaliser), "samples": str(samples)},
         "plain": {"path": "/plain", "normaliser": str(normaliser)}}}))
-    relay = start_relay(sink)
+    relay = start_relay(sink, build=harness.RELEASE_BUILD)
     relay.folder.mkdir()
     said = relay.command("check", "--config", str(config)).stdout
     assert f"route orders: {normaliser}\n" in said
@@ -208,6 +208,10 @@ def test_check_prints_what_each_route_makes_of_its_samples(start_relay, sink, no
         done = relay.command("check", "--config", str(config), status=1)
         assert complaint in done.stderr
         assert "the code is" not in done.stderr + done.stdout
+    (samples / "bad.json").write_text(json.dumps(mischief("memory at once")))
+    done = relay.command("check", "--config", str(config), status=1)
+    assert f"{normaliser}: the composer has ended, for bad.json" in done.stderr
+    assert "was not tried" in done.stderr
 
 
 def test_nothing_to_send_ends_as_cancelled(start_relay, sink, normaliser):
