@@ -317,6 +317,24 @@ def test_the_answer_table_and_what_becomes_of_the_connection(asked, name):
         assert (answer[1].get("Connection") == "close") != kept
 
 
+@pytest.mark.parametrize("extra", [
+    b"X-Other: " + b"a" * 15000, b"X-Other: " + b"a" * 20000,
+    b"\r\n".join(b"X-Other-%d: %s" % (number, b"b" * 100) for number in range(120)),
+    b"X-Empty:\r\nX-Blank:   \t \r\nX-Bytes: \xc3\xa9\xff\r\nCookie: a=b; c=\"d\"; e"],
+    ids=["15k", "20k", "120", "odd"])
+@pytest.mark.parametrize("piece", [1 << 20, 700])
+def test_an_honest_head_is_accepted_however_long_and_in_however_many_pieces(asked, extra, piece):
+    body = payloads.as_bytes(payloads.login_code())
+    request = GOOD + extra + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with Client(asked.port) as client:
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(2):  # the second one on a kept connection
+            for at in range(0, len(request), piece):
+                client.say(request[at:at + piece])
+            answer = client.hear()
+            assert answer and answer[0] == 200, answer
+
+
 def test_a_body_that_is_cut_off_leaves_nothing(relay):
     with relay:
         for cut in (GOOD + b"Content-Length: 20\r\n\r\n{\"a\"", GOOD + CHUNKED + b"\r\n20\r\n{\"a\"",

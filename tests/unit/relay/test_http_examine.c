@@ -65,90 +65,80 @@ static struct http_verdict examine(const struct routes *routes, const struct pos
 
 #define JSON "application/json"
 
+static const struct check {
+    struct post post;
+    enum http_reply reply;
+    const char *reason, *key_name;
+    bool is_admitted;
+} checks[] = {
+    {{"POST", "/kratos/webhook", "key-of-kratos", JSON, "1000"},
+     REPLY_ACCEPTED,
+     NULL,
+     "kratos",
+     true},
+    {{"POST", "/kratos/webhook", "key-of-kratos", JSON, NULL},
+     REPLY_ACCEPTED,
+     NULL,
+     "kratos",
+     true},
+    {{"POST", "/crm", "key-of-crm", JSON, "2"}, REPLY_ACCEPTED, NULL, "crm", true},
+    {{"POST", "/crm", "key-of-kratos", JSON, "2"},
+     REPLY_UNAUTHORIZED,
+     "key_not_allowed",
+     "kratos",
+     false},
+    {{"POST", "/kratos/webhook", "key-of-old", JSON, "2"},
+     REPLY_UNAUTHORIZED,
+     "key_expired",
+     "old",
+     false},
+    {{"POST", "/kratos/webhook", "key-of-none", JSON, "2"},
+     REPLY_UNAUTHORIZED,
+     "key_unknown",
+     NULL,
+     false},
+    {{"POST", "/kratos/webhook", "", JSON, "2"}, REPLY_UNAUTHORIZED, "key_unknown", NULL, false},
+    {{"POST", "/kratos/webhook", NULL, JSON, "2"}, REPLY_UNAUTHORIZED, "key_missing", NULL, false},
+    // A key is asked for before anything else is said of the request.
+    {{"POST", "/kratos/webhook", NULL, "text/plain", "9999"},
+     REPLY_UNAUTHORIZED,
+     "key_missing",
+     NULL,
+     false},
+    {{"POST", "/kratos/webhook", "key-of-kratos", "text/plain", "2"},
+     REPLY_WRONG_TYPE,
+     "unsupported_media_type",
+     "kratos",
+     true},
+    {{"POST", "/kratos/webhook", "key-of-kratos", JSON, "1001"},
+     REPLY_TOO_LARGE,
+     "too_large",
+     "kratos",
+     true},
+    {{"PUT", "/kratos/webhook", "key-of-kratos", JSON, "2"},
+     REPLY_WRONG_METHOD,
+     "method_not_allowed",
+     NULL,
+     false},
+    {{"POST", "/nowhere", "key-of-kratos", JSON, "2"}, REPLY_NOT_FOUND, "not_found", NULL, false},
+    {{"POST", "/kratos/webhook", "key-of-kratos", JSON, "x"},
+     REPLY_BAD_REQUEST,
+     "bad_request",
+     NULL,
+     false},
+    {{"GET", "/health/live", NULL, NULL, NULL}, REPLY_HEALTHY, NULL, NULL, false},
+    {{"GET", "/health/ready", NULL, NULL, NULL}, REPLY_NOT_READY, NULL, NULL, false},
+};
+
 static void each_check_has_its_answer_and_its_cause(void **state)
 {
-    static const struct {
-        struct post post;
-        enum http_reply reply;
-        const char *reason, *key_name;
-        bool is_admitted;
-    } cases[] = {
-        {{"POST", "/kratos/webhook", "key-of-kratos", JSON, "1000"},
-         REPLY_ACCEPTED,
-         NULL,
-         "kratos",
-         true},
-        {{"POST", "/kratos/webhook", "key-of-kratos", JSON, NULL},
-         REPLY_ACCEPTED,
-         NULL,
-         "kratos",
-         true},
-        {{"POST", "/crm", "key-of-crm", JSON, "2"}, REPLY_ACCEPTED, NULL, "crm", true},
-        {{"POST", "/crm", "key-of-kratos", JSON, "2"},
-         REPLY_UNAUTHORIZED,
-         "key_not_allowed",
-         "kratos",
-         false},
-        {{"POST", "/kratos/webhook", "key-of-old", JSON, "2"},
-         REPLY_UNAUTHORIZED,
-         "key_expired",
-         "old",
-         false},
-        {{"POST", "/kratos/webhook", "key-of-none", JSON, "2"},
-         REPLY_UNAUTHORIZED,
-         "key_unknown",
-         NULL,
-         false},
-        {{"POST", "/kratos/webhook", "", JSON, "2"},
-         REPLY_UNAUTHORIZED,
-         "key_unknown",
-         NULL,
-         false},
-        {{"POST", "/kratos/webhook", NULL, JSON, "2"},
-         REPLY_UNAUTHORIZED,
-         "key_missing",
-         NULL,
-         false},
-        // A key is asked for before anything else is said of the request.
-        {{"POST", "/kratos/webhook", NULL, "text/plain", "9999"},
-         REPLY_UNAUTHORIZED,
-         "key_missing",
-         NULL,
-         false},
-        {{"POST", "/kratos/webhook", "key-of-kratos", "text/plain", "2"},
-         REPLY_WRONG_TYPE,
-         "unsupported_media_type",
-         "kratos",
-         true},
-        {{"POST", "/kratos/webhook", "key-of-kratos", JSON, "1001"},
-         REPLY_TOO_LARGE,
-         "too_large",
-         "kratos",
-         true},
-        {{"PUT", "/kratos/webhook", "key-of-kratos", JSON, "2"},
-         REPLY_WRONG_METHOD,
-         "method_not_allowed",
-         NULL,
-         false},
-        {{"POST", "/nowhere", "key-of-kratos", JSON, "2"},
-         REPLY_NOT_FOUND,
-         "not_found",
-         NULL,
-         false},
-        {{"POST", "/kratos/webhook", "key-of-kratos", JSON, "x"},
-         REPLY_BAD_REQUEST,
-         "bad_request",
-         NULL,
-         false},
-        {{"GET", "/health/live", NULL, NULL, NULL}, REPLY_HEALTHY, NULL, NULL, false},
-        {{"GET", "/health/ready", NULL, NULL, NULL}, REPLY_NOT_READY, NULL, NULL, false},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct http_verdict got = examine(*state, &cases[i].post);
-        if (got.reply != cases[i].reply || got.is_admitted != cases[i].is_admitted)
+    for (size_t i = 0; i < COUNT(checks); i++) {
+        const struct check *check = &checks[i];
+        const struct http_verdict got = examine(*state, &check->post);
+        if (got.reply != check->reply || got.is_admitted != check->is_admitted)
             fail_msg("case %zu: %s", i, http_reply_name(got.reply));
-        const char *const texts[][2] = {{got.reason, cases[i].reason},
-                                        {got.key_name, cases[i].key_name}};
+        const char *const texts[][2] = {{got.reason, check->reason},
+                                        {got.key_name, check->key_name}};
         for (size_t j = 0; j < COUNT(texts); j++) {
             if (!texts[j][1])
                 assert_null(texts[j][0]);
