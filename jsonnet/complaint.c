@@ -99,6 +99,7 @@ static const char *runtime_kind(const char *message)
         {"overflow", "number overflow"},
         {"[json.exception", "std.parseJson of what is no JSON"},
         {"the normaliser's result", "the result cannot be written as JSON"},
+        {"the result is too large", "the result is larger than 2 MiB"},
         {"the normaliser is no function", "a normaliser must be a function of the payload"},
         {"paths must be a string", "paths must be a string"},
         {"native extensions can only take", "a native takes no arrays, objects and functions"},

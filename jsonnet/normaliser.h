@@ -21,7 +21,8 @@
 
 #include "relay/base/error.h"
 
-#define NORMALISER_SIZE_MAX (1024 * 1024) // of a text
+#define NORMALISER_SIZE_MAX (1024 * 1024)       // bytes of a text
+#define NORMALISER_RESULT_MAX (2 * 1024 * 1024) // bytes of what one payload is made into, as JSON
 
 struct normaliser_source {
     char *text; // never written to
@@ -46,8 +47,9 @@ bool normaliser_check(const struct normaliser_source *source, struct error *err)
 
 // Evaluates the normalisers (count > 0, each passed normaliser_check()) until next() returns
 // NULL: true. False with ERR_INPUT: a text does not compile or is no function; or it threw on the
-// payload that next() gave last (ret_in_payload true) - call again to go on with the next
-// payload. The message is "FILE:LINE:COLUMN: what", with no value of a payload.
+// payload that next() gave last, or made more of it than NORMALISER_RESULT_MAX (ret_in_payload
+// true) - call again to go on with the next payload. The message is "FILE:LINE:COLUMN: what", with
+// no value of a payload.
 bool normaliser_run(const struct normaliser_source *sources, size_t count,
                     const struct normaliser_io *io, bool *ret_in_payload, struct error *err);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "jsonnet/normaliser.h"
 #include "jsonnet/payload.h"
@@ -369,9 +370,24 @@ static void session_finish(struct session *session)
     frame_reader_finish(&session->reader);
 }
 
+// Left to itself, jansson takes clock and process id where it cannot open /dev/urandom; a stranger
+// who guesses them could choose keys that all fall into one bucket.
+static bool seed_hashes(struct error *err)
+{
+    uint32_t seed = 0;
+    while (seed == 0) {
+        if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+            return error_errno(err, ERR_IO, "getrandom");
+    }
+    json_object_seed(seed);
+    return true;
+}
+
 enum session_end session_serve(int fd, struct error *err)
 {
     struct session session = {.fd = fd, .state = SESSION_COLD, .err = err};
+    if (!seed_hashes(err))
+        return SESSION_BROKEN;
     frame_reader_init(&session.reader);
     while (session.state != SESSION_OVER) {
         json_t *header;

@@ -397,6 +397,27 @@ def test_what_a_normaliser_may_return(start, tmp_path):
     assert compose(child, {"result": good})[0]["mails"][0]["park"] is None
 
 
+@pytest.mark.parametrize("result, reason, detail", [
+    ("double('0123456789', 18)", "normaliser_failed", ": the result is larger than 2 MiB"),
+    ("payload { data: double('0123456789', 18) }", "normaliser_failed",
+     ": the result is larger than 2 MiB"),
+    ("std.makeArray(1000, function(i) payload)", "compose_failed", "more than 16 mails"),
+    ("local nest(n) = [nest(n - 1)]; nest(1000)", "normaliser_failed",
+     "max stack frames exceeded"),
+])
+def test_too_large_a_result_costs_that_payload_alone(start, tmp_path, result, reason, detail):
+    path = tmp_path / "normaliser.jsonnet"
+    path.write_text("local double(s, n) = if n == 0 then s else double(s + s, n - 1);\n"
+                    f"function(payload) if payload.large then {result} else payload")
+    child = start(normaliser=path)
+    good = {"template": "login_code_valid", "to": "a@example.com", "data": {"code": "123456"}}
+    for _ in range(2):
+        header, _ = compose(child, {**good, "large": True})
+        assert (header["op"], header["reason"]) == ("failed", reason)
+        assert detail in header["detail"]
+        assert compose_one(child, {**good, "large": False})[0]["park"] is None
+
+
 def test_the_example_of_the_documentation(start, tmp_path):
     text = (harness.ROOT / "docs/normaliser.md").read_text()
     path = tmp_path / "example.jsonnet"

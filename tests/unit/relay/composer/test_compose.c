@@ -166,6 +166,61 @@ static void parks_what_cannot_be_a_mail(void **state)
     }
 }
 
+// Every result of an operator's function that is not as it should be: what comes of it.
+static void has_an_outcome_for_every_wrong_result(void **state)
+{
+    static const struct {
+        const char *change;
+        const char *park; // NULL: it goes
+        const char *detail;
+    } cases[] = {
+        {"{\"to\":[\"a@b.example\",\"c@d.example\"]}", "not_canonical", "to is no text"},
+        {"{\"to\":[\"a@b.example\"]}", "not_canonical", "to is no text"},
+        {"{\"to\":{\"email\":\"a@b.example\"}}", "not_canonical", "to is no text"},
+        {"{\"to\":5}", "not_canonical", "to is no text"},
+        {"{\"to\":\"a@b.example,c@d.example\"}", "bad_recipient", NULL},
+        {"{\"to\":\"a@b.example, c@d.example\"}", "bad_recipient", NULL},
+        {"{\"to\":\"a@b.example;c@d.example\"}", "bad_recipient", NULL},
+        {"{\"to\":\"a@b.example c@d.example\"}", "bad_recipient", NULL},
+        {"{\"to\":\"a@b.example\\r\\nBcc: c@d.example\"}", "bad_recipient", NULL},
+        {"{\"to\":\"a@b.example>,<c@d.example\"}", "bad_recipient", NULL},
+        {"{\"to\":\"nobody\"}", "bad_recipient", NULL},
+        {"{\"channel\":\"fax\"}", "not_canonical", "channel is none of email, sms and http"},
+        {"{\"channel\":\"Email\"}", "not_canonical", "channel is none of email, sms and http"},
+        {"{\"channel\":[\"email\"]}", "not_canonical", "channel is no text"},
+        {"{\"channel\":null}", NULL, NULL},
+        {"{\"template\":null}", "no_content", NULL},
+        {"{\"template\":[\"login_code_valid\"]}", "no_content", NULL},
+        {"{\"data\":\"750046\"}", "not_canonical", "data is no object"},
+        {"{\"data\":[]}", "not_canonical", "data is no object"},
+        {"{\"data\":{\"code\":null}}", "no_content", NULL},
+        {"{\"data\":{\"code\":[\"750046\"]}}", "no_content", NULL},
+        {"{\"data\":{\"code\":\"750046\",\"name\":{\"a\":1},\"url\":5}}", NULL, NULL},
+        {"{\"locales\":\"hu\"}", NULL, NULL},
+        {"{\"locales\":[null,5,{},\"hu\"]}", NULL, NULL},
+        {"{\"accept_language\":[\"hu\"]}", NULL, NULL},
+        {"{\"timezone\":{},\"brand\":[],\"http\":7,\"identity_id\":false}", NULL, NULL},
+        {"{\"expires_in_minutes\":\"15\"}", NULL, NULL},
+        {"{\"fallback\":[]}", "not_canonical", "fallback is no object"},
+        {"{\"fallback\":{\"html\":[]}}", "not_canonical", "fallback: html is no text"},
+        {"{\"fallback\":null,\"locales\":null,\"timezone\":null,\"brand\":null,\"http\":null,"
+         "\"accept_language\":null,\"identity_id\":null,\"expires_in_minutes\":null}",
+         NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+        json_auto_t *change = json(cases[i].change);
+        json_object_update(mail, change);
+        AUTO_COMPOSITION struct composition composition;
+        json_t *got = json_array_get(compose(*state, "{}", mail, &composition), 0);
+        const char *park = text(got, "park"), *detail = text(got, "detail");
+        if (strcmp(park ? park : "", cases[i].park ? cases[i].park : "") != 0 ||
+            strcmp(detail ? detail : "", cases[i].detail ? cases[i].detail : "") != 0)
+            fail_msg("%s: %s, %s", cases[i].change, park, detail);
+        assert_int_equal(json_is_null(json_object_get(got, "mime")), cases[i].park != NULL);
+    }
+}
+
 static void parks_too_large_a_mail(void **state)
 {
     json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
@@ -343,6 +398,7 @@ int main(void)
         cmocka_unit_test(composes_a_mail),
         cmocka_unit_test(takes_the_lifetime_from_the_best_place),
         cmocka_unit_test(parks_what_cannot_be_a_mail),
+        cmocka_unit_test(has_an_outcome_for_every_wrong_result),
         cmocka_unit_test(parks_too_large_a_mail),
         cmocka_unit_test(sends_an_unknown_type_with_its_own_text),
         cmocka_unit_test(knows_what_supersedes),
