@@ -105,7 +105,7 @@ def test_the_reader_of_yaml_agrees_with_a_real_one():
         assert read_yaml(text) == texts(yaml.safe_load(text))
 
 
-# ---- the body itself -----------------------------------------------------------------------------------
+# ---- the body itself -----------------------------------------------------------------------------
 
 def reduced(payload):
     """What the body is to leave of a payload."""
@@ -154,6 +154,7 @@ def test_the_body_never_fails_and_drops_nothing_else(payloads):
     rows = dict(payloads())
     body = decoded(couriers()[0]["http"]["request_config"]["body"])
     for text in (BODY.read_text(), body):
-        made = evaluate(f"local body = (\n{text}\n);\nstd.map(body, {json.dumps(list(rows.values()))})")
+        values = json.dumps(list(rows.values()))
+        made = evaluate(f"local body = (\n{text}\n);\nstd.map(body, {values})")
         for (name, payload), got in zip(rows.items(), made, strict=True):
             assert got == reduced(payload), name

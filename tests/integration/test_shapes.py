@@ -21,7 +21,8 @@ from shapes import NAME, Row, Want, raw, reduced
 SHARED = harness.ROOT / "../shared/kratos-payloads"
 SAMPLES = harness.ROOT / "jsonnet/samples"
 FILES = json.loads((harness.ROOT / "tests/data/kratos_courier_expected.json").read_text())
-REASONS = {None, "unparseable", "no_recipient", "bad_recipient", "no_content", "unsupported_channel"}
+REASONS = {None, "unparseable", "no_recipient", "bad_recipient", "no_content",
+           "unsupported_channel"}
 LEFTOVERS = re.compile(r"\bnull\b|undefined|\[object|\{\}|\[\]|\bNone\b|\{\{|\ufffd|x{65}")
 
 
@@ -66,11 +67,11 @@ NAMES = {
     "traits as a list": ([{"name": "Lena"}], None),
 }
 LANGUAGES = {
-    "hu": ["hu", "HU", "hu_HU", "hu-HU", "hu-HU.UTF-8", "hu_HU.UTF-8", " hu ", "hun", "HUN", "magyar",
-           "Magyar", "MAGYAR", "Hungarian", "hungarian", "Hungarian (Hungary)", ["hu", "de"],
+    "hu": ["hu", "HU", "hu_HU", "hu-HU", "hu-HU.UTF-8", "hu_HU.UTF-8", " hu ", "hun", "HUN",
+           "magyar", "Magyar", "MAGYAR", "Hungarian", "hungarian", "Hungarian (Hungary)", ["hu", "de"],
            "hu,en;q=0.5"],
-    "de": ["de-CH", "de_AT", "Deutsch", "deutsch", "german", "German", "deu", "ger", "de-Latn-CH-1996",
-           "Deutsch (Schweiz)"],
+    "de": ["de-CH", "de_AT", "Deutsch", "deutsch", "german", "German", "deu", "ger",
+           "de-Latn-CH-1996", "Deutsch (Schweiz)"],
     "en": ["en-US", "EN", "eng", "English", "english", "en_GB.UTF-8"],
     None: ["C", "POSIX", "C.UTF-8", "klingon", "xx-YY", "../../etc/passwd", "null", "undefined",
            "[object Object]", "", "*", 7, None, {}, {"hu": 1}, [], [[]], "h" * 300, "\u200bhu"],
@@ -320,7 +321,8 @@ def outcome(row, entry, mails):
 
 
 def mail_as_it_is(mail, want):
-    # The older policy parses ten times as fast, and there are thousands; test_mail_types.py is strict.
+    # The older policy parses ten times as fast, and there are thousands; test_mail_types.py is
+    # strict.
     parsed = email.message_from_bytes(mail.data)
     subject = str(email.header.make_header(email.header.decode_header(parsed["Subject"])))
     text, page = (part.get_payload(decode=True).decode() for part in parsed.get_payload())

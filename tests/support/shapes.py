@@ -258,7 +258,7 @@ def odd_values(template):
                           put(payload, path, value), want)
 
 
-# ---- keys in another case, and keys that nobody knows ----------------------------------------------
+# ---- keys in another case, and keys that nobody knows --------------------------------------------
 
 def pascal(key):
     return "".join("URL" if part == "url" else part.capitalize() for part in key.split("_"))
@@ -272,7 +272,8 @@ def camel(key):
 def is_understood(path, key):
     """v1.0 wrote its keys so."""
     return key in ("Recipient", "Subject", "Body", "TemplateType") or (
-        path[0] == "template_data" and re.fullmatch(r"[A-Z]\w+Code|(Recovery|Verification)URL", key))
+        path[0] == "template_data" and
+        re.fullmatch(r"[A-Z]\w+Code|(Recovery|Verification)URL", key))
 
 
 def odd_keys(only=None):
