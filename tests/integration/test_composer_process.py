@@ -540,7 +540,7 @@ def test_faults(bare, change, where):
 def test_a_normaliser_that_does_not_compile_is_a_fault(bare, tmp_path):
     path = tmp_path / "typo.jsonnet"
     for text, place in (("function(payload) {\n  a: b,\n}", ":2:"), ("{\n", ""),
-                        ("import 'x'", ":1:")):
+                        ("import 'x'", ":1:"), ("function(payload) 1\0", "")):
         path.write_text(text)
         child = bare()
         header, _ = child.ask(init(normaliser=str(path)))
