@@ -11,7 +11,7 @@
 #include "relay/base/clock.h"
 #include "relay/http_drain.h"
 
-enum { ADDRESS_SIZE = 16 };
+enum { ADDRESS_SIZE = 16, SILENT_LOOKS_MAX = 32 };
 
 struct http_connection {
     struct http_connection *prev, *next; // http_connections::oldest, in order of accept
@@ -194,21 +194,54 @@ void http_connections_destroy(struct http_connections *connections)
 
 // ---- room ---------------------------------------------------------------------------------------
 
+static bool counts(const struct http_connection *connection, const uint8_t *address)
+{
+    return !connection->is_ended &&
+           (!address || memcmp(connection->address, address, ADDRESS_SIZE) == 0);
+}
+
+// Has it sent something that the library has not read yet? In a burst of new ones, its key may be
+// in there.
+static bool has_unread(const struct http_connection *connection)
+{
+    char byte;
+    return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+// The oldest from there on that has nothing unread, but not the newest of all, which had no time
+// to say anything. Looks at a few only: each look is a system call. NULL: none of these.
+static struct http_connection *oldest_silent(const struct http_connections *connections,
+                                             struct http_connection *at, const uint8_t *address)
+{
+    size_t looks = 0;
+    for (; at != connections->newest && looks < SILENT_LOOKS_MAX; at = at->next) {
+        if (at->is_admitted || !counts(at, address))
+            continue;
+        looks++;
+        if (!has_unread(at))
+            return at;
+    }
+    return NULL;
+}
+
 // Ends the oldest connection without a key, of address or of all (NULL), where there are more
-// than limit. The one that has just come has none yet: where all others have, it is the one.
+// than limit; one that has just sent something only where none is silent. The one that has just
+// come has no key yet: where all others have, it is the one.
 static void make_room(struct http_connections *connections, const uint8_t *address, size_t limit)
 {
-    struct http_connection *victim = NULL;
+    struct http_connection *oldest = NULL;
     size_t count = 0;
     for (struct http_connection *at = connections->oldest; at; at = at->next) {
-        if (at->is_ended || (address && memcmp(at->address, address, ADDRESS_SIZE) != 0))
+        if (!counts(at, address))
             continue;
         count++;
-        if (!victim && !at->is_admitted)
-            victim = at;
+        if (!oldest && !at->is_admitted)
+            oldest = at;
     }
-    if (count > limit && victim)
-        end(connections, victim, HTTP_CONNECTION_CROWDED);
+    if (count <= limit || !oldest)
+        return;
+    struct http_connection *silent = oldest_silent(connections, oldest, address);
+    end(connections, silent ? silent : oldest, HTTP_CONNECTION_CROWDED);
 }
 
 struct http_connection *http_connections_opened(struct http_connections *connections, int fd,

@@ -205,6 +205,29 @@ static void the_oldest_without_a_key_goes_for_a_new_one(void **state)
     http_connections_destroy(table);
 }
 
+static void who_has_just_sent_something_goes_after_the_silent(void **state)
+{
+    (void)state;
+    struct tally tally = {0};
+    struct http_connections *table = create(&tally, 8, 2, NEVER_MS, NEVER_MS);
+    struct pair first = open_from(table, "192.0.2.1");
+    assert_int_equal(send(first.far, "P", 1, MSG_NOSIGNAL), 1);
+    struct pair second = open_from(table, "192.0.2.1"), third = open_from(table, "192.0.2.1");
+    assert_true(is_ended(&second));
+    assert_false(is_ended(&first) || is_ended(&third));
+    // The newest is not taken for silent, and where nobody else is, the oldest goes.
+    struct pair other = open_from(table, "192.0.2.2");
+    assert_int_equal(send(third.far, "P", 1, MSG_NOSIGNAL), 1);
+    struct pair fourth = open_from(table, "192.0.2.1");
+    assert_true(is_ended(&first));
+    assert_false(is_ended(&third) || is_ended(&fourth) || is_ended(&other));
+    struct pair *all[] = {&first, &second, &third, &fourth, &other};
+    for (size_t i = 0; i < COUNT(all); i++)
+        close_pair(table, all[i]);
+    http_connections_destroy(table);
+    assert_int_equal(tally.crowded, 2);
+}
+
 static void where_all_have_shown_a_key_the_newest_goes(void **state)
 {
     (void)state;
@@ -387,6 +410,7 @@ int main(void)
         cmocka_unit_test(an_idle_connection_has_the_idle_time_and_its_next_request_the_shorter_one),
         cmocka_unit_test(what_was_ended_stays_so),
         cmocka_unit_test(the_oldest_without_a_key_goes_for_a_new_one),
+        cmocka_unit_test(who_has_just_sent_something_goes_after_the_silent),
         cmocka_unit_test(where_all_have_shown_a_key_the_newest_goes),
         cmocka_unit_test(an_address_has_its_own_limit),
         cmocka_unit_test(a_refused_client_reads_its_answer_although_it_is_still_sending),
