@@ -6,6 +6,14 @@
 
 #include "relay/config.h"
 
+// The longest that a setting or a payload can state (number.h, relay/composer/mail.c).
+#define LIFETIME_MAX_MS (INT64_C(366) * 24 * 60 * 60 * 1000)
+
+static bool is_lifetime(json_int_t lifetime_ms)
+{
+    return lifetime_ms > 0 && lifetime_ms <= LIFETIME_MAX_MS;
+}
+
 // What could end an SMTP command or start another one; the composer has looked more closely.
 static bool is_harmless_address(const char *address)
 {
@@ -94,7 +102,7 @@ bool envelope_take(struct job *job, struct queue *queue, const struct config *co
     const char *lane = json_string_value(json_object_get(mail, "lane"));
     enum lane parsed_lane;
     if (!json_is_object(mail) || !lane || !lane_parse(lane, &parsed_lane) ||
-        json_integer_value(json_object_get(mail, "lifetime_ms")) <= 0 ||
+        !is_lifetime(json_integer_value(json_object_get(mail, "lifetime_ms"))) ||
         !blob_of(mail, "canonical", frame, &canonical) || !blob_of(mail, "mime", frame, &mime))
         return error_set(err, ERR_CORRUPT, "the composer's mail lacks lane, lifetime or blobs");
     if (!copy_text(mail, "channel", job->channel, sizeof(job->channel)) ||

@@ -101,7 +101,8 @@ def main():
         return 0
 
     failed = False
-    print(f"{'target':16} {'executions':>12} {'coverage':>9} {'features':>9} {'corpus':>7}  findings")
+    print(f"{'target':16} {'executions':>12} {'coverage':>9} {'features':>9} {'corpus':>7}",
+          " findings")
     with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
         for row in pool.map(lambda target: fuzz(build, target, options.seconds), targets):
             print(f"{row['target']:16} {row['runs']:12,} {row['coverage']:9,} "

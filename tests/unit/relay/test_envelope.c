@@ -102,6 +102,8 @@ static void refuses_what_no_composer_of_ours_says(void **state)
         {"lane", "null"},
         {"lifetime_ms", "0"},
         {"lifetime_ms", "-5"},
+        {"lifetime_ms", "31622400001"}, // a millisecond over 366 days
+        {"lifetime_ms", "9223372036854775807"},
         {"mime", "2"},
         {"mime", "-1"},
         {"mime", "\"1\""},
