@@ -41,8 +41,9 @@ json_t *route_table_fault(const struct route_table *table, const char *message)
 {
     for (size_t i = 0; i < table->source_count; i++) {
         const char *file = table->sources[i].file;
-        const char *behind =
-            strncmp(message, file, strlen(file)) == 0 ? message + strlen(file) : "";
+        if (!file || strncmp(message, file, strlen(file)) != 0)
+            continue;
+        const char *behind = message + strlen(file);
         const char *colon = *behind == ':' ? strstr(behind, ": ") : NULL;
         if (colon)
             return json_pack("{s:s%, s:s}", "where", message, (size_t)(colon - message), "what",
@@ -61,13 +62,17 @@ static void add_fault(json_t *faults, const char *file, const char *what)
 static bool find_source(struct route_table *table, const char *file, json_t *faults,
                         size_t *ret_source, struct error *err)
 {
-    for (*ret_source = 0; *ret_source < table->source_count; ++*ret_source)
-        if (strcmp(table->sources[*ret_source].file, file) == 0)
+    for (size_t i = 0; i < table->source_count; i++) {
+        const char *known = table->sources[i].file;
+        if (known && strcmp(known, file) == 0) {
+            *ret_source = i;
             return true;
+        }
+    }
     struct normaliser_source *source = &table->sources[table->source_count];
     if (!(source->file = strdup(file)))
         return error_set(err, ERR_TEMPORARY, "routes: no memory");
-    table->source_count++;
+    *ret_source = table->source_count++;
     struct error error;
     if (!(source->text = read_text(file, &error)))
         add_fault(faults, file, error.message);
