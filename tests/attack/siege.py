@@ -197,6 +197,7 @@ def rows_of(good, attackers, besieged, samples, arrived):
     events = collections.Counter(event.get("event") for event in besieged.relay.events)
     rows = [("good POSTs answered 200", len(good["acknowledged"])),
             ("good POSTs not answered 200", len(good["refused"])),
+            ("new connections tried again", good["repeated"]),
             ("POST to 200, p50 / p99 / most",
              f"{times[len(times) // 2]:.1f} / {times[len(times) * 99 // 100]:.1f} / "
              f"{times[-1]:.1f} ms"),

@@ -146,11 +146,14 @@ class Attackers:
             recipient = f"poison{number}.{kind}@example.com"
             body = siege_clients.payload(recipient, f"{200000 + number}", {"attack": kind})
             number += 1
-            try:
-                answer = self.exchange(http_seeds.good(body, b"Connection: close"))
-            except OSError as error:
-                answer = repr(error)
-            self.counts["poisons"][answer] += 1
+            answer = "closed"
+            for _ in range(2):  # once more where a flood had come before its key was sent
+                with contextlib.suppress(OSError):
+                    answer = self.exchange(http_seeds.good(body, b"Connection: close"))
+                self.counts["poisons"][answer] += 1
+                if answer != "closed":
+                    break
+                time.sleep(siege_clients.AGAIN_S)
             if " 200" not in answer:
                 self.broken.append(f"a payload with the key ({kind}) was answered: {answer}")
             self.poisoned.append(recipient)
