@@ -56,11 +56,12 @@ LDFLAGS = -pie -pthread $(filter -fsanitize%,$(INSTRUMENT)) \
 # ---- what is built of what --------------------------------------------------------------------
 # Each folder is one archive; a program is its main.o and the archives it may use. The arrows
 # relay -> queue, composer -> {templates, jsonnet} are thereby kept by the linker as well.
-FOLDERS = relay relay/base relay/composer relay/deliverer queue templates jsonnet
+FOLDERS = relay relay/http relay/config relay/cli relay/base relay/composer relay/deliverer \
+    queue templates jsonnet
 PROGRAMS = $(BUILD)/bin/courier-relay $(BUILD)/libexec/courier-relay/composer \
     $(BUILD)/libexec/courier-relay/deliverer
 
-relay_LIBS     = relay queue relay/base
+relay_LIBS     = relay relay/http relay/config relay/cli queue relay/base
 composer_LIBS  = relay/composer templates jsonnet relay/base
 deliverer_LIBS = relay/deliverer relay/base
 

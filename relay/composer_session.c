@@ -11,7 +11,7 @@
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
 #include "relay/base/process.h"
-#include "relay/config.h"
+#include "relay/config/config.h"
 
 struct composer_session {
     pid_t pid;

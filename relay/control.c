@@ -6,7 +6,7 @@
 
 #include "relay/base/log.h"
 #include "relay/endpoint.h"
-#include "relay/http_server.h"
+#include "relay/http/server.h"
 
 enum { BACKLOG = 16, BODY_LIMIT_BYTES = 4096 };
 

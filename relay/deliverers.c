@@ -7,7 +7,7 @@
 #include "relay/base/clock.h"
 #include "relay/child.h"
 #include "relay/circuit.h"
-#include "relay/config.h"
+#include "relay/config/config.h"
 
 // A deliverer ends a transaction itself that takes too long; one that has not reported this much
 // later is hung.

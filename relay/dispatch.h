@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "relay/config.h"
+#include "relay/config/config.h"
 #include "relay/dispatcher.h"
 #include "relay/job.h"
 #include "relay/route_health.h"

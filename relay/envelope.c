@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "relay/config.h"
+#include "relay/config/config.h"
 
 // The longest that a setting or a payload can state (number.h, relay/composer/mail.c).
 #define LIFETIME_MAX_MS (INT64_C(366) * 24 * 60 * 60 * 1000)

@@ -6,7 +6,7 @@
 #ifndef RELAY_INTAKE_H
 #define RELAY_INTAKE_H
 
-#include "relay/http_server.h"
+#include "relay/http/server.h"
 
 struct dispatcher;
 struct queue;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "relay/base/process.h"
-#include "relay/cli.h"
+#include "relay/cli/cli.h"
 #include "relay/serve.h"
 
 static const char help[] =

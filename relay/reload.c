@@ -8,9 +8,9 @@
 #include "relay/base/cleanup.h"
 #include "relay/base/log.h"
 #include "relay/composer_session.h"
-#include "relay/config.h"
+#include "relay/config/config.h"
 #include "relay/dispatcher.h"
-#include "relay/http_server.h"
+#include "relay/http/server.h"
 #include "relay/routes.h"
 #include "relay/samples.h"
 

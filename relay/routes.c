@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "relay/api_key.h"
-#include "relay/config.h"
+#include "relay/config/config.h"
 
 struct intake_route {
     struct route route;

@@ -3,7 +3,7 @@
 // Input: the text of one MAIL object (docs/protocol.md); the frame beside it has two blobs.
 #include <string.h>
 
-#include "relay/config.h"
+#include "relay/config/config.h"
 #include "relay/envelope.h"
 #include "tests/fuzz/fuzz.h"
 

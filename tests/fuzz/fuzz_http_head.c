@@ -1,4 +1,4 @@
-// fuzz_http_head.c - a stranger's request head through http_head.h.
+// fuzz_http_head.c - a stranger's request head through relay/http/head.h.
 //
 // Input: a head as it comes from the socket. It is cut into texts in place, as libmicrohttpd does
 // (NULs over line ends, the colon and the spaces of the request line), so that what a NUL of the
@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "relay/base/cleanup.h"
-#include "relay/http_head.h"
+#include "relay/http/head.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { LINES_MAX = 64, LINE_SIZE_MAX = 512 };

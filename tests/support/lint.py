@@ -16,7 +16,10 @@ LONG_HEADERS = {"queue/queue.h"}
 
 # Which folders the files of a folder may include from, beside their own (design, Folders).
 ARROWS = {
-    "relay": {"queue", "relay/base"},
+    "relay": {"queue", "relay/base", "relay/http", "relay/config", "relay/cli"},
+    "relay/http": {"relay", "relay/base"},
+    "relay/config": {"relay", "relay/base"},
+    "relay/cli": {"relay", "relay/config", "queue", "relay/base"},
     "relay/base": set(),
     "relay/composer": {"templates", "jsonnet", "relay/base"},
     "relay/deliverer": {"relay/base"},
@@ -28,12 +31,12 @@ ARROWS = {
 
 # Third-party header -> the one file or folder that may include it.
 THIRD_PARTY = {
-    r"microhttpd\.h": ["relay/http_server.c", "relay/http_exchange.h"],
+    r"microhttpd\.h": ["relay/http/"],
     r"sqlite3\.h": ["queue/"],
-    r"sodium\.h": ["queue/", "relay/api_key.c", "relay/config_changes.c"],
+    r"sodium\.h": ["queue/", "relay/api_key.c", "relay/config/changes.c"],
     r"libjsonnet.*\.h": ["jsonnet/"],
     r"libesmtp\.h": ["relay/deliverer/smtp_esmtp.c"],
-    r"curl/.*": ["relay/deliverer/", "relay/cli_post.c"],
+    r"curl/.*": ["relay/deliverer/", "relay/cli/post.c"],
     r"gmime/.*": ["relay/composer/mime.c"],
     r"glib.*": ["relay/composer/mime.c", "relay/composer/digest.c", "jsonnet/std_additions.c"],
     r"seccomp\.h": ["relay/composer/syscall_filter.c"],

@@ -13,7 +13,7 @@
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
 #include "relay/base/process.h"
-#include "relay/config.h"
+#include "relay/config/config.h"
 #include "relay/deliverers.h"
 
 // The deliverer of these tests is this program itself, started with its parent's number as its

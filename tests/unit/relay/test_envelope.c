@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "relay/config.h"
+#include "relay/config/config.h"
 #include "relay/envelope.h"
 
 // A real queue in a folder of its own: envelope_take() needs its keys for the digests.

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "relay/config.h"
+#include "relay/config/config.h"
 #include "relay/routes.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -1,0 +1,184 @@
+// `courier-relay check`: is everything as it must be for `serve`? Says all that is wrong.
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "relay/base/buffer.h"
+#include "relay/base/cleanup.h"
+#include "relay/cli/cli.h"
+#include "relay/composer_session.h"
+#include "relay/confinement.h"
+#include "relay/samples.h"
+
+// The samples are not timed, unlike a payload in the daemon: a cold or sanitized composer is slow.
+enum { LOAD_LIMIT_MS = 20000, COMPOSE_LIMIT_MS = 10000, SAMPLE_MAX = 1024 * 1024 };
+
+static const char help[] =
+    "courier-relay check\n"
+    "\n"
+    "Checks the configuration, the templates and catalogs, and each route's normaliser against\n"
+    "sample payloads, prints what it makes of each, and names every fault with file and line, or\n"
+    "key. Needs no running daemon and leaves one alone. Exit status 0: all is well.\n"
+    "\n"
+    "  -c, --config F   configuration file\n"
+    "  -h, --help       this text, and all settings\n";
+
+struct check {
+    const struct config *config;
+    struct composer_session *session;
+    json_t *init; // what it was started with
+    unsigned composed, faults;
+};
+
+static void fault(struct check *check, const char *where, const char *what)
+{
+    cli_complain("%s: %s", where, what);
+    check->faults++;
+}
+
+static const char *text_of(const json_t *object, const char *name, const char *otherwise)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : otherwise;
+}
+
+static void report(struct check *check, const json_t *faults)
+{
+    size_t index;
+    json_t *one;
+    json_array_foreach(faults, index, one)
+        fault(check, config_place(check->config, text_of(one, "where", "composer")),
+              text_of(one, "what", "is at fault"));
+}
+
+static void print_confinement(const json_t *ready)
+{
+    char text[CONFINEMENT_TEXT_SIZE];
+    const json_t *missing = json_object_get(ready, "unconfined");
+    printf("confined: %s\n", confinement_text(json_object_get(ready, "confinement"), text));
+    if (json_array_size(missing) > 0)
+        printf("not confined: %s\n", confinement_text(missing, text));
+}
+
+// Starts a composer and has it load everything. False: there is nothing to compose with.
+static bool load(struct check *check)
+{
+    struct error err = {0};
+    json_auto_t *answer = NULL;
+    struct frame frame;
+    check->init = composer_init_header(check->config);
+    if (!check->init)
+        error_set(&err, ERR_INPUT, "a setting is no UTF-8, or there is no memory");
+    check->session =
+        check->init ? composer_session_create(check->config->composer_path, &err) : NULL;
+    if (!check->session || !composer_session_ask(check->session, check->init, NULL, 0,
+                                                 LOAD_LIMIT_MS, &answer, &frame, &err)) {
+        fault(check, check->config->composer_path, err.message);
+        return false;
+    }
+    if (strcmp(text_of(answer, "op", ""), "ready") == 0) {
+        print_confinement(answer);
+        return true;
+    }
+    const json_t *faults = json_object_get(answer, "faults");
+    report(check, faults);
+    if (json_array_size(faults) == 0)
+        fault(check, check->config->composer_path, "is not ready, and does not say why");
+    return false;
+}
+
+static void print_composed(const struct sample *sample, const json_t *answer)
+{
+    size_t index;
+    json_t *mail;
+    json_array_foreach(json_object_get(answer, "mails"), index, mail)
+        printf("ok  %-44s %-28s %-6s %s\n", sample->name, text_of(mail, "template", "-"),
+               text_of(mail, "locale", "-"), text_of(mail, "park", text_of(mail, "lane", "-")));
+    if (index == 0)
+        printf("ok  %-44s nothing to send\n", sample->name);
+}
+
+// False: the composer is of no more use.
+static bool compose(struct check *check, const struct sample *sample)
+{
+    AUTO_BUFFER struct buffer payload;
+    buffer_init(&payload, SAMPLE_MAX);
+    struct error err = {0};
+    if (!sample_read(sample, &payload, &err)) {
+        fault(check, sample->path, err.message);
+        return true;
+    }
+    json_auto_t *header = sample_request(sample);
+    json_auto_t *answer = NULL;
+    json_auto_t *faults = json_array();
+    struct frame frame;
+    if (!header || !faults) {
+        fault(check, sample->path, "no memory");
+        return true;
+    }
+    bool is_answered =
+        composer_session_ask(check->session, header, payload.data ? payload.data : "", payload.size,
+                             COMPOSE_LIMIT_MS, &answer, &frame, &err);
+    if (!is_answered)
+        sample_unanswered(sample, check->init, err.message, faults);
+    else if (sample_judge(sample, check->init, answer, faults) == 0)
+        print_composed(sample, answer);
+    if (is_answered && strcmp(text_of(answer, "op", ""), "composed") == 0)
+        check->composed++;
+    report(check, faults);
+    return is_answered;
+}
+
+// False: the composer is of no more use.
+static bool compose_route(struct check *check, const struct config_route *route)
+{
+    struct sample_set set = {.route = route->name, .dir = route->samples_dir};
+    if (!set.dir) {
+        printf("route %s: compiles; it has no sample payloads to be tried on\n", route->name);
+        return true;
+    }
+    printf("route %s: %s\n", route->name, route->normaliser);
+    struct samples samples = {0};
+    struct error err = {0};
+    if (!samples_add(&samples, &set, &err))
+        fault(check, set.dir, err.message);
+    bool goes_on = true;
+    for (size_t i = 0; goes_on && i < samples.count; i++)
+        goes_on = compose(check, &samples.items[i]);
+    samples_finish(&samples);
+    return goes_on;
+}
+
+static void compose_routes(struct check *check)
+{
+    for (size_t i = 0; i < check->config->route_count; i++)
+        if (!compose_route(check, &check->config->routes[i])) {
+            cli_complain("no composer is left: what comes after that sample was not tried");
+            return;
+        }
+}
+
+int cli_check(int argc, char **argv)
+{
+    const char *config_file = NULL;
+    int status = CLI_DONE;
+    if (!cli_take_config(argc, argv, "check", help, &config_file, &status))
+        return status;
+
+    struct config *config = cli_load(config_file, CONFIG_FOR_RELAY, CLI_WARNINGS_PRINT);
+    if (!config)
+        return CLI_FAILED;
+    struct check check = {.config = config};
+    if (access(config->deliverer_path, X_OK) < 0)
+        fault(&check, config->deliverer_path, "cannot be executed");
+    if (load(&check))
+        compose_routes(&check);
+    composer_session_destroy(check.session);
+    json_decref(check.init);
+    config_destroy(config);
+    printf("%u sample%s composed, %u fault%s\n", check.composed, check.composed == 1 ? "" : "s",
+           check.faults, check.faults == 1 ? "" : "s");
+    return check.faults == 0 && fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED;
+}

@@ -1,0 +1,95 @@
+#include "relay/cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "relay/base/log.h"
+
+static void complain(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+static void complain(const char *format, va_list args)
+{
+    fputs("courier-relay: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+void cli_complain(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    complain(format, args);
+    va_end(args);
+}
+
+int cli_show_help(const char *command)
+{
+    fprintf(stderr, "Try: courier-relay %s%s--help\n", command, *command ? " " : "");
+    return CLI_USAGE;
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    complain(format, args);
+    va_end(args);
+    return cli_show_help(command);
+}
+
+int cli_next_option(int argc, char **argv, const struct option *options)
+{
+    // ':' first: a missing argument is told from an unknown option, and getopt itself is silent.
+    int option = getopt_long(argc, argv, ":c:h", options, NULL);
+    if (option == ':')
+        cli_complain("%s needs a value", argv[optind - 1]);
+    else if (option == '?')
+        cli_complain("unknown option %s", argv[optind - 1]);
+    return option == ':' ? '?' : option;
+}
+
+bool cli_take_config(int argc, char **argv, const char *command, const char *help,
+                     const char **ret_file, int *ret_status)
+{
+    static const struct option options[] = {CLI_COMMON_OPTIONS, {NULL, 0, NULL, 0}};
+    for (int option; (option = cli_next_option(argc, argv, options)) != -1;) {
+        if (option == CLI_OPTION_CONFIG) {
+            *ret_file = optarg;
+            continue;
+        }
+        *ret_status = CLI_DONE;
+        if (option != CLI_OPTION_HELP) {
+            *ret_status = cli_show_help(command);
+            return false;
+        }
+        fputs(help, stdout);
+        putchar('\n');
+        config_print_settings();
+        return false;
+    }
+    if (optind == argc)
+        return true;
+    *ret_status = cli_usage(command, "%s is too much", argv[optind]);
+    return false;
+}
+
+struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_warnings warnings)
+{
+    struct config_report report;
+    struct config *config = config_load(file, purpose, &report);
+    if (config && warnings == CLI_WARNINGS_LOG)
+        log_setup(config->log_format, config->log_level);
+    for (size_t i = 0; i < report.count; i++) {
+        const struct config_finding *finding = &report.findings[i];
+        if (finding->fault)
+            cli_complain("%s: %s", finding->where, finding->what);
+        else if (warnings == CLI_WARNINGS_PRINT)
+            cli_complain("warning: %s: %s", finding->where, finding->what);
+        else if (warnings == CLI_WARNINGS_LOG)
+            LOG(LOG_WARNING, "setting", LOG_STRING("where", finding->where),
+                LOG_STRING("what", finding->what));
+    }
+    if (report.failed)
+        cli_complain("no memory");
+    config_report_finish(&report);
+    return config;
+}

@@ -1,0 +1,50 @@
+// cli.h - the subcommands of courier-relay, one file each, and what they share.
+#ifndef RELAY_CLI_H
+#define RELAY_CLI_H
+
+#include <getopt.h>
+#include <stdbool.h>
+
+#include "relay/config/config.h"
+
+// Exit statuses (design §9). CLI_TRY_AGAIN: another daemon has the queue (serve), or none has it
+// (queue release).
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_TRY_AGAIN = 75 };
+
+// Each takes the arguments from its own name on and returns the exit status.
+int cli_check(int argc, char **argv);
+int cli_queue(int argc, char **argv);
+int cli_send(int argc, char **argv);
+
+// The options that every subcommand takes, to be put into its table.
+#define CLI_OPTION_CONFIG 'c'
+#define CLI_OPTION_HELP 'h'
+#define CLI_COMMON_OPTIONS                                                                         \
+    {"config", required_argument, NULL, CLI_OPTION_CONFIG},                                        \
+    {                                                                                              \
+        "help", no_argument, NULL, CLI_OPTION_HELP                                                 \
+    }
+
+// The next option, or -1: the operands begin at optind then, wherever they stood. What is
+// unknown was reported on standard error and comes back as '?', to be met by cli_show_help().
+int cli_next_option(int argc, char **argv, const struct option *options);
+
+// All of a command line that takes no options but these and no operands: help is printed with a
+// table of the settings. False: the command is over, with *ret_status.
+bool cli_take_config(int argc, char **argv, const char *command, const char *help,
+                     const char **ret_file, int *ret_status);
+
+// Reads the configuration and prints what is wrong with it on standard error. Warnings go there
+// as well, or into the log (which is set up for it), or nowhere. NULL where there is a fault: the
+// status is then CLI_FAILED.
+enum cli_warnings { CLI_WARNINGS_NONE, CLI_WARNINGS_PRINT, CLI_WARNINGS_LOG };
+struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_warnings warnings);
+
+// "courier-relay: ..." on standard error.
+void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// How to get help, on standard error; returns CLI_USAGE.
+int cli_show_help(const char *command);
+// Both.
+int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

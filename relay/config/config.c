@@ -1,0 +1,214 @@
+#include "relay/config/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/cleanup.h"
+#include "relay/base/process.h"
+#include "relay/config/parts.h"
+#include "relay/paths.h"
+
+// What was found where, before it is checked.
+struct sources {
+    struct setting_values environment, file;
+};
+
+// Checks the text found for one setting, or its default, and puts it into config.
+static void settle(size_t number, const struct setting_value *found, const struct paths *paths,
+                   enum config_purpose purpose, struct config *config, struct config_report *report)
+{
+    const struct setting *setting = &config_settings[number];
+    char variable[SETTING_VARIABLE_SIZE];
+    setting_variable(setting, variable);
+    AUTO_FREE char *standard = NULL;
+    const char *text = found->text;
+    const char *where = config->places[number] = strdup(found->where ? found->where : variable);
+    if (!where) {
+        report->failed = true;
+        return;
+    }
+    if (!text && setting->find_standard) {
+        text = standard = setting->find_standard(paths);
+        if (!text)
+            report->failed = true;
+    } else if (!text) {
+        text = setting->standard;
+    }
+    config_fingerprints_take(config->fingerprints, number, text);
+    if (!text) {
+        if (setting->needed && !found->faulty && purpose == CONFIG_FOR_RELAY)
+            config_report_add(report, true, variable, "is needed (%s)", setting->help);
+        return;
+    }
+    struct error err = {0};
+    if (!setting->set)
+        return;
+    if (!setting->set(setting, config, text, &err) ||
+        (setting->look && purpose == CONFIG_FOR_RELAY && !setting->look(config, &err)))
+        config_report_add(report, true, where, "%s", err.message);
+}
+
+static bool find_paths(struct config *config, struct paths *ret_paths, struct error *err)
+{
+    AUTO_FREE char *program_dir = process_program_dir(err);
+    if (!program_dir || !paths_find(program_dir, ret_paths, err))
+        return false;
+    config->composer_path = strdup(ret_paths->composer);
+    config->deliverer_path = strdup(ret_paths->deliverer);
+    config->samples_dir = strdup(ret_paths->samples_dir);
+    return (config->composer_path && config->deliverer_path && config->samples_dir) ||
+           error_set(err, ERR_TEMPORARY, "no memory");
+}
+
+// What was found for a setting, if anything: the variable wins.
+static const struct setting_value *chosen(const struct sources *sources, size_t number)
+{
+    const struct setting_value *variable = &sources->environment.of[number];
+    return variable->text || variable->faulty ? variable : &sources->file.of[number];
+}
+
+static const struct setting_value *chosen_by_name(const struct sources *sources, const char *name)
+{
+    bool is_file;
+    return chosen(sources, (size_t)setting_find(name, &is_file));
+}
+
+static void settle_all(const struct sources *sources, const struct paths *paths,
+                       enum config_purpose purpose, struct config *config,
+                       struct config_report *report)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        settle(i, chosen(sources, i), paths, purpose, config, report);
+    if (report->failed)
+        return;
+    const struct setting_value *normaliser = chosen_by_name(sources, "normaliser");
+    config_make_routes(config, chosen_by_name(sources, "routes")->text,
+                       normaliser->text ? normaliser->where : NULL, report);
+}
+
+// Reads the environment into sources, and finds out which file there is. old: NULL at the start.
+static void read_environment(const char *file, const struct config *old, struct config *config,
+                             struct sources *sources, struct config_report *report)
+{
+    AUTO_FREE char *named = NULL;
+    if (old)
+        config_reread_environment(old->wiped, &sources->environment, &config->wiped, report);
+    else
+        config_read_environment(&sources->environment, &named, &config->wiped, report);
+    const char *known = old ? old->file : file ? file : named;
+    config->file = known ? strdup(known) : NULL;
+    if (known && !config->file)
+        report->failed = true;
+}
+
+static void load(const char *file, enum config_purpose purpose, const struct config *old,
+                 struct config *config, struct config_report *report)
+{
+    struct error err = {0};
+    struct paths paths;
+    if (!find_paths(config, &paths, &err)) {
+        config_report_add(report, true, "courier-relay", "%s", err.message);
+        return;
+    }
+    struct sources sources = {0};
+    read_environment(file, old, config, &sources, report);
+    // What a file that cannot be read may have set is not to be missed.
+    if (config->file && !config_read_file(config->file, paths.composer, &sources.file, report))
+        purpose = CONFIG_FOR_COMMAND;
+    settle_all(&sources, &paths, purpose, config, report);
+    setting_values_finish(&sources.environment);
+    setting_values_finish(&sources.file);
+    paths_finish(&paths);
+}
+
+static struct config *create(const char *file, enum config_purpose purpose,
+                             const struct config *old, struct config_report *ret_report)
+{
+    *ret_report = (struct config_report){0};
+    struct config *config = calloc(1, sizeof(*config));
+    if (!config) {
+        ret_report->failed = true;
+        return NULL;
+    }
+    config->places = calloc(SETTING_COUNT, sizeof(*config->places));
+    config->fingerprints = config_fingerprints_create(old ? old->fingerprints : NULL);
+    if (config->places && config->fingerprints)
+        load(file, purpose, old, config, ret_report);
+    else
+        ret_report->failed = true;
+    if (config_report_has_fault(ret_report)) {
+        config_destroy(config);
+        return NULL;
+    }
+    config_warn(config, ret_report);
+    return config;
+}
+
+struct config *config_load(const char *file, enum config_purpose purpose,
+                           struct config_report *ret_report)
+{
+    return create(file, purpose, NULL, ret_report);
+}
+
+struct config *config_reload(const struct config *old, struct config_report *ret_report)
+{
+    return create(NULL, CONFIG_FOR_RELAY, old, ret_report);
+}
+
+void config_destroy(struct config *config)
+{
+    if (!config)
+        return;
+    api_keys_destroy(config->api_keys);
+    api_keys_destroy(config->admin_keys);
+    wipe_free(config->clear_api_key);
+    free(config->queue_dir);
+    wipe_free(config->queue_key);
+    smarthosts_free(config->smarthosts, config->smarthost_count);
+    free(config->smtp_helo);
+    free(config->mail_from);
+    free(config->reply_to);
+    for (size_t i = 0; i < config->lifetime_count; i++)
+        free(config->lifetimes[i].type);
+    free(config->lifetimes);
+    free(config->templates_dir);
+    free(config->normaliser);
+    config_routes_free(config->routes, config->route_count);
+    free(config->locale);
+    free(config->timezone);
+    free(config->composer_path);
+    free(config->deliverer_path);
+    free(config->samples_dir);
+    for (size_t i = 0; config->places && i < SETTING_COUNT; i++)
+        free(config->places[i]);
+    free(config->places);
+    config_fingerprints_destroy(config->fingerprints);
+    config_wiped_free(config->wiped);
+    free(config->file);
+    free(config);
+}
+
+const char *config_place(const struct config *config, const char *name)
+{
+    bool is_file;
+    int number = setting_find(name, &is_file);
+    return number < 0 || !config->places ? name : config->places[number];
+}
+
+void config_print_settings(void)
+{
+    printf("%-28s %-42s %s\n", "VARIABLE", "DEFAULT", "IS");
+    printf("%-28s %-42s %s\n", "RELAY_CONFIG", "none", "configuration file, as --config");
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *setting = &config_settings[i];
+        char variable[SETTING_VARIABLE_SIZE];
+        setting_variable(setting, variable);
+        const char *standard = setting->shown      ? setting->shown
+                               : setting->standard ? setting->standard
+                               : setting->needed   ? "none, needed"
+                                                   : "none";
+        printf("%-28s %-42s %s%s\n", variable, standard, setting->help,
+               setting->secret ? " (or …_FILE)" : "");
+    }
+}

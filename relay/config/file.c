@@ -1,0 +1,164 @@
+// The configuration file is Jsonnet, which the core does not link: a composer evaluates it.
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/buffer.h"
+#include "relay/base/cleanup.h"
+#include "relay/composer_session.h"
+#include "relay/config/parts.h"
+
+enum { FILE_SIZE_MAX = 1024 * 1024, EVALUATE_LIMIT_MS = 10000 };
+
+static bool read_text(const char *path, struct buffer *text, struct error *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, ERR_INPUT, "open");
+    for (;;) {
+        void *to = buffer_reserve(text, 4096);
+        if (!to)
+            return error_set(err, ERR_INPUT, "is over %d bytes", FILE_SIZE_MAX);
+        ssize_t count = read(fd, to, 4096);
+        if (count < 0)
+            return error_errno(err, ERR_IO, "read");
+        if (count == 0)
+            return true;
+        buffer_added(text, (size_t)count);
+    }
+}
+
+// Evaluates text; imports are relative to the folder of path.
+static json_t *evaluate(const char *path, const struct buffer *text, const char *composer_path,
+                        struct error *err)
+{
+    AUTO_FREE char *for_dir = strdup(path);
+    AUTO_FREE char *for_name = strdup(path);
+    json_auto_t *header = for_dir && for_name
+                              ? json_pack("{s:s, s:s, s:s}", "op", "evaluate", "file",
+                                          basename(for_name), "dir", dirname(for_dir))
+                              : NULL;
+    if (!header) {
+        error_set(err, ERR_INPUT, "the file's name is no UTF-8, or there is no memory");
+        return NULL;
+    }
+    struct composer_session *session = composer_session_create(composer_path, err);
+    json_t *answer = NULL, *document = NULL;
+    struct frame frame;
+    if (session && composer_session_ask(session, header, text->data ? text->data : "", text->size,
+                                        EVALUATE_LIMIT_MS, &answer, &frame, err)) {
+        const char *op = json_string_value(json_object_get(answer, "op"));
+        const char *detail = json_string_value(json_object_get(answer, "detail"));
+        if (!op || strcmp(op, "evaluated") != 0 || frame.blob_count < 1) {
+            error_set(err, ERR_INPUT, "%s", detail ? detail : "cannot be evaluated");
+        } else {
+            document = json_loadb(frame.blobs[0].data, frame.blobs[0].size, JSON_DECODE_ANY, NULL);
+            if (!json_is_object(document)) {
+                error_set(err, ERR_INPUT, "is not an object of settings");
+                json_decref(document);
+                document = NULL;
+            }
+        }
+    }
+    json_decref(answer);
+    composer_session_destroy(session);
+    return document;
+}
+
+static bool put_scalar(struct buffer *text, const json_t *value)
+{
+    if (json_is_string(value))
+        buffer_puts(text, json_string_value(value));
+    else if (json_is_integer(value))
+        buffer_printf(text, "%lld", (long long)json_integer_value(value));
+    else if (json_is_boolean(value))
+        buffer_puts(text, json_is_true(value) ? "true" : "false");
+    else
+        return false;
+    // A NUL would hide what stands behind it.
+    return !json_is_string(value) || strlen(json_string_value(value)) == json_string_length(value);
+}
+
+// A value as the environment would have it: JSON, or a list joined by commas, an object as
+// "key=value".
+static char *value_text(const struct setting *setting, json_t *value)
+{
+    if (setting->json)
+        return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    AUTO_BUFFER struct buffer text;
+    buffer_init(&text, FILE_SIZE_MAX);
+    bool ok = true;
+    size_t index;
+    const char *key;
+    json_t *item;
+    if (json_is_array(value)) {
+        json_array_foreach(value, index, item)
+        {
+            if (index > 0)
+                buffer_putc(&text, ',');
+            ok = put_scalar(&text, item) && ok;
+        }
+    } else if (json_is_object(value) && setting->pair) {
+        json_object_foreach(value, key, item)
+        {
+            buffer_printf(&text, "%s%s%c", text.size ? "," : "", key, setting->pair);
+            ok = put_scalar(&text, item) && ok;
+        }
+    } else {
+        ok = put_scalar(&text, value);
+    }
+    return ok && text.data ? buffer_take(&text) : NULL;
+}
+
+static void take(const char *file, const char *key, json_t *value, struct setting_values *values,
+                 struct config_report *report)
+{
+    AUTO_FREE char *where = NULL;
+    if (asprintf(&where, "%s: %s", file, key) < 0) {
+        where = NULL;
+        report->failed = true;
+        return;
+    }
+    bool is_file = false;
+    int place = setting_find(key, &is_file);
+    if (place < 0) {
+        const char *nearest = setting_nearest(key);
+        config_report_add(report, true, where,
+                          nearest ? "is not known; did you mean %s?" : "is not known%s",
+                          nearest ? nearest : "");
+        return;
+    }
+    if (json_is_null(value))
+        return;
+    char *text = value_text(&config_settings[place], value);
+    if (!text) {
+        config_report_add(report, true, where, "is of the wrong type");
+    } else if (is_file) {
+        char *secret = config_read_secret(text, where, report);
+        free(text);
+        text = secret;
+    }
+    setting_values_put(values, place, text, where, report);
+}
+
+bool config_read_file(const char *path, const char *composer_path, struct setting_values *values,
+                      struct config_report *report)
+{
+    struct error err = {0};
+    AUTO_BUFFER struct buffer text;
+    buffer_init(&text, FILE_SIZE_MAX);
+    json_auto_t *document =
+        read_text(path, &text, &err) ? evaluate(path, &text, composer_path, &err) : NULL;
+    if (!document) {
+        config_report_add(report, true, path, "%s", err.message);
+        return false;
+    }
+    const char *key;
+    json_t *value;
+    json_object_foreach(document, key, value) take(path, key, value, values, report);
+    return true;
+}

@@ -1,0 +1,189 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "relay/base/names.h"
+#include "relay/config/parts.h"
+#include "relay/config/setters.h"
+
+#define SECOND_MS INT64_C(1000)
+#define MINUTE_MS (60 * SECOND_MS)
+
+const struct setting config_settings[SETTING_COUNT] = {
+    {.name = "listen",
+     .standard = "0.0.0.0:8080",
+     .help = "mail listener, host:port; port 0 takes a free one",
+     .set = set_listen,
+     .offset = offsetof(struct config, listen)},
+    {.name = "admin_listen",
+     .standard = "127.0.0.1:8081",
+     .help = "read and checked; the admin listener is not in this version",
+     .set = set_admin_listen,
+     .offset = offsetof(struct config, admin_listen)},
+    {.name = "api_key",
+     .help = "who may post: KEY, or NAME:KEY, NAME2:sha256:HEX;not_after=2027-01-31, ...",
+     .needed = true,
+     .secret = true,
+     .reloads = true,
+     .set = set_api_key,
+     .pair = ':'},
+    {.name = "admin_key",
+     .shown = "none",
+     .help = "read and checked; the admin listener is not in this version",
+     .secret = true,
+     .set = set_admin_key,
+     .pair = ':'},
+    {.name = "queue_dir",
+     .shown = "$STATE_DIRECTORY, else ./var",
+     .help = "the queue's folder, 0700",
+     .set = set_text,
+     .find_standard = find_queue_dir,
+     .offset = offsetof(struct config, queue_dir)},
+    {.name = "queue_key",
+     .shown = "queue.key in the folder, made at first start",
+     .help = "what bodies are sealed with: 64 hexadecimal digits",
+     .secret = true,
+     .set = set_queue_key,
+     .offset = offsetof(struct config, queue_key)},
+    {.name = "smtp_uri",
+     .help = "smarthosts, best first: smtp://USER:PASSWORD@HOST:587/, smtps://HOST/, file:DIR",
+     .needed = true,
+     .secret = true,
+     .set = set_smtp_uri,
+     .look = look_at_smtp_folders},
+    {.name = "smtp_helo",
+     .shown = "the host's name",
+     .help = "what EHLO says",
+     .set = set_helo,
+     .find_standard = find_helo,
+     .offset = offsetof(struct config, smtp_helo)},
+    {.name = "lifetime",
+     .shown = "60m codes and links, 48h notices, 24h rest",
+     .help = "how long a mail is good: login_code_valid=15m,recovery_valid=1h; also a cap",
+     .reloads = true,
+     .set = set_lifetime,
+     .pair = '='},
+    {.name = "mail_from",
+     .help = "sender of every mail: Acme <no-reply@acme.example>",
+     .needed = true,
+     .reloads = true,
+     .set = set_text,
+     .offset = offsetof(struct config, mail_from)},
+    {.name = "mail_reply_to",
+     .shown = "none",
+     .help = "where answers go",
+     .reloads = true,
+     .set = set_text,
+     .offset = offsetof(struct config, reply_to)},
+    {.name = "templates_dir",
+     .shown = "the shipped ones",
+     .help = "folder of templates and catalogs",
+     .reloads = true,
+     .set = set_text,
+     .find_standard = find_templates_dir,
+     .offset = offsetof(struct config, templates_dir)},
+    {.name = "normaliser",
+     .shown = "the shipped one",
+     .help = "Jsonnet file that turns a payload into a mail",
+     .reloads = true,
+     .set = set_text,
+     .find_standard = find_normaliser,
+     .offset = offsetof(struct config, normaliser)},
+    {.name = "routes",
+     .shown = "none",
+     .help = "further paths: {\"crm\": {\"path\": \"/crm\", \"normaliser\": FILE, \"keys\": [NAME, "
+             "...]}}",
+     .json = true,
+     .reloads = true},
+    {.name = "locale",
+     .standard = "en",
+     .help = "language where none is known",
+     .reloads = true,
+     .set = set_text,
+     .offset = offsetof(struct config, locale)},
+    {.name = "timezone",
+     .standard = "UTC",
+     .help = "time zone where none is known",
+     .reloads = true,
+     .set = set_text,
+     .offset = offsetof(struct config, timezone)},
+    {.name = "log_format",
+     .standard = "json",
+     .help = "json, or text for people",
+     .set = set_log_format},
+    {.name = "log_level",
+     .standard = "info",
+     .help = "debug, info, warning or error",
+     .reloads = true,
+     .set = set_log_level},
+    {.name = "body_limit",
+     .standard = "1048576",
+     .help = "largest payload, bytes",
+     .set = set_number,
+     .offset = offsetof(struct config, body_limit_bytes),
+     .least = 1024,
+     .most = 8 * 1024 * 1024},
+    {.name = "connections",
+     .standard = "16",
+     .help = "at most so many to one smarthost",
+     .set = set_number,
+     .offset = offsetof(struct config, connections),
+     .least = 1,
+     .most = 64},
+    {.name = "transaction_timeout",
+     .standard = "60s",
+     .help = "longest hand-over of one mail",
+     .set = set_duration,
+     .offset = offsetof(struct config, transaction_timeout_ms),
+     .least = SECOND_MS,
+     .most = 10 * MINUTE_MS},
+    {.name = "deadline_margin",
+     .standard = "15s",
+     .help = "a code is not sent when it has less left",
+     .set = set_duration,
+     .offset = offsetof(struct config, deadline_margin_ms),
+     .most = 60 * MINUTE_MS},
+    {.name = "shutdown_grace",
+     .standard = "2s",
+     .help = "what is under way gets so long when stopping",
+     .set = set_duration,
+     .offset = offsetof(struct config, shutdown_grace_ms),
+     .most = MINUTE_MS},
+};
+
+void setting_variable(const struct setting *setting, char ret_variable[SETTING_VARIABLE_SIZE])
+{
+    snprintf(ret_variable, SETTING_VARIABLE_SIZE, "RELAY_%s", setting->name);
+    for (char *at = ret_variable; *at; at++)
+        *at = (char)toupper((unsigned char)*at);
+}
+
+int setting_find(const char *name, bool *ret_is_file)
+{
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *setting = &config_settings[i];
+        size_t size = strlen(setting->name);
+        if (strncmp(name, setting->name, size) != 0)
+            continue;
+        bool is_file = setting->secret && strcmp(name + size, "_file") == 0;
+        if (name[size] != '\0' && !is_file)
+            continue;
+        *ret_is_file = is_file;
+        return i;
+    }
+    return -1;
+}
+
+const char *setting_nearest(const char *name)
+{
+    const char *nearest = NULL;
+    size_t best = strlen(name) / 2 + 1; // farther than that is no likeness
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        size_t distance = names_distance(name, config_settings[i].name);
+        if (distance < best) {
+            best = distance;
+            nearest = config_settings[i].name;
+        }
+    }
+    return nearest;
+}

@@ -1,0 +1,88 @@
+// server.h - the HTTP listeners: the only place that knows libmicrohttpd.
+//
+// Checks framing, path, method, key, type and size, hands the request over, and holds the
+// connection until its fate is known; the answers are those of design §5. One thread of its own
+// serves all connections of a listener. Logs `listening`, `accepted`, `duplicate`,
+// `empty_payload` and, at most once a second, `unauthorized` or `refused`.
+#ifndef RELAY_HTTP_SERVER_H
+#define RELAY_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/error.h"
+#include "relay/endpoint.h"
+#include "relay/routes.h"
+
+struct http_server;
+struct http_exchange; // a POST that waits for its answer
+
+enum http_service {
+    HTTP_MAIL,    // the routes, and health
+    HTTP_CONTROL, // POST /admin/messages/{id}/release and nothing else; needs no key
+};
+
+// A payload with a valid key, of an allowed size (which may be 0). Good during the call only.
+struct http_post {
+    const char *route; // the route's name, a constant
+    const char *key_name;
+    const char *payload;
+    size_t payload_size;
+};
+
+enum http_outcome {
+    HTTP_ACCEPTED,    // 200: durable
+    HTTP_DUPLICATE,   // 200: known already
+    HTTP_EMPTY,       // 400, and an alarm: Kratos lost this mail
+    HTTP_NOT_JSON,    // 400
+    HTTP_UNAVAILABLE, // 503: cannot be stored now
+    // of a release
+    HTTP_RELEASED,    // 200
+    HTTP_NO_MESSAGE,  // 404
+    HTTP_WRONG_STATE, // 409: neither parked nor held
+};
+
+// All are called in the server's thread and must not block; accept and release must each lead
+// to exactly one http_answer(), at once or later.
+struct http_handlers {
+    // HTTP_MAIL
+    void (*accept)(void *context, struct http_exchange *exchange, const struct http_post *post);
+    bool (*ready)(void *context); // could a message be accepted durably now?
+    void *context;
+    // HTTP_CONTROL; id is 36 hexadecimal digits and '-', good during the call only.
+    void (*release)(void *context, struct http_exchange *exchange, const char *id);
+};
+
+// Any thread. Answers; id (or NULL) goes out as X-Message-Id. The exchange is gone for the
+// caller once this is called.
+void http_answer(struct http_exchange *exchange, enum http_outcome outcome, const char *id);
+
+struct http_options {
+    enum http_service service;
+    struct endpoint listen; // where listen_fd is < 0
+    int listen_fd;          // >= 0: a listening, non-blocking socket, the server's to close, even
+                            // where it cannot be created
+    struct routes *routes;  // of HTTP_MAIL; the server takes a reference of its own
+    size_t body_limit_bytes;
+    int64_t request_ms; // how long a request may take to come in; 0: 10 s, as served
+};
+
+// Binds, and accepts from now on. NULL on failure.
+struct http_server *http_server_create(const struct http_options *options,
+                                       const struct http_handlers *handlers, struct error *err);
+// Any thread. Requests that come from now on are looked at by these; those under way are not
+// disturbed. Takes a reference of its own.
+void http_server_set_routes(struct http_server *server, struct routes *routes);
+
+// What was really bound, "127.0.0.1:34571"; "unix" for a unix socket.
+const char *http_server_address(const struct http_server *server);
+
+// Closes the listening socket; connections that are open are still served, each answer telling
+// its client that it is the last.
+void http_server_quiesce(struct http_server *server);
+// Quiesces, waits until every payload handed over was answered and the answers have left, and
+// ends the thread. So whoever answers (the queue) must still be running. NULL is a no-op.
+void http_server_destroy(struct http_server *server);
+
+#endif
