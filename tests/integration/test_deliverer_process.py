@@ -305,7 +305,7 @@ def test_the_reply_is_masked_and_cut(server, start, driver):
     server.on("rcpt", reply("550 5.1.1 <zoe@example.com> 123456 https://x.example/?flow=1 "
                             "\x07id 1234567890 " + "long " * 60))
     result = start(server, driver).send_one()
-    assert result["reply_text"].startswith("<[address]> **** [link] id 1234567890 long long")
+    assert result["reply_text"].startswith("<[address]> **** [link]  id 1234567890 long long")
     assert len(result["reply_text"]) <= 200
 
 
