@@ -21,7 +21,7 @@ static const char help[] =
     "id.\n"
     "\n"
     "  --url URL        where to; else the path of Kratos' route at RELAY_LISTEN\n"
-    "  --key-file F     holds the API key; else the first one in RELAY_API_KEY (or\n"
+    "  --key-file F     holds the bare key; else the first one in RELAY_API_KEY (or\n"
     "                   RELAY_API_KEY_FILE) that is no digest and has not ended\n"
     "  --json           print {\"status\": 200, \"id\": \"...\"}\n"
     "  -c, --config F   configuration file; else RELAY_CONFIG\n"
