@@ -47,9 +47,6 @@ local languages = 'lang|language|locale|default_language|preferred_language|lang
 local template = 'template_type|TemplateType';
 local codes_of(type) = if type in own_codes then own_codes[type] else codes;
 
-// A route's default takes the place of null only.
-local null_if_empty(array) = if std.primitiveEquals(std.length(array), 0) then null else array;
-
 function(payload) {
   channel: text('message_type|"email"'),
   template: text(template),
@@ -61,7 +58,7 @@ function(payload) {
     at: text('template_data.changed_at|template_data.added_at'),
     request_url: text('template_data.request_url'),
   },
-  locales: null_if_empty(texts_in(wishes, languages)),
+  locales: texts_in(wishes, languages),
   accept_language: text('request_headers.Accept-Language.0|request_headers.Accept-Language'),
   timezone: text_in(wishes, 'timezone|time_zone|zoneinfo|tz'),
   identity_id: text('template_data.identity.id|TemplateData.Identity.id'),

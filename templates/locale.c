@@ -358,6 +358,8 @@ size_t locale_match(const struct locale_matcher *matcher, const struct locale_wi
         return index;
     if (wishes->ui_locales && match_words(matcher, wishes->ui_locales, &index))
         return index;
+    if (wishes->otherwise && match_words(matcher, wishes->otherwise, &index))
+        return index;
     return matcher->default_index;
 }
 

@@ -26,7 +26,8 @@ static const struct view_base *choose_language(const struct renderer *renderer,
 {
     const struct locale_wishes wishes = {.locales = request->locales,
                                          .accept_language = request->accept_language,
-                                         .ui_locales = request->ui_locales};
+                                         .ui_locales = request->ui_locales,
+                                         .otherwise = request->default_locale};
     return &renderer->bases[locale_match(renderer->matcher, &wishes)];
 }
 

@@ -32,6 +32,7 @@ struct render_request {
     const json_t *locales;       // array of wishes, best first, or NULL
     const char *accept_language; // or NULL
     const char *ui_locales;      // from the request's URL, space separated, or NULL
+    const char *default_locale;  // goes before the loaded default, or NULL; so does one unknown
     const char *timezone;        // IANA, ICU or .NET name, or NULL
     int minutes_left;            // 0: not known, and the text states none
     int64_t expires_wall_ms;     // 0: not known

@@ -4,6 +4,7 @@
 
 #define TEMPLATE_MAX 64    // what the queue keeps
 #define IDENTITY_ID_MAX 64 // a UUID, or another system's id
+#define LOCALE_MAX 64
 #define TIMEZONE_MAX 64
 #define ACCEPT_LANGUAGE_MAX 1024
 #define LOCALES_MAX 32
@@ -108,6 +109,7 @@ bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err
     const json_t *accept = json_object_get(canonical, "accept_language");
     if (json_is_string(accept) && json_string_length(accept) <= ACCEPT_LANGUAGE_MAX)
         mail.accept_language = json_string_value(accept);
+    mail.default_locale = word(json_object_get(canonical, "default_locale"), LOCALE_MAX);
     mail.timezone = word(json_object_get(canonical, "timezone"), TIMEZONE_MAX);
     mail.identity_id = word(json_object_get(canonical, "identity_id"), IDENTITY_ID_MAX);
     mail.lifetime_ms = lifetime_ms(json_object_get(canonical, "expires_in_minutes"));
@@ -118,6 +120,10 @@ bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err
 static bool lacks(const json_t *canonical, const char *key)
 {
     const json_t *value = json_object_get(canonical, key);
+    if (json_is_string(value))
+        return json_string_length(value) == 0;
+    if (json_is_array(value))
+        return json_array_size(value) == 0;
     return !value || json_is_null(value);
 }
 
@@ -145,9 +151,10 @@ json_t *mail_with_defaults(json_t *canonical, json_t *defaults)
 json_t *mail_strip(const json_t *canonical)
 {
     static const char *const keys[] = {
-        "channel",     "template",           "to",       "data",
-        "locales",     "accept_language",    "timezone", "brand",
-        "identity_id", "expires_in_minutes", "fallback", "http",
+        "channel",     "template",           "to",             "data",
+        "locales",     "accept_language",    "default_locale", "timezone",
+        "identity_id", "expires_in_minutes", "brand",          "fallback",
+        "http",
     };
     json_t *kept = json_object();
     for (size_t i = 0; kept && i < sizeof(keys) / sizeof(keys[0]); i++) {

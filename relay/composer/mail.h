@@ -26,6 +26,7 @@ struct mail {
     const json_t *data;    // an object
     const json_t *locales; // an array
     const char *accept_language;
+    const char *default_locale; // for who has no wish that we serve
     const char *timezone;
     const char *identity_id;
     int64_t lifetime_ms;               // expires_in_minutes; 0: not given
@@ -36,9 +37,9 @@ struct mail {
 // missing"), and holds no value.
 bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err);
 
-// The mail with each of the defaults' keys that it has not, or that is null in it: the mail itself
-// where it lacks none (or is no object, or defaults is NULL), else a shallow copy. The caller
-// json_decref()s it; NULL: no memory.
+// The mail with each of the defaults' keys that it has not, or that is null, "" or [] in it: the
+// mail itself where it lacks none (or is no object, or defaults is NULL), else a shallow copy. The
+// caller json_decref()s it; NULL: no memory.
 json_t *mail_with_defaults(json_t *canonical, json_t *defaults);
 
 // What of a canonical mail is kept: a shallow copy of its known keys, so that nothing else that a

@@ -12,7 +12,7 @@
 
 #define KRATOS "kratos"
 
-enum { ROUTES_MAX = 32, NAME_MAX_SIZE = 64, PATH_MAX_SIZE = 255, WORD_MAX = 64, LOCALES_MAX = 32 };
+enum { ROUTES_MAX = 32, NAME_MAX_SIZE = 64, PATH_MAX_SIZE = 255, WORD_MAX = 64 };
 
 // What is being made, and of which route.
 struct making {
@@ -206,18 +206,20 @@ static bool is_word(const json_t *value)
     return true;
 }
 
-static bool is_locales(const json_t *value)
-{
-    size_t count = json_array_size(value);
-    for (size_t i = 0; i < count; i++)
-        if (!is_word(json_array_get(value, i)))
-            return false;
-    return json_is_array(value) && count > 0 && count <= LOCALES_MAX;
-}
-
 static bool is_minutes(const json_t *value)
 {
     return json_is_number(value) && json_number_value(value) > 0;
+}
+
+// As keys of a canonical mail, where a default language is no wish: it has a name of its own.
+static char *defaults_text(json_t *defaults)
+{
+    json_auto_t *keys = json_copy(defaults);
+    json_t *locale = json_object_get(defaults, "locale");
+    if (!keys || (locale && (json_object_set(keys, "default_locale", locale) != 0 ||
+                             json_object_del(keys, "locale") != 0)))
+        return NULL;
+    return json_dumps(keys, JSON_COMPACT);
 }
 
 static void take_defaults(const struct making *making, const json_t *json,
@@ -229,12 +231,12 @@ static void take_defaults(const struct making *making, const json_t *json,
         const char *what;
     } rules[] = {
         {"template", is_word, "is no short word"},
-        {"locales", is_locales, "is no list of languages, like ['de', 'en']"},
+        {"locale", is_word, "is no language, like 'de'"},
         {"timezone", is_word, "is no short word"},
         {"brand", is_word, "is no short word"},
         {"expires_in_minutes", is_minutes, "is no number above 0"},
     };
-    static const char *const known[] = {"template",           "locales", "timezone", "brand",
+    static const char *const known[] = {"template",           "locale", "timezone", "brand",
                                         "expires_in_minutes", NULL};
     json_t *defaults = member_of(json, "defaults");
     if (!defaults)
@@ -251,7 +253,7 @@ static void take_defaults(const struct making *making, const json_t *json,
         if (value && !rules[i].is_valid(value))
             fault(making, member, "%s", rules[i].what);
     }
-    route->defaults = json_dumps(defaults, JSON_COMPACT);
+    route->defaults = defaults_text(defaults);
     if (!route->defaults)
         making->report->failed = true;
 }

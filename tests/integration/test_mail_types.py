@@ -109,13 +109,18 @@ def test_markup_in_kratos_own_text_of_an_unknown_type_is_escaped(relay, sink):
     assert "<script>" not in mail.text("html") and "1 &lt; 2" in mail.text("html")
 
 
-def test_a_routes_default_language_is_for_who_has_none(start_relay, sink):
+def test_a_routes_default_language_is_for_who_has_none_that_is_served(start_relay, sink):
     normaliser = str(harness.ROOT / "jsonnet/kratos_courier.jsonnet")
     routes = {"tenant": {"path": "/tenant", "normaliser": normaliser,
-                         "defaults": {"locales": ["de"]}}}
+                         "defaults": {"locale": "de"}}}
     with start_relay(sink, routes=json.dumps(routes)) as relay:
-        for language, path in (("hu", "/tenant"), (None, "/tenant"), (None, "/kratos/webhook")):
-            answer = relay.post(payloads.login_code(language=language), path=path)
-            assert answer.status == 200
-        sink.wait_for(3)
-    assert sorted(mail.language for mail in sink.accepted) == ["de", "en", "hu"]
+        for trait, header, path, spoken in (("hu", None, "/tenant", "hu"),
+                                            (None, "hu;q=0.5, fr", "/tenant", "hu"),
+                                            (None, "fr", "/tenant", "de"),
+                                            (None, None, "/tenant", "de"),
+                                            (None, None, "/kratos/webhook", "en")):
+            made = payloads.login_code(language=trait)
+            made["request_headers"] = {"Accept-Language": [header] if header else []}
+            assert relay.post(made, path=path).status == 200
+            mail = sink.wait_for(1, recipient=made["recipient"])[0]
+            assert mail.language == spoken, (trait, header, path)

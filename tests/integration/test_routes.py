@@ -22,7 +22,7 @@ def crm(tmp_path):
     path = tmp_path / "crm.jsonnet"
     path.write_text(CRM)
     return {"path": "/crm/events", "normaliser": str(path), "keys": ["crm"],
-            "defaults": {"template": "login_code_valid", "locales": ["de"],
+            "defaults": {"template": "login_code_valid", "locale": "de",
                          "timezone": "Europe/Berlin", "expires_in_minutes": 60}}
 
 
@@ -130,7 +130,7 @@ def test_routes_of_a_file_in_jsonnet(start_relay, sink, crm, tmp_path):
     (tmp_path / "relay.jsonnet").write_text(f"""
         local crm = {json.dumps(crm)};
         {{ api_key: {{ kratos: '{harness.API_KEY}', crm: '{CRM_KEY};not_after=2999-12-31' }},
-           routes: {{ crm: crm, shop: crm {{ path: '/shop', defaults+: {{ locales: ['hu'] }} }} }} }}
+           routes: {{ crm: crm, shop: crm {{ path: '/shop', defaults+: {{ locale: 'hu' }} }} }} }}
     """)
     relay = start_relay(sink, api_key=None)
     relay.start("--config", str(tmp_path / "relay.jsonnet"))
@@ -145,7 +145,7 @@ def test_routes_of_a_file_in_jsonnet(start_relay, sink, crm, tmp_path):
 @pytest.mark.parametrize("change, named", [
     ({"path": "/health/mine"}, "crm.path is below /health or /admin"),
     ({"keys": ["nobody"]}, "crm.keys names nobody, which is no key of api_key"),
-    ({"defaults": {"local": "de"}}, "crm.defaults.local is not known; did you mean locales?"),
+    ({"defaults": {"local": "de"}}, "crm.defaults.local is not known; did you mean locale?"),
     ({"normaliser": "/nonexistent/n.jsonnet"}, "/nonexistent/n.jsonnet"),
 ])
 def test_check_names_what_is_wrong_with_a_route(start_relay, sink, crm, tmp_path, change, named):

@@ -190,6 +190,13 @@ static void asks_in_order(void **state)
     assert_string_equal(TAGS[locale_match(*state, &wishes)], "ar");
     wishes.ui_locales = NULL;
     assert_string_equal(TAGS[locale_match(*state, &wishes)], "en");
+    wishes.otherwise = "de-AT";
+    assert_string_equal(TAGS[locale_match(*state, &wishes)], "de");
+    wishes.ui_locales = "ar";
+    assert_string_equal(TAGS[locale_match(*state, &wishes)], "ar");
+    wishes.ui_locales = NULL;
+    wishes.otherwise = "fr";
+    assert_string_equal(TAGS[locale_match(*state, &wishes)], "en");
 }
 
 static void knows_directions_and_zones(void **state)

@@ -302,12 +302,12 @@ static void splits_an_array(void **state)
 static void fills_in_a_routes_defaults(void **state)
 {
     json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
-    json_object_del(mail, "locales");
+    json_object_set_new(mail, "locales", json("[]"));
     json_object_set_new(mail, "expires_in_minutes", json_null());
     json_auto_t *other = canonical("login_code_valid", "{\"code\":\"830175\"}");
     json_object_set_new(other, "expires_in_minutes", json_integer(5));
     json_auto_t *results = json_pack("[O, O]", mail, other);
-    json_auto_t *defaults = json("{\"template\":\"welcome\",\"locales\":[\"hu\"],"
+    json_auto_t *defaults = json("{\"template\":\"welcome\",\"default_locale\":\"hu\","
                                  "\"expires_in_minutes\":7,\"timezone\":\"Europe/Budapest\"}");
     struct compose_request with_defaults = request;
     with_defaults.defaults = defaults;
@@ -365,6 +365,43 @@ static void renders_a_stored_mail_again(void **state)
     assert_non_null(strstr(second.blobs[1].data, "10 Min"));
 }
 
+// A wish that we serve goes before a route's language, that before the settings'; and so again.
+static void speaks_a_routes_language_to_who_has_no_wish_that_is_served(void **state)
+{
+    static const struct {
+        const char *change, *want;
+    } cases[] = {
+        {"{}", "hu"},
+        {"{\"locales\":[\"fr\"]}", "hu"},
+        {"{\"locales\":[\"de\"]}", "de"},
+        {"{\"accept_language\":\"fr, de;q=0.2\"}", "de"},
+        {"{\"accept_language\":\"fr\"}", "hu"},
+        {"{\"data\":{\"code\":\"750046\",\"request_url\":\"https://x/?lang=de\"}}", "de"},
+        {"{\"default_locale\":\"de-AT\"}", "de"}, // the normaliser's own
+        {"{\"default_locale\":\"\"}", "hu"},
+        {"{\"default_locale\":\"fr\"}", "en"},
+        {"{\"default_locale\":[\"de\"]}", "en"},
+    };
+    json_auto_t *defaults = json("{\"default_locale\":\"hu\"}"), *payload = json("{}");
+    struct compose_request with_defaults = request;
+    with_defaults.defaults = defaults;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+        json_object_del(mail, "locales");
+        json_auto_t *change = json(cases[i].change);
+        json_object_update(mail, change);
+        AUTO_COMPOSITION struct composition first, second;
+        struct error err;
+        assert_true(compose_payload(*state, &with_defaults, payload, mail, &first, &err));
+        const char *locale = text(json_array_get(first.mails, 0), "locale");
+        if (strcmp(locale, cases[i].want) != 0)
+            fail_msg("%s: %s", cases[i].change, locale);
+        json_auto_t *stored = json(first.blobs[0].data);
+        assert_true(compose_render(*state, &request, stored, &second, &err));
+        assert_string_equal(text(json_array_get(second.mails, 0), "locale"), cases[i].want);
+    }
+}
+
 static void parks_what_is_no_json(void **state)
 {
     AUTO_COMPOSITION struct composition composition;
@@ -406,6 +443,7 @@ int main(void)
         cmocka_unit_test(fills_in_a_routes_defaults),
         cmocka_unit_test(has_nothing_to_send),
         cmocka_unit_test(renders_a_stored_mail_again),
+        cmocka_unit_test(speaks_a_routes_language_to_who_has_no_wish_that_is_served),
         cmocka_unit_test(parks_what_is_no_json),
         cmocka_unit_test(names_every_wrong_setting),
     };

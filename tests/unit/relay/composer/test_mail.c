@@ -27,6 +27,7 @@ static void reads_every_field(void **state)
         json("{\"channel\":\"email\",\"template\":\"login_code_valid\",\"to\":\"a@b\","
              "\"data\":{\"code\":\"123456\",\"url\":\"https://x/?flow=1\"},\"locales\":[\"hu\"],"
              "\"accept_language\":\"de\",\"timezone\":\"Europe/Budapest\",\"identity_id\":\"7c0f\","
+             "\"default_locale\":\"de-AT\","
              "\"expires_in_minutes\":15,\"fallback\":{\"subject\":\"s\",\"text\":\"t\",\"html\":"
              "\"h\"}}");
     struct mail mail;
@@ -38,6 +39,7 @@ static void reads_every_field(void **state)
     assert_string_equal(mail_data_text(&mail, "code"), "123456");
     assert_int_equal(json_array_size(mail.locales), 1);
     assert_string_equal(mail.accept_language, "de");
+    assert_string_equal(mail.default_locale, "de-AT");
     assert_string_equal(mail.timezone, "Europe/Budapest");
     assert_string_equal(mail.identity_id, "7c0f");
     assert_int_equal(mail.lifetime_ms, 15 * 60000);
@@ -90,6 +92,7 @@ static void leaves_out_wrong_details(void **state)
     assert_null(mail.to);
     assert_null(mail.locales);
     assert_null(mail.accept_language);
+    assert_null(mail.default_locale);
     assert_null(mail.timezone);
     assert_null(mail.identity_id);
     assert_int_equal(mail.lifetime_ms, 0);
@@ -119,10 +122,11 @@ static void bounds_minutes(void **state)
 static void keeps_known_keys_alone(void **state)
 {
     (void)state;
-    json_auto_t *canonical = json("{\"data\":{\"a\":1},\"to\":\"x@y\",\"request_headers\":{"
-                                  "\"Cookie\":[\"secret\"]},\"anything\":1}");
+    json_auto_t *canonical =
+        json("{\"data\":{\"a\":1},\"to\":\"x@y\",\"request_headers\":{"
+             "\"Cookie\":[\"secret\"]},\"anything\":1,\"default_locale\":\"de\"}");
     json_auto_t *kept = mail_strip(canonical);
-    json_auto_t *want = json("{\"data\":{\"a\":1},\"to\":\"x@y\"}");
+    json_auto_t *want = json("{\"data\":{\"a\":1},\"to\":\"x@y\",\"default_locale\":\"de\"}");
     assert_true(json_equal(kept, want));
 }
 
@@ -135,7 +139,11 @@ static void takes_defaults_where_it_has_nothing(void **state)
         {"{\"to\":\"a@b\"}", "{\"template\":\"t\"}", "{\"to\":\"a@b\",\"template\":\"t\"}"},
         {"{\"template\":null}", "{\"template\":\"t\"}", "{\"template\":\"t\"}"},
         {"{\"template\":\"own\"}", "{\"template\":\"t\"}", "{\"template\":\"own\"}"},
-        {"{\"template\":\"\"}", "{\"template\":\"t\"}", "{\"template\":\"\"}"},
+        {"{\"template\":\"\"}", "{\"template\":\"t\"}", "{\"template\":\"t\"}"},
+        {"{\"template\":[]}", "{\"template\":\"t\"}", "{\"template\":\"t\"}"},
+        {"{\"template\":{}}", "{\"template\":\"t\"}", "{\"template\":{}}"},
+        {"{\"template\":[null]}", "{\"template\":\"t\"}", "{\"template\":[null]}"},
+        {"{\"minutes\":0}", "{\"minutes\":5}", "{\"minutes\":0}"},
         {"{\"template\":false}", "{\"template\":\"t\"}", "{\"template\":false}"},
         {"{}", "{}", "{}"},
         {"[]", "{\"template\":\"t\"}", "[]"},

@@ -233,14 +233,14 @@ static void the_composer_is_told_of_every_route(void **state)
     set_needed();
     setenv("RELAY_ROUTES",
            "{\"crm\": {\"path\": \"/crm\", \"normaliser\": \"c.jsonnet\","
-           " \"defaults\": {\"locales\": [\"de\"]}}, \"kratos\": {\"normaliser\": \"k.jsonnet\"}}",
+           " \"defaults\": {\"locale\": \"de\"}}, \"kratos\": {\"normaliser\": \"k.jsonnet\"}}",
            1);
     struct config *config = load_relay();
     json_auto_t *header = composer_init_header(config);
     json_auto_t *want = json_loads("[{\"name\": \"kratos\", \"normaliser\": \"k.jsonnet\","
                                    "  \"defaults\": null},"
                                    " {\"name\": \"crm\", \"normaliser\": \"c.jsonnet\","
-                                   "  \"defaults\": {\"locales\": [\"de\"]}}]",
+                                   "  \"defaults\": {\"default_locale\": \"de\"}}]",
                                    0, NULL);
     assert_true(want && json_equal(json_object_get(header, "routes"), want));
     assert_null(json_object_get(header, "normaliser"));

@@ -27,7 +27,7 @@ static void reads_a_further_route(void **state)
 {
     (void)state;
     set_routes("{'crm': {'path': '/crm/events', 'normaliser': 'crm.jsonnet', 'keys': ['crm'],"
-               " 'defaults': {'template': 'welcome', 'locales': ['de'], 'brand': 'acme',"
+               " 'defaults': {'template': 'welcome', 'locale': 'de', 'brand': 'acme',"
                " 'timezone': 'Europe/Berlin', 'expires_in_minutes': 60}, 'samples': 'crm-samples'},"
                " 'bare': {'path': '/', 'normaliser': '/n.jsonnet', 'keys': null}, 'off': null}");
     struct config_report report;
@@ -43,9 +43,10 @@ static void reads_a_further_route(void **state)
     assert_string_equal(crm->normaliser, "crm.jsonnet");
     assert_string_equal(crm->keys[0], "crm");
     assert_null(crm->keys[1]);
-    assert_string_equal(crm->defaults,
-                        "{\"template\":\"welcome\",\"locales\":[\"de\"],\"brand\":\"acme\","
-                        "\"timezone\":\"Europe/Berlin\",\"expires_in_minutes\":60}");
+    assert_string_equal(
+        crm->defaults,
+        "{\"template\":\"welcome\",\"brand\":\"acme\",\"timezone\":\"Europe/Berlin\","
+        "\"expires_in_minutes\":60,\"default_locale\":\"de\"}");
     assert_string_equal(crm->samples_dir, "crm-samples");
     assert_string_equal(bare->path, "/");
     assert_null(bare->keys);
@@ -100,7 +101,7 @@ static void kratos_is_the_route_that_is_always_there(void **state)
 #define DOTS "crm.path holds '//', '/./' or '/../'"
 #define RESERVED "crm.path is below /health or /admin"
 #define NO_KEYS "crm.keys is no list of names; leave it out to allow every key"
-#define NO_LOCALES "crm.defaults.locales is no list of languages"
+#define NO_LOCALE "crm.defaults.locale is no language, like 'de'"
 
 static void names_what_is_wrong(void **state)
 {
@@ -167,10 +168,10 @@ static void names_what_is_wrong(void **state)
         {DEFAULTS("'template': '" LONG_64 "5'"), "crm.defaults.template is no short word"},
         {DEFAULTS("'timezone': 'Europe/ Berlin'"), "crm.defaults.timezone is no short word"},
         {DEFAULTS("'brand': ['a']"), "crm.defaults.brand is no short word"},
-        {DEFAULTS("'locales': 'de'"), NO_LOCALES},
-        {DEFAULTS("'locales': []"), NO_LOCALES},
-        {DEFAULTS("'locales': ['de', 1]"), NO_LOCALES},
-        {DEFAULTS("'locales': ['de', '']"), NO_LOCALES},
+        {DEFAULTS("'locale': ['de']"), NO_LOCALE},
+        {DEFAULTS("'locale': ''"), NO_LOCALE},
+        {DEFAULTS("'locale': 'de en'"), NO_LOCALE},
+        {DEFAULTS("'locales': ['de']"), "crm.defaults.locales is not known; did you mean locale?"},
         {DEFAULTS("'expires_in_minutes': 0"), "crm.defaults.expires_in_minutes is no number"},
         {DEFAULTS("'expires_in_minutes': -1"), "crm.defaults.expires_in_minutes is no number"},
         {DEFAULTS("'expires_in_minutes': '60'"), "crm.defaults.expires_in_minutes is no number"},
@@ -201,7 +202,7 @@ static void takes_what_is_at_the_limit(void **state)
         PATH("/!$&()*+,;=:@~_-"),
         ROUTE("'keys': ['crm', 'kratos']"),
         ROUTE("'defaults': {}"),
-        DEFAULTS("'template': '" LONG_64 "', 'expires_in_minutes': 0.5, 'locales': null"),
+        DEFAULTS("'template': '" LONG_64 "', 'expires_in_minutes': 0.5, 'locale': null"),
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         set_routes(cases[i]);
