@@ -43,6 +43,7 @@ static void go_on(struct composer_trial *trial)
     }
     if (is_asked)
         return;
+    samples_judge_all(&trial->samples, trial->init, trial->faults);
     if (json_array_size(trial->faults) > 0)
         composer_child_kill(trial->composer); // its end is the trial's
     else

@@ -128,8 +128,7 @@ static const char *text_of(const json_t *object, const char *name)
     return json_string_value(json_object_get(object, name));
 }
 
-size_t sample_judge(const struct sample *sample, const json_t *init, const json_t *answer,
-                    json_t *faults)
+size_t sample_judge(struct sample *sample, const json_t *init, const json_t *answer, json_t *faults)
 {
     const char *op = text_of(answer, "op");
     if (!op || strcmp(op, "composed") != 0) {
@@ -150,5 +149,24 @@ size_t sample_judge(const struct sample *sample, const json_t *init, const json_
         else
             faults_add(faults, sample->path, park);
     }
+    sample->made_nothing = index == 0;
     return count;
+}
+
+void samples_judge_all(const struct samples *samples, const json_t *init, json_t *faults)
+{
+    for (size_t i = 0, next; i < samples->count; i = next) {
+        const struct sample *first = &samples->items[i];
+        bool made_nothing = true;
+        for (next = i; next < samples->count; next++) {
+            if (strcmp(samples->items[next].route, first->route) != 0)
+                break;
+            made_nothing = made_nothing && samples->items[next].made_nothing;
+        }
+        char what[128];
+        snprintf(what, sizeof(what), "makes a mail of none of the samples of route %s",
+                 first->route);
+        if (made_nothing)
+            faults_add(faults, normaliser_of(first, init), what);
+    }
 }

@@ -19,7 +19,8 @@ struct sample_set {
 
 struct sample {
     char *route, *path;
-    const char *name; // the last part of path
+    const char *name;  // the last part of path
+    bool made_nothing; // judged, and neither a mail nor a fault came of it
 };
 
 struct samples {
@@ -38,10 +39,13 @@ bool sample_read(const struct sample *sample, struct buffer *payload, struct err
 json_t *sample_request(const struct sample *sample);
 
 // Appends to faults what is wrong with the composer's answer, and gives how many that are: 0
-// where it is one or more mails, or nothing to send. A message for another channel than mail is
-// understood, and so no fault. init: what the composer was started with.
-size_t sample_judge(const struct sample *sample, const json_t *init, const json_t *answer,
+// where it is one or more mails, or nothing to send, which it notes. A message for another channel
+// than mail is understood, and so no fault. init: what the composer was started with.
+size_t sample_judge(struct sample *sample, const json_t *init, const json_t *answer,
                     json_t *faults);
+// Appends each route of whose samples, one after the other, every one was judged and made nothing
+// of: that is a function that looks in the wrong places.
+void samples_judge_all(const struct samples *samples, const json_t *init, json_t *faults);
 // Appends that there was no answer, with why: a time-out, a composer's death.
 void sample_unanswered(const struct sample *sample, const json_t *init, const char *why,
                        json_t *faults);

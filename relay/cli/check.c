@@ -101,7 +101,7 @@ static void print_composed(const struct sample *sample, const json_t *answer)
 }
 
 // False: the composer is of no more use.
-static bool compose(struct check *check, const struct sample *sample)
+static bool compose(struct check *check, struct sample *sample)
 {
     AUTO_BUFFER struct buffer payload;
     buffer_init(&payload, SAMPLE_MAX);
@@ -147,6 +147,9 @@ static bool compose_route(struct check *check, const struct config_route *route)
     bool goes_on = true;
     for (size_t i = 0; goes_on && i < samples.count; i++)
         goes_on = compose(check, &samples.items[i]);
+    json_auto_t *faults = json_array();
+    samples_judge_all(&samples, check->init, faults);
+    report(check, faults);
     samples_finish(&samples);
     return goes_on;
 }

@@ -91,6 +91,25 @@ def test_check_says_what_is_wrong_with_a_normalisers_result(tmp_path, sink, resu
     assert f"{normaliser}: {wrong}, for v26-login_code_valid.json\n" in done.stderr
 
 
+@pytest.mark.parametrize("nothing", ["null", "[]"])
+def test_check_says_of_a_normaliser_that_it_makes_nothing_of_every_sample(tmp_path, sink, nothing):
+    normaliser = tmp_path / "own.jsonnet"
+    relay = harness.Relay(tmp_path / "relay", smtp_uri=harness.smtp_uri(sink),
+                          normaliser=normaliser)
+    relay.folder.mkdir()
+    normaliser.write_text(f"function(payload) {nothing}\n")
+    done = relay.command("check", status=1)
+    assert done.stderr == (f"courier-relay: {normaliser}: "
+                           "makes a mail of none of the samples of route kratos\n")
+    # Of some is what it may be for.
+    normaliser.write_text(f"""function(payload)
+        if std.native('text')('template_type') != 'recovery_valid' then {nothing}
+        else {{ to: payload.recipient, template: 'recovery_valid', data: payload.template_data,
+               fallback: {{ text: payload.body }} }}""")
+    done = relay.command("check")
+    assert "nothing to send" in done.stdout
+
+
 def test_queue_list_show_and_stats(start_relay):
     with sink_module.Sink(listening=False) as sink, start_relay(sink) as relay:
         made = [payloads.login_code(language=language) for language in ("hu", "de")]

@@ -2,6 +2,8 @@
 import concurrent.futures
 import json
 import os
+import pathlib
+import re
 import signal
 
 import payloads
@@ -35,7 +37,8 @@ def mark(path, text):
 def subject_of_next(relay, sink):
     made = payloads.login_code()
     made["template_type"] = "a_type_to_come"  # so that the normaliser's own text is used
-    relay.accept(made)
+    # All that was logged before has been read, too, once this line is.
+    relay.wait_for("sent", id=relay.accept(made))
     return sink.wait_for(1, recipient=made["recipient"])[0].subject
 
 
@@ -74,6 +77,40 @@ def test_a_withdrawn_key_is_refused_even_where_the_rest_is_at_fault(start_relay,
         assert not relay.found("reloaded")
 
 
+def test_a_key_is_withdrawn_while_an_earlier_reload_is_still_tried(start_relay, sink, tmp_path):
+    secret, normaliser = tmp_path / "keys", tmp_path / "own.jsonnet"
+    secret.write_text(f"kratos:{OLD_KEY},other:{NEW_KEY}")
+    mark(normaliser, "first")
+    with start_relay(sink, api_key=None, api_key_file=secret, normaliser=normaliser) as relay:
+        # A sample on which the new normaliser takes nearly as long as it may.
+        normaliser.write_text(MARKED.format(mark="slow").replace(
+            "data: {}", "data: { waits: std.foldl(function(sum, i) sum + i, "
+            "std.range(1, 20000), 0) }"))
+        os.kill(relay.process.pid, signal.SIGHUP)
+        secret.write_text(f"other:{NEW_KEY}")
+        os.kill(relay.process.pid, signal.SIGHUP)
+        harness.wait_until(
+            lambda: relay.post(payloads.login_code(), key=OLD_KEY).status == 401, "the withdrawal")
+        assert relay.post(payloads.login_code(), key=NEW_KEY).status == 200
+        relay.wait_for("reloaded", count=1)
+        # What was tried meanwhile was read with the old key in force, and does not bring it back.
+        assert relay.post(payloads.login_code(), key=OLD_KEY).status == 401
+
+
+def test_a_reload_asked_for_at_any_moment_of_the_start_ends_nothing(start_relay, sink):
+    relay = start_relay(sink, build=harness.RELEASE_BUILD)
+    for _ in range(10):
+        relay.spawn()
+        status = pathlib.Path(f"/proc/{relay.process.pid}/status")
+        # From the first moment that the daemon itself can do something about it.
+        harness.wait_until(lambda: int(re.search(r"SigBlk:\s*(\w+)", status.read_text())[1], 16) &
+                           1 << (signal.SIGHUP - 1), "SIGHUP to be blocked")
+        os.kill(relay.process.pid, signal.SIGHUP)
+        relay.wait_for("ready")
+        relay.wait_for("reloaded")
+        assert relay.stop() == 0
+
+
 def test_a_normaliser_is_taken_over_only_if_it_does_well_on_the_samples(
         start_relay, sink, tmp_path):
     normaliser = tmp_path / "own.jsonnet"
@@ -86,11 +123,14 @@ def test_a_normaliser_is_taken_over_only_if_it_does_well_on_the_samples(
             "throws": "function(payload) error 'no'",
             "no mail": "function(payload) { to: payload.recipient }",
             "no recipient": "function(payload) { data: {} }",
+            "nothing of any": "function(payload) null",
             "endless": "local f(x) = f(x + 1) tailstrict; function(payload) f(0)",
         }
         for name, text in faults.items():
             normaliser.write_text(text)
-            reload(relay, "reload_refused", count=1 + len(relay.found("reload_refused")))
+            reload(relay, "reload_refused")
+            # One line a fault: the last has been written when the composer on trial is gone.
+            harness.wait_until(lambda: len(relay.children("composer")) == 1, "the trial's end")
             assert not relay.found("reloaded"), name
             assert subject_of_next(relay, sink) == "first", name
         mark(normaliser, "second")

@@ -53,10 +53,12 @@ static inline void stand_in_obey(const char *word, const char *blob, const char 
     else if (strcmp(word, "park") == 0)
         stand_in_say(json_pack("{s:s, s:[{s:s, s:s}]}", "op", "composed", "mails", "park",
                                "not_canonical", "detail", "data is missing"));
+    else if (strcmp(word, "nothing") == 0)
+        stand_in_say(json_pack("{s:s, s:[]}", "op", "composed", "mails"));
     else
-        stand_in_say(json_pack("{s:s, s:[], s:s, s:O?, s:O?}", "op", "composed", "mails", "version",
-                               version, "route", json_object_get(request, "route"), "fallback",
-                               json_object_get(request, "fallback")));
+        stand_in_say(json_pack("{s:s, s:[{}], s:s, s:O?, s:O?}", "op", "composed", "mails",
+                               "version", version, "route", json_object_get(request, "route"),
+                               "fallback", json_object_get(request, "fallback")));
 }
 
 static inline void stand_in_load(const char *version)

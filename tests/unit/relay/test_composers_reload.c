@@ -47,7 +47,7 @@ static void finish(struct fixture *fixture, struct reload *reload)
     folder_remove(reload->dir);
 }
 
-static const char *const fine[] = {"ok", "ok", "ok", NULL};
+static const char *const fine[] = {"ok", "nothing", "ok", NULL};
 
 // Who composes now.
 static void assert_version(struct fixture *fixture, const char *version)
@@ -155,6 +155,10 @@ static void a_faulty_one_is_refused_and_named(void **state)
         {"second", {"ok", "die"}, "n.jsonnet", "ended its composer, for 1.json"},
         {"second", {"babble"}, "n.jsonnet", "ended its composer, for 0.json"},
         {"second", {"ok", "hang"}, "n.jsonnet", "took longer than a second, for 1.json"},
+        {"second",
+         {"nothing", "nothing"},
+         "n.jsonnet",
+         "makes a mail of none of the samples of route kratos"},
         {"second", {NULL}, NULL, "holds no sample payloads"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

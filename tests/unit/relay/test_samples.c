@@ -87,11 +87,65 @@ static void what_cannot_be_read_is_an_error(void **state)
     samples_finish(&samples);
 }
 
+#define MAIL "{\"op\":\"composed\",\"mails\":[{\"park\":null}]}"
+#define SMS "{\"op\":\"composed\",\"mails\":[{\"park\":\"unsupported_channel\"}]}"
+#define NOTHING "{\"op\":\"composed\",\"mails\":[]}"
+#define FAILED "{\"op\":\"failed\",\"reason\":\"normaliser_failed\"}"
+
+static void a_route_that_makes_nothing_of_every_sample_is_at_fault(void **state)
+{
+    const char *dir = *state;
+    folder_write(dir, "a.json", "{}");
+    folder_write(dir, "b.json", "{}");
+    json_auto_t *init =
+        json_loads("{\"routes\": [{\"name\": \"kratos\", \"normaliser\": \"k.jsonnet\"},"
+                   "{\"name\": \"crm\", \"normaliser\": \"c.jsonnet\"}]}",
+                   0, NULL);
+    static const struct {
+        const char *answers[4]; // a and b of kratos, a and b of crm; NULL: none came
+        const char *where[2];   // further faults than those of the answers
+    } cases[] = {
+        {{MAIL, MAIL, MAIL, MAIL}, {NULL}},
+        {{NOTHING, MAIL, MAIL, NOTHING}, {NULL}},
+        {{NOTHING, SMS, SMS, NOTHING}, {NULL}},
+        {{NOTHING, FAILED, FAILED, NOTHING}, {NULL}},
+        {{NOTHING, NULL, NULL, NULL}, {NULL}},
+        {{NOTHING, NOTHING, MAIL, MAIL}, {"k.jsonnet"}},
+        {{MAIL, NOTHING, NOTHING, NOTHING}, {"c.jsonnet"}},
+        {{NOTHING, NOTHING, NOTHING, NOTHING}, {"k.jsonnet", "c.jsonnet"}},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct samples samples = {0};
+        const struct sample_set sets[] = {{"kratos", dir}, {"crm", dir}};
+        for (size_t k = 0; k < 2; k++)
+            assert_true(samples_add(&samples, &sets[k], NULL));
+        json_auto_t *faults = json_array(), *of_answers = json_array();
+        for (size_t k = 0; k < 4; k++) {
+            json_auto_t *answer =
+                cases[i].answers[k] ? json_loads(cases[i].answers[k], 0, NULL) : NULL;
+            if (answer)
+                sample_judge(&samples.items[k], init, answer, of_answers);
+        }
+        samples_judge_all(&samples, init, faults);
+        for (size_t k = 0; k < 2 && cases[i].where[k]; k++) {
+            const json_t *fault = json_array_get(faults, k);
+            assert_string_equal(json_string_value(json_object_get(fault, "where")),
+                                cases[i].where[k]);
+            assert_string_equal(json_string_value(json_object_get(fault, "what")),
+                                cases[i].where[k][0] == 'k'
+                                    ? "makes a mail of none of the samples of route kratos"
+                                    : "makes a mail of none of the samples of route crm");
+        }
+        assert_int_equal(json_array_size(faults), !!cases[i].where[0] + !!cases[i].where[1]);
+        samples_finish(&samples);
+    }
+}
+
 static void an_answer_is_judged(void **state)
 {
     (void)state;
     static char route[] = "kratos", path[] = "/samples/a.json";
-    const struct sample sample = {.route = route, .path = path, .name = path + 9};
+    struct sample sample = {.route = route, .path = path, .name = path + 9};
     json_auto_t *init = json_loads("{\"routes\": [{\"name\": \"x\", \"normaliser\": \"x.jsonnet\"},"
                                    "{\"name\": \"kratos\", \"normaliser\": \"k.jsonnet\"}]}",
                                    0, NULL);
@@ -136,6 +190,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_folders_json_files_are_taken_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_is_an_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_route_that_makes_nothing_of_every_sample_is_at_fault,
+                                        set_up, tear_down),
         cmocka_unit_test(an_answer_is_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
