@@ -10,7 +10,7 @@
 
 #include "relay/timestamp.h"
 
-#define NOT_AFTER ";not_after="
+#define NOT_AFTER "not_after="
 
 enum { KEYS_MAX = 64, DIGEST_SIZE = crypto_hash_sha256_BYTES };
 
@@ -38,6 +38,7 @@ struct entry {
     size_t key_size;
     const char *not_after; // NULL: none
     size_t not_after_size;
+    bool is_odd; // what stands behind ';' is not known
 };
 
 static bool piece_is(const char *text, size_t size, const char *word)
@@ -63,11 +64,17 @@ static bool entry_split(const char *text, const char *end, bool roles, struct en
     *ret_entry = (struct entry){.role = API_ROLE_SEND};
     const char *piece;
     size_t size;
-    const char *not_after = memmem(text, (size_t)(end - text), NOT_AFTER, strlen(NOT_AFTER));
-    if (not_after) {
-        ret_entry->not_after = not_after + strlen(NOT_AFTER);
-        ret_entry->not_after_size = (size_t)(end - ret_entry->not_after);
-        end = not_after;
+    // A key holds no ';': else one with a misspelt end would be another key than was meant.
+    const char *behind = memchr(text, ';', (size_t)(end - text));
+    if (behind) {
+        size = (size_t)(end - behind - 1);
+        ret_entry->is_odd =
+            size < strlen(NOT_AFTER) || memcmp(behind + 1, NOT_AFTER, strlen(NOT_AFTER)) != 0;
+        if (!ret_entry->is_odd) {
+            ret_entry->not_after = behind + 1 + strlen(NOT_AFTER);
+            ret_entry->not_after_size = (size_t)(end - ret_entry->not_after);
+        }
+        end = behind;
     }
     take_piece(&text, end, &ret_entry->name, &ret_entry->name_size);
     if (roles) {
@@ -168,7 +175,11 @@ static bool add(struct api_keys *keys, const struct entry *entry, struct error *
         return error_set(err, ERR_INPUT, "is one more than %d keys", KEYS_MAX);
     struct api_key *key = &keys->keys[keys->count];
     *key = (struct api_key){.role = entry->role};
-    if (!take_name(keys, entry, key, err) || !take_key(entry, key, err))
+    if (!take_name(keys, entry, key, err))
+        return false;
+    if (entry->is_odd)
+        return error_set(err, ERR_INPUT, "(%s) after ';' only not_after=DAY is known", key->name);
+    if (!take_key(entry, key, err))
         return false;
     if (!read_end(entry, &key->not_after_ms))
         return error_set(err, ERR_INPUT,
@@ -273,7 +284,7 @@ char *api_keys_first_clear(const char *text, int64_t wall_ms)
     while (next_entry(&text, &start, &end)) {
         struct entry entry;
         int64_t not_after_ms;
-        if (entry_split(start, end, false, &entry, NULL) && !entry.is_digest &&
+        if (entry_split(start, end, false, &entry, NULL) && !entry.is_digest && !entry.is_odd &&
             read_end(&entry, &not_after_ms) && wall_ms <= not_after_ms)
             return strndup(entry.key, entry.key_size);
     }

@@ -3,8 +3,8 @@
 // A list is separated by commas. An entry is KEY, NAME:KEY or NAME:sha256:HEX, where HEX is the
 // SHA-256 of the key; admin keys carry a role as well: NAME:read:KEY, NAME:operate:sha256:HEX.
 // Behind that may stand when the key ends: ";not_after=2027-01-31" (good through that day, UTC)
-// or ";not_after=2027-01-31T18:00:00Z". Names and keys are free of commas and white space, names
-// of colons too.
+// or ";not_after=2027-01-31T18:00:00Z". Names and keys are free of commas, semicolons and white
+// space, names of colons too.
 #ifndef RELAY_API_KEY_H
 #define RELAY_API_KEY_H
 

@@ -159,13 +159,10 @@ static void a_key_may_have_an_end(void **state)
         {"key-0123456789abcdef", "key-0123456789abcdef", "default", API_KEY_NO_END},
         {"key-0123456789abcdef;not_after=2027-01-31", "key-0123456789abcdef", "default",
          JANUARY_END},
-        {"a:k:e;y;not_after=2027-01-31", "k:e;y", "a", JANUARY_END},
+        {"a:k:e-y;not_after=2027-01-31", "k:e-y", "a", JANUARY_END},
         {"a:key;not_after=2027-01-31T18:00:00Z", "key", "a", INT64_C(1801418400000)},
         {"a:key;not_after=2027-01-31T18:00:00+01:00", "key", "a", INT64_C(1801414800000)},
         {"b:sha256:" ABC ";not_after=2027-01-31", "abc", "b", JANUARY_END},
-        // Only what is called so is an end.
-        {"a:key;until=2027-01-31", "key;until=2027-01-31", "a", API_KEY_NO_END},
-        {"a:key;", "key;", "a", API_KEY_NO_END},
         {"a:not_after=2027-01-31", "not_after=2027-01-31", "a", API_KEY_NO_END},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -213,6 +210,16 @@ static void a_fault_names_the_key_by_its_name(void **state)
         {"x:y,a:S3CRET;not_after=S3CRET", "key 2: (a) has a not_after"},
         {"a:S3CRET;not_after=2027-02-30", "(a) has a not_after"},
         {"S3CRET;not_after=31.1.2027", "(default) has a not_after"},
+        {"a:S3CRET;not_after=2027-01-31;S3CRET", "(a) has a not_after"},
+        // What is no end is no part of the key either.
+        {"a:S3CRET;notafter=2027-01-31", "key 1: (a) after ';' only not_after=DAY is known"},
+        {"x:y,a:S3CRET;not_before=2027-01-31", "key 2: (a) after ';' only not_after=DAY"},
+        {"a:S3CRET;", "(a) after ';' only not_after=DAY"},
+        {"a:S3CRET;not_after", "(a) after ';' only not_after=DAY"},
+        {"a:S3CRET; not_after=2027-01-31", "(a) after ';' only not_after=DAY"},
+        {"a:S3CRET;NOT_AFTER=2027-01-31", "(a) after ';' only not_after=DAY"},
+        {"a:sha256:" ABC ";S3CRET", "(a) after ';' only not_after=DAY"},
+        {"S3CRET;S3CRET", "(default) after ';' only not_after=DAY"},
         {"a:S3CRET;not_after=2027-01-31;not_after=2027-01-31", "(a) has a not_after"},
         {"a:;not_after=2027-01-31", "(a) is empty"},
         {"a:sha256:;not_after=2027-01-31", "(a) has no 64 hexadecimal"},
