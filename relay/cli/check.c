@@ -22,6 +22,13 @@ static const char help[] =
     "sample payloads, prints what it makes of each, and names every fault with file and line, or\n"
     "key. Needs no running daemon and leaves one alone. Exit status 0: all is well.\n"
     "\n"
+    "A route's normaliser is tried on the payloads (*.json) of its folder `samples`, here and on\n"
+    "SIGHUP; without one it is only compiled. Kratos' own route has samples already.\n"
+    "A normaliser that makes nothing of every sample is at fault.\n"
+    "\n"
+    "A route without `keys` takes every key; so does Kratos' own path, unless `keys` of the route\n"
+    "kratos names those that may post there.\n"
+    "\n"
     "  -c, --config F   configuration file\n"
     "  -h, --help       this text, and all settings\n";
 

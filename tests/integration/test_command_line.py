@@ -91,6 +91,13 @@ def test_check_says_what_is_wrong_with_a_normalisers_result(tmp_path, sink, resu
     assert f"{normaliser}: {wrong}, for v26-login_code_valid.json\n" in done.stderr
 
 
+def test_check_says_which_samples_and_keys_a_route_has(relay):
+    relay.folder.mkdir()
+    text = " ".join(relay.command("check", "--help").stdout.split())
+    assert "of its folder `samples`, here and on SIGHUP; without one it is only compiled" in text
+    assert "A route without `keys` takes every key; so does Kratos' own path, unless" in text
+
+
 @pytest.mark.parametrize("nothing", ["null", "[]"])
 def test_check_says_of_a_normaliser_that_it_makes_nothing_of_every_sample(tmp_path, sink, nothing):
     normaliser = tmp_path / "own.jsonnet"
