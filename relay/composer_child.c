@@ -15,9 +15,22 @@ static void enter(struct composer_child *composer, enum composer_state state)
     composer->since_ms = clock_boot_ms();
 }
 
+// Is it an answer to what it was asked? To no other message's mail may it be taken for one.
+static bool is_answer(const struct composer_child *composer, const json_t *header, const char *op)
+{
+    const json_t *id = json_object_get(header, "id");
+    return composer->state == COMPOSER_BUSY && op &&
+           (strcmp(op, "composed") == 0 || strcmp(op, "failed") == 0) && id &&
+           json_equal(id, composer->asked_id);
+}
+
 static void on_frame(void *context, const json_t *header, const struct frame *frame)
 {
     struct composer_child *composer = context;
+    // What it said before it was killed may still be read. Were it heard, it would be idle, and
+    // the next request would be lost with it.
+    if (composer->killed)
+        return;
     const char *op = json_string_value(json_object_get(header, "op"));
     if (composer->state == COMPOSER_LOADING && op && strcmp(op, "ready") == 0) {
         composer->ready = json_deep_copy(header);
@@ -27,12 +40,11 @@ static void on_frame(void *context, const json_t *header, const struct frame *fr
         json_decref(composer->faults);
         composer->faults = json_incref(json_object_get(header, "faults"));
         // It ends now, by itself.
-    } else if (composer->state == COMPOSER_BUSY && op &&
-               (strcmp(op, "composed") == 0 || strcmp(op, "failed") == 0)) {
+    } else if (is_answer(composer, header, op)) {
         enter(composer, COMPOSER_IDLE);
         composer->events->answered(composer->context, header, frame);
     } else {
-        child_kill(composer->child); // it says what nobody asked: it is not itself any more
+        composer_child_kill(composer); // it says what nobody asked: it is not itself any more
     }
 }
 
@@ -79,11 +91,13 @@ void composer_child_destroy(struct composer_child *composer)
     child_destroy(composer->child);
     json_decref(composer->ready);
     json_decref(composer->faults);
+    json_decref(composer->asked_id);
     free(composer);
 }
 
 void composer_child_kill(struct composer_child *composer)
 {
+    composer->killed = true;
     child_kill(composer->child);
 }
 
@@ -92,6 +106,11 @@ void composer_child_hand_over(struct composer_child *composer, const struct comp
 {
     composer->events = events;
     composer->context = context;
+}
+
+bool composer_child_is_free(const struct composer_child *composer)
+{
+    return composer->state == COMPOSER_IDLE && !composer->killed;
 }
 
 // Processor time that it has used so far; 0 where the kernel does not say.
@@ -111,6 +130,8 @@ bool composer_child_ask(struct composer_child *composer, const json_t *header, c
     if (!child_send(composer->child, header, blobs, 1, err))
         return false;
     enter(composer, COMPOSER_BUSY);
+    json_decref(composer->asked_id);
+    composer->asked_id = json_incref(json_object_get(header, "id"));
     composer->limit_ms = composer->since_ms + for_ms;
     composer->for_ms = for_ms;
     composer->cpu_before_ms = used_cpu_ms(composer);
@@ -134,10 +155,10 @@ void composer_child_tick(struct composer_child *composer, int64_t now_ms)
         return;
     }
     composer->timed_out = true;
-    child_kill(composer->child);
+    composer_child_kill(composer);
 }
 
 int64_t composer_child_next_ms(const struct composer_child *composer)
 {
-    return composer->state == COMPOSER_IDLE || composer->timed_out ? INT64_MAX : composer->limit_ms;
+    return composer->state == COMPOSER_IDLE || composer->killed ? INT64_MAX : composer->limit_ms;
 }

@@ -22,7 +22,8 @@ enum composer_state { COMPOSER_LOADING, COMPOSER_IDLE, COMPOSER_BUSY };
 // What happens to a composer. None may destroy it but ended(); composer_child_kill() is allowed.
 struct composer_events {
     void (*ready)(void *context); // LOADING -> IDLE
-    // BUSY -> IDLE; header is the frame `composed` or `failed`, good during the call.
+    // BUSY -> IDLE; header is the frame `composed` or `failed` with the id of what it was asked,
+    // good during the call. One that says anything else is killed.
     void (*answered)(void *context, const json_t *header, const struct frame *frame);
     // It is gone; state still says what it was at. Called once; the callee destroys it there.
     void (*ended)(void *context, const struct error *err);
@@ -33,9 +34,11 @@ struct composer_child {
     enum composer_state state;
     int64_t since_ms;      // CLOCK_BOOTTIME: when the state began
     int64_t limit_ms;      // LOADING, BUSY: when it is killed
+    bool killed;           // it is not heard any more, and its end is to come
     bool timed_out;        // it was killed for that
     int64_t for_ms;        // BUSY: what it was given; 0: and given again
     int64_t cpu_before_ms; // processor time it had used when it was asked
+    json_t *asked_id;      // BUSY: the id of what it was asked
     json_t *ready;         // the frame, once it came
     json_t *faults;        // an array of {where, what}: why it could not load; else NULL
     const struct composer_events *events;
@@ -50,16 +53,19 @@ struct composer_child *composer_child_start(struct event_loop *loop, const char 
                                             struct error *err);
 // Kills it without a word to ended(). Not from within ready() and answered(). NULL is a no-op.
 void composer_child_destroy(struct composer_child *composer);
-// ended() comes later.
+// ended() comes later, and nothing else before it.
 void composer_child_kill(struct composer_child *composer);
 
 // From now on somebody else is told.
 void composer_child_hand_over(struct composer_child *composer, const struct composer_events *events,
                               void *context);
 
-// IDLE -> BUSY. It is killed where it has not answered in for_ms; or in twice that, where it was
-// the machine that let it wait: by then it had used less than half of for_ms of a processor.
-// False: too large for a frame.
+// May it be asked?
+bool composer_child_is_free(const struct composer_child *composer);
+
+// IDLE -> BUSY; header has an id. It is killed where it has not answered in for_ms; or in twice
+// that, where it was the machine that let it wait: by then it had used less than half of for_ms of
+// a processor. False: too large for a frame.
 bool composer_child_ask(struct composer_child *composer, const json_t *header, const void *blob,
                         size_t blob_size, int64_t for_ms, struct error *err);
 

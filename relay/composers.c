@@ -205,7 +205,7 @@ static void assign(struct composers *composers)
 {
     for (size_t i = 0; i < COMPOSERS_MAX && composers->waiting.first; i++) {
         struct slot *slot = &composers->slots[i];
-        if (!slot->composer || slot->composer->state != COMPOSER_IDLE)
+        if (!slot->composer || !composer_child_is_free(slot->composer))
             continue;
         struct compose_request *request = compose_line_take(&composers->waiting);
         // Too large for a frame: as if it had killed the composer, so it falls back and parks.

@@ -22,6 +22,7 @@
 #include "relay/base/frame.h"
 #include "relay/base/process.h"
 
+// Steals header.
 static inline void stand_in_say(json_t *header)
 {
     char *text = json_dumps(header, JSON_COMPACT);
@@ -30,6 +31,13 @@ static inline void stand_in_say(json_t *header)
         _exit(1);
     free(text);
     json_decref(header);
+}
+
+// Steals header.
+static inline void stand_in_answer(const json_t *request, json_t *header)
+{
+    json_object_set(header, "id", json_object_get(request, "id"));
+    stand_in_say(header);
 }
 
 // version, route and fallback are given back, so that a test sees who composed what.
@@ -48,17 +56,23 @@ static inline void stand_in_obey(const char *word, const char *blob, const char 
     if (strcmp(word, "babble") == 0)
         stand_in_say(json_pack("{s:s}", "op", "what"));
     else if (strcmp(word, "fail") == 0)
-        stand_in_say(json_pack("{s:s, s:s, s:s}", "op", "failed", "reason", "normaliser_failed",
-                               "detail", "n.jsonnet:1:2: no"));
+        stand_in_answer(request, json_pack("{s:s, s:s, s:s}", "op", "failed", "reason",
+                                           "normaliser_failed", "detail", "n.jsonnet:1:2: no"));
     else if (strcmp(word, "park") == 0)
-        stand_in_say(json_pack("{s:s, s:[{s:s, s:s}]}", "op", "composed", "mails", "park",
-                               "not_canonical", "detail", "data is missing"));
+        stand_in_answer(request, json_pack("{s:s, s:[{s:s, s:s}]}", "op", "composed", "mails",
+                                           "park", "not_canonical", "detail", "data is missing"));
     else if (strcmp(word, "nothing") == 0)
-        stand_in_say(json_pack("{s:s, s:[]}", "op", "composed", "mails"));
+        stand_in_answer(request, json_pack("{s:s, s:[]}", "op", "composed", "mails"));
+    else if (strcmp(word, "nameless") == 0)
+        stand_in_say(json_pack("{s:s, s:[{}]}", "op", "composed", "mails"));
+    else if (strcmp(word, "misnamed") == 0)
+        stand_in_say(json_pack("{s:s, s:s, s:[{}]}", "op", "composed", "id", "another", "mails"));
     else
-        stand_in_say(json_pack("{s:s, s:[{}], s:s, s:O?, s:O?}", "op", "composed", "mails",
-                               "version", version, "route", json_object_get(request, "route"),
-                               "fallback", json_object_get(request, "fallback")));
+        for (int times = strcmp(word, "twice") == 0 ? 2 : 1; times > 0; times--)
+            stand_in_answer(request, json_pack("{s:s, s:[{}], s:s, s:O?, s:O?}", "op", "composed",
+                                               "mails", "version", version, "route",
+                                               json_object_get(request, "route"), "fallback",
+                                               json_object_get(request, "fallback")));
 }
 
 static inline void stand_in_load(const char *version)

@@ -35,6 +35,56 @@ static void what_kills_a_composer_costs_only_itself(void **state)
     }
 }
 
+// What says that it is the answer to another request, or does not say to which, is nobody's.
+static void an_answer_is_only_taken_for_the_request_that_it_names(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compose_request misnamed = request_of("misnamed"), nameless = request_of("nameless"),
+                           good = request_of("ok");
+    composers_submit(fixture->composers, &misnamed);
+    composers_submit(fixture->composers, &nameless);
+    composers_submit(fixture->composers, &good);
+    wait_for(fixture, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(fixture->outcomes[i].end,
+                         fixture->outcomes[i].request == &good ? COMPOSED : COMPOSE_DIED);
+}
+
+static void a_second_answer_is_not_the_next_ones(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compose_request twice = request_of("twice"), next = request_of("ok");
+    next.route = "orders";
+    composers_submit(fixture->composers, &twice);
+    composers_submit(fixture->composers, &next);
+    wait_for(fixture, 2);
+    assert_ptr_equal(fixture->outcomes[0].request, &twice);
+    assert_int_equal(fixture->outcomes[0].end, COMPOSED);
+    assert_ptr_equal(fixture->outcomes[1].request, &next);
+    // It died with the composer, or another one made it; what was made of the first it is not.
+    if (fixture->outcomes[1].end == COMPOSED)
+        assert_string_equal(fixture->outcomes[1].route, "orders");
+    else
+        assert_int_equal(fixture->outcomes[1].end, COMPOSE_DIED);
+}
+
+// The loop was busy with other things; the answer lies in the socket of one that is killed now.
+static void an_answer_at_the_last_moment_costs_nobody_else_anything(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compose_request slow = request_of("ok"), innocent = request_of("ok");
+    slow.spent_ms = 999;
+    composers_submit(fixture->composers, &slow);
+    composers_submit(fixture->composers, &innocent);
+    int64_t give_up_ms = clock_boot_ms() + 100; // long enough to answer
+    while (clock_boot_ms() < give_up_ms)
+        composers_tick(fixture->composers, clock_boot_ms());
+    wait_for(fixture, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(fixture->outcomes[i].end,
+                         fixture->outcomes[i].request == &slow ? COMPOSE_TIMED_OUT : COMPOSED);
+}
+
 // While one composer hangs, a second one takes what waits, long before the first one's second
 // is over.
 static void a_hanging_payload_does_not_hold_the_others_up(void **state)
@@ -176,6 +226,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         COMPOSERS_TEST(answers_each_request_in_order),
         COMPOSERS_TEST(what_kills_a_composer_costs_only_itself),
+        COMPOSERS_TEST(an_answer_is_only_taken_for_the_request_that_it_names),
+        COMPOSERS_TEST(a_second_answer_is_not_the_next_ones),
+        COMPOSERS_TEST(an_answer_at_the_last_moment_costs_nobody_else_anything),
         COMPOSERS_TEST(a_hanging_payload_does_not_hold_the_others_up),
         COMPOSERS_TEST(a_second_try_has_what_is_left_of_the_time),
         COMPOSERS_TEST(one_that_gets_no_processor_has_twice_the_time),
