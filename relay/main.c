@@ -34,6 +34,7 @@ static const char serve_help[] =
 
 static int serve(int argc, char **argv, char **program_argv)
 {
+    serve_hold_reloads();
     const char *config_file = NULL;
     int status = CLI_DONE;
     if (!cli_take_config(argc, argv, "serve", serve_help, &config_file, &status))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/api_key.h"
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
 #include "relay/base/log.h"
@@ -20,7 +21,8 @@ struct reload {
     const struct config *started_with;
     struct config *in_force;  // what the last good reload brought; NULL: started_with
     struct config *candidate; // being tried; NULL: nothing is
-    bool again;               // asked for while a candidate was tried
+    struct config *next;      // read meanwhile, to be tried when that is done; or NULL
+    struct api_keys *keys;    // of whichever was read last
     struct dispatcher *dispatcher;
     struct http_server *http;
 };
@@ -34,6 +36,7 @@ struct reload *reload_create(const struct config *config, struct dispatcher *dis
         return NULL;
     }
     reload->started_with = config;
+    reload->keys = api_keys_ref(config->api_keys);
     reload->dispatcher = dispatcher;
     reload->http = http;
     return reload;
@@ -43,8 +46,10 @@ void reload_destroy(struct reload *reload)
 {
     if (!reload)
         return;
+    config_destroy(reload->next);
     config_destroy(reload->candidate);
     config_destroy(reload->in_force);
+    api_keys_destroy(reload->keys);
     free(reload);
 }
 
@@ -87,10 +92,14 @@ static char *name_changes(const struct config *before, const struct config *afte
     return names.size && !names.failed ? buffer_take(&names) : NULL;
 }
 
+// Puts the routes of config in force, with the keys that were read last: what is being tried may
+// be older than they are.
 static bool set_routes(struct reload *reload, const struct config *config)
 {
     struct error err = {0};
-    struct routes *routes = routes_create(config, &err);
+    struct config with_keys = *config;
+    with_keys.api_keys = reload->keys;
+    struct routes *routes = routes_create(&with_keys, &err);
     if (!routes) {
         refuse("api_key", err.message);
         return false;
@@ -100,12 +109,12 @@ static bool set_routes(struct reload *reload, const struct config *config)
     return true;
 }
 
-// A key that was withdrawn must not live on because a template has a fault.
-static void take_keys(struct reload *reload)
+// A key that was withdrawn must not live on because a template has a fault, or takes its time.
+static void take_keys(struct reload *reload, const struct config *config)
 {
-    struct config config = *in_force(reload);
-    config.api_keys = reload->candidate->api_keys;
-    set_routes(reload, &config);
+    api_keys_destroy(reload->keys);
+    reload->keys = api_keys_ref(config->api_keys);
+    set_routes(reload, in_force(reload));
 }
 
 static void take_candidate(struct reload *reload)
@@ -123,6 +132,8 @@ static void take_candidate(struct reload *reload)
     reload->candidate = NULL;
 }
 
+static void try_next(struct reload *reload);
+
 static void on_tried(void *context, const json_t *faults)
 {
     struct reload *reload = context;
@@ -135,15 +146,15 @@ static void on_tried(void *context, const json_t *faults)
         take_candidate(reload);
     config_destroy(reload->candidate);
     reload->candidate = NULL;
-    if (reload->again) {
-        reload->again = false;
-        reload_begin(reload);
-    }
+    try_next(reload);
 }
 
-static void try_candidate(struct reload *reload)
+static void try_next(struct reload *reload)
 {
-    const struct config *config = reload->candidate;
+    const struct config *config = reload->candidate = reload->next;
+    reload->next = NULL;
+    if (!config)
+        return;
     AUTO_FREE struct sample_set *sets = calloc(config->route_count, sizeof(*sets));
     json_auto_t *init = composer_init_header(config);
     size_t count = 0;
@@ -162,16 +173,15 @@ static void try_candidate(struct reload *reload)
 
 void reload_begin(struct reload *reload)
 {
-    if (reload->candidate) {
-        reload->again = true;
-        return;
-    }
     struct config_report report;
-    reload->candidate = config_reload(reload->started_with, &report);
+    struct config *config = config_reload(reload->started_with, &report);
     log_findings(&report);
     config_report_finish(&report);
-    if (!reload->candidate)
+    if (!config)
         return;
-    take_keys(reload);
-    try_candidate(reload);
+    take_keys(reload, config);
+    config_destroy(reload->next);
+    reload->next = config;
+    if (!reload->candidate)
+        try_next(reload);
 }

@@ -20,8 +20,9 @@ struct reload *reload_create(const struct config *config, struct dispatcher *dis
                              struct http_server *http, struct error *err);
 void reload_destroy(struct reload *reload); // NULL is a no-op
 
-// Reads everything again. Waits for the configuration file's evaluation, not for the new
-// composer. While one is being tried, another reload waits for its end.
+// Reads everything again, and puts the keys in force. Waits for the configuration file's
+// evaluation, not for the new composer; while one is being tried, what was read last is tried
+// when that is done.
 void reload_begin(struct reload *reload);
 
 #endif

@@ -92,6 +92,14 @@ static void on_queue_broken(void *context, const struct error *err)
         abort(); // dying does what telling would have done: the relay is started anew
 }
 
+void serve_hold_reloads(void)
+{
+    sigset_t reloads;
+    sigemptyset(&reloads);
+    sigaddset(&reloads, SIGHUP);
+    sigprocmask(SIG_SETMASK, &reloads, NULL); // fails for an unknown `how` only
+}
+
 // SIGPIPE and SIGXFSZ become errors of the calls that meet them. The others are read from a
 // descriptor; they are blocked here, before threads are made, so that all threads inherit it.
 static bool watch_events(struct relay *relay, struct error *err)
@@ -264,9 +272,8 @@ static void start_anew(const struct relay *relay, char **argv)
     LOG(LOG_ERROR, "starting_anew", LOG_INTEGER("pause_ms", pause_ms));
     nanosleep(&(struct timespec){pause_ms / 1000, pause_ms % 1000 * 1000000}, NULL);
 
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    // A SIGHUP that came meanwhile is kept for the next incarnation; it would end this process.
+    serve_hold_reloads();
     setenv(RESTART_VARIABLE, text, 1);
     char **environment = config_exec_environment(relay->config);
     if (environment)

@@ -1,7 +1,9 @@
 """A disk whose sync fails while the relay runs."""
 import contextlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 
 import payloads
@@ -49,3 +51,14 @@ def test_after_a_failed_sync_nothing_is_acknowledged_and_the_relay_starts_anew(r
         assert relay.accept(during) == message_id
     assert sorted(mail.recipient for mail in mails).count(during["recipient"]) == 1
     assert len(sink.mails) == 3
+
+
+def test_a_reload_asked_for_between_two_incarnations_is_done_by_the_second(relay):
+    with relay:
+        with failing(relay, "fdatasync:error=EIO:when=1"):
+            assert relay.post(payloads.login_code()).status == 503
+            relay.wait_for("starting_anew")
+            os.kill(relay.process.pid, signal.SIGHUP)
+        relay.wait_for("ready", count=2)
+        relay.wait_for("reloaded")
+        assert relay.process.poll() is None
