@@ -23,8 +23,10 @@ void settlement_log(struct dispatcher *dispatcher, const struct job *job, const 
                     const char *reason)
 {
     char recipient[QUEUE_RECIPIENT_SIZE + 8];
+    // What expired before anything was tried had no chance, whoever is to blame for it.
     bool is_bad = strcmp(event, "parked") == 0 || strcmp(event, "failed") == 0 ||
-                  strcmp(event, "unknown") == 0;
+                  strcmp(event, "unknown") == 0 ||
+                  (strcmp(event, "expired") == 0 && job->attempts == 0);
     LOG(is_bad ? LOG_WARNING : LOG_INFO, event, LOG_STRING("id", job->id),
         LOG_STRING("reason", reason),
         LOG_STRING("template", job->template[0] ? job->template : NULL),
