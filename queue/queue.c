@@ -38,9 +38,14 @@ static bool make_dir(const char *dir, struct error *err)
         return error_errno(err, ERR_IO, "open %s", dir);
     if (!S_ISDIR(status.st_mode))
         return error_set(err, ERR_INPUT, "%s is not a folder", dir);
-    if ((status.st_mode & 077) != 0)
-        return error_set(err, ERR_INPUT, "%s is open to others: chmod 700 it", dir);
-    return true;
+    if ((status.st_mode & 077) == 0)
+        return true;
+    // No advice to change the mode: a folder of that name may be somebody else's, like /var.
+    AUTO_FREE char *full = realpath(dir, NULL);
+    return error_set(err, ERR_INPUT,
+                     "the queue's folder %s has mode %04o and must have 0700; RELAY_QUEUE_DIR (or "
+                     "$STATE_DIRECTORY, by systemd with StateDirectoryMode=0700) names another",
+                     full ? full : dir, (unsigned)(status.st_mode & 07777));
 }
 
 // flock() belongs to the open file, so it also keeps out a second queue_open() of this process.
