@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "relay/base/log.h"
+#include "relay/config/look.h"
 
 static void complain(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 static void complain(const char *format, va_list args)
@@ -76,6 +77,8 @@ struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_
 {
     struct config_report report;
     struct config *config = config_load(file, purpose, &report);
+    if (config && purpose == CONFIG_FOR_RELAY)
+        config_look(config, false, &report);
     if (config && warnings == CLI_WARNINGS_LOG)
         log_setup(config->log_format, config->log_level);
     for (size_t i = 0; i < report.count; i++) {
@@ -90,6 +93,10 @@ struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_
     }
     if (report.failed)
         cli_complain("no memory");
+    if (config && config_report_has_fault(&report)) {
+        config_destroy(config);
+        config = NULL;
+    }
     config_report_finish(&report);
     return config;
 }

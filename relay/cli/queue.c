@@ -307,7 +307,7 @@ static int act(struct output *output, const char *queue_dir, const struct argume
 
 static int run(const struct arguments *arguments, const char *verb, char **ids, size_t id_count)
 {
-    struct config *config = cli_load(arguments->config_file, CONFIG_FOR_COMMAND, CLI_WARNINGS_NONE);
+    struct config *config = cli_load(arguments->config_file, CONFIG_FOR_QUEUE, CLI_WARNINGS_PRINT);
     if (!config)
         return CLI_FAILED;
     struct error err = {0};

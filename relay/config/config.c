@@ -42,10 +42,7 @@ static void settle(size_t number, const struct setting_value *found, const struc
         return;
     }
     struct error err = {0};
-    if (!setting->set)
-        return;
-    if (!setting->set(setting, config, text, &err) ||
-        (setting->look && purpose == CONFIG_FOR_RELAY && !setting->look(config, &err)))
+    if (setting->set && !setting->set(setting, config, text, &err))
         config_report_add(report, true, where, "%s", err.message);
 }
 
@@ -79,12 +76,15 @@ static void settle_all(const struct sources *sources, const struct paths *paths,
                        struct config_report *report)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++)
-        settle(i, chosen(sources, i), paths, purpose, config, report);
-    if (report->failed)
+        if (setting_values_want(&sources->file, (int)i))
+            settle(i, chosen(sources, i), paths, purpose, config, report);
+    if (report->failed || purpose == CONFIG_FOR_QUEUE)
         return;
     const struct setting_value *normaliser = chosen_by_name(sources, "normaliser");
     config_make_routes(config, chosen_by_name(sources, "routes")->text,
                        normaliser->text ? normaliser->where : NULL, report);
+    config->normaliser_in_routes = !normaliser->text && config->normaliser &&
+                                   strcmp(config->normaliser, paths->normaliser) != 0;
 }
 
 // Reads the environment into sources, and finds out which file there is. old: NULL at the start.
@@ -112,9 +112,14 @@ static void load(const char *file, enum config_purpose purpose, const struct con
         return;
     }
     struct sources sources = {0};
+    if (purpose == CONFIG_FOR_QUEUE)
+        sources.environment.only = sources.file.only = "queue_dir";
     read_environment(file, old, config, &sources, report);
+    bool is_known = purpose == CONFIG_FOR_QUEUE && chosen_by_name(&sources, "queue_dir")->text;
     // What a file that cannot be read may have set is not to be missed.
-    if (config->file && !config_read_file(config->file, paths.composer, &sources.file, report))
+    if (config->file && !is_known &&
+        !config_read_file(config->file, paths.composer, &sources.file, report) &&
+        purpose == CONFIG_FOR_RELAY)
         purpose = CONFIG_FOR_COMMAND;
     settle_all(&sources, &paths, purpose, config, report);
     setting_values_finish(&sources.environment);
@@ -193,7 +198,8 @@ const char *config_place(const struct config *config, const char *name)
 {
     bool is_file;
     int number = setting_find(name, &is_file);
-    return number < 0 || !config->places ? name : config->places[number];
+    const char *place = number < 0 || !config->places ? NULL : config->places[number];
+    return place ? place : name;
 }
 
 void config_print_settings(void)
@@ -211,4 +217,7 @@ void config_print_settings(void)
         printf("%-28s %-42s %s%s\n", variable, standard, setting->help,
                setting->secret ? " (or …_FILE)" : "");
     }
+    puts("\nIn the configuration file they are written as mail_from for RELAY_MAIL_FROM. A file "
+         "named\nthere without a leading '/' is looked for from the configuration file's folder, "
+         "one named by\na variable from the working directory.");
 }

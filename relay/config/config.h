@@ -1,8 +1,7 @@
 // config.h - every setting of the relay: read and checked as a whole, const from then on.
 //
-// A setting is a key of the Jsonnet configuration file and an environment variable ("mail_from",
-// RELAY_MAIL_FROM); the variable wins. settings.c holds the one table of them. A secret
-// can stand in a file instead: "api_key_file", RELAY_API_KEY_FILE.
+// A setting is a key of the Jsonnet configuration file and a variable ("mail_from",
+// RELAY_MAIL_FROM), which wins; all are in settings.c. A secret may be a file: "api_key_file".
 #ifndef RELAY_CONFIG_H
 #define RELAY_CONFIG_H
 
@@ -54,6 +53,7 @@ struct config {
 
     char *templates_dir;
     char *normaliser;            // file; Kratos' route has the same
+    bool normaliser_in_routes;   // it was named there, not by the setting `normaliser`
     struct config_route *routes; // the first is Kratos'
     size_t route_count;
     char *locale;
@@ -81,12 +81,14 @@ struct config {
 enum config_purpose {
     CONFIG_FOR_RELAY,   // serve, check: what must be set has to be there
     CONFIG_FOR_COMMAND, // what is not set is NULL or empty, and no fault
+    CONFIG_FOR_QUEUE,   // only queue_dir is there; what is wrong with the others does not matter
 };
 
 // Reads the file (NULL: RELAY_CONFIG; without that either, none) and the environment, and checks
-// every value, not only up to the first fault. Secrets are wiped from the environment's memory
-// and removed from it. NULL where there was a fault: *ret_report says which. Call once, before
-// threads are started. The report is to be finished by the caller in either case.
+// every value, not only up to the first fault. A file's name is relative to the folder of the
+// configuration file where it stands in that, else to the working directory. Secrets are wiped
+// from the environment's memory and removed from it. NULL where there was a fault: *ret_report,
+// which the caller finishes, says which. Call once, before threads are started.
 struct config *config_load(const char *file, enum config_purpose purpose,
                            struct config_report *ret_report);
 

@@ -75,14 +75,15 @@ static char *lower_name(const char *variable, size_t size)
     return name;
 }
 
-static void report_unknown(const char *variable, const char *name, struct config_report *report)
+static void report_unknown(const char *variable, const char *name, bool is_fault,
+                           struct config_report *report)
 {
     const char *nearest = setting_nearest(name);
     char known[SETTING_VARIABLE_SIZE] = "";
     bool is_file;
     if (nearest)
         setting_variable(&config_settings[setting_find(nearest, &is_file)], known);
-    config_report_add(report, true, variable,
+    config_report_add(report, is_fault, variable,
                       nearest ? "is not known; did you mean %s?" : "is not known%s", known);
 }
 
@@ -123,13 +124,13 @@ static bool take(const char *entry, const char *value, struct setting_values *va
         free(*ret_file);
         *ret_file = *value ? strdup(value) : NULL;
     } else if (place < 0 && !is_service_link(variable, value)) {
-        report_unknown(variable, name, report);
+        report_unknown(variable, name, !values->only, report);
     }
     if (place < 0)
         return false;
 
     // An empty variable is one that is not set: that is what `${X:-}` in a compose file gives.
-    if (*value) {
+    if (*value && setting_values_want(values, place)) {
         char *text = is_file ? config_read_secret(value, variable, report) : strdup(value);
         setting_values_put(values, place, text, variable, report);
     }

@@ -114,6 +114,61 @@ static char *value_text(const struct setting *setting, json_t *value)
     return ok && text.data ? buffer_take(&text) : NULL;
 }
 
+// The name of a file as seen from the folder of the configuration file that names it.
+static char *beside(const char *file, const char *name)
+{
+    const char *slash = *name == '/' ? NULL : strrchr(file, '/');
+    char *path;
+    return asprintf(&path, "%.*s%s", slash ? (int)(slash + 1 - file) : 0, file, name) < 0 ? NULL
+                                                                                          : path;
+}
+
+// The same for the files of routes; what is no text is left to whoever judges the routes.
+static bool put_routes_beside(const char *file, json_t *routes)
+{
+    static const char *const members[] = {"normaliser", "samples"};
+    const char *key;
+    json_t *route;
+    json_object_foreach(routes, key, route)
+    {
+        for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+            const json_t *name = json_object_get(route, members[i]);
+            const char *text = json_string_value(name);
+            if (!text || !*text || strlen(text) != json_string_length(name))
+                continue;
+            AUTO_FREE char *path = beside(file, text);
+            if (!path || json_object_set_new(route, members[i], json_string(path)) != 0)
+                return false;
+        }
+    }
+    return true;
+}
+
+// What the file holds for a setting, as the environment would have it; NULL: there was a fault.
+static char *found_text(const char *file, const char *where, const struct setting *setting,
+                        bool is_file, json_t *value, struct config_report *report)
+{
+    if (setting->json && !put_routes_beside(file, value)) {
+        report->failed = true;
+        return NULL;
+    }
+    AUTO_WIPE char *text = value_text(setting, value);
+    if (!text) {
+        config_report_add(report, true, where, "is of the wrong type");
+        return NULL;
+    }
+    char *found = is_file || setting->is_path ? beside(file, text) : text;
+    if (!found)
+        report->failed = true;
+    if (found == text)
+        text = NULL;
+    if (!found || !is_file)
+        return found;
+    char *secret = config_read_secret(found, where, report);
+    free(found);
+    return secret;
+}
+
 static void take(const char *file, const char *key, json_t *value, struct setting_values *values,
                  struct config_report *report)
 {
@@ -127,21 +182,14 @@ static void take(const char *file, const char *key, json_t *value, struct settin
     int place = setting_find(key, &is_file);
     if (place < 0) {
         const char *nearest = setting_nearest(key);
-        config_report_add(report, true, where,
+        config_report_add(report, !values->only, where,
                           nearest ? "is not known; did you mean %s?" : "is not known%s",
                           nearest ? nearest : "");
         return;
     }
-    if (json_is_null(value))
+    if (json_is_null(value) || !setting_values_want(values, place))
         return;
-    char *text = value_text(&config_settings[place], value);
-    if (!text) {
-        config_report_add(report, true, where, "is of the wrong type");
-    } else if (is_file) {
-        char *secret = config_read_secret(text, where, report);
-        free(text);
-        text = secret;
-    }
+    char *text = found_text(file, where, &config_settings[place], is_file, value, report);
     setting_values_put(values, place, text, where, report);
 }
 

@@ -21,13 +21,15 @@ struct setting {
     bool needed;
     bool secret;  // may stand in a file of its own, and is wiped
     bool json;    // the text is JSON, of whatever the file holds
+    bool is_path; // in the configuration file it is relative to that file's folder
     bool reloads; // a running relay takes it over when the configuration is read again
     // Turns text into members of config. ERR_INPUT says what is wrong with it. NULL: it takes the
     // other settings to judge it (config_make_routes()).
     bool (*set)(const struct setting *setting, struct config *config, const char *text,
                 struct error *err);
-    // Looks whether what was set is of use on this machine; only before serving. Or NULL.
-    bool (*look)(const struct config *config, struct error *err);
+    // Adds what cannot be used on this machine of what was set; where: the setting's place. Or
+    // NULL.
+    void (*look)(const struct config *config, const char *where, struct config_report *report);
     char *(*find_standard)(const struct paths *paths); // or NULL; gives NULL: there is none
     size_t offset;                                     // the member, for the setters that share
     int64_t least, most;                               // numbers and milliseconds
@@ -52,6 +54,7 @@ struct setting_value {
 };
 struct setting_values {
     struct setting_value of[SETTING_COUNT];
+    const char *only; // the one setting that is wanted: the rest is at no fault; NULL: all are
 };
 void setting_values_finish(struct setting_values *values);
 
@@ -59,6 +62,9 @@ void setting_values_finish(struct setting_values *values);
 // setting: values are of one source, the environment or the file.
 void setting_values_put(struct setting_values *values, int place, char *text, const char *where,
                         struct config_report *report);
+
+// Is the setting at that place wanted? What is not wanted is neither put nor read from its file.
+bool setting_values_want(const struct setting_values *values, int place);
 
 // Reads a secret's file, without the line end behind it. The caller wipes and frees it; NULL:
 // there was a fault.

@@ -68,6 +68,11 @@ void setting_values_put(struct setting_values *values, int place, char *text, co
         report->failed = true;
 }
 
+bool setting_values_want(const struct setting_values *values, int place)
+{
+    return !values->only || strcmp(config_settings[place].name, values->only) == 0;
+}
+
 void setting_values_finish(struct setting_values *values)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {

@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/base/clock.h"
@@ -87,23 +86,6 @@ bool set_smtp_uri(const struct setting *setting, struct config *config, const ch
 {
     (void)setting;
     return smarthosts_parse(text, &config->smarthosts, &config->smarthost_count, err);
-}
-
-bool look_at_smtp_folders(const struct config *config, struct error *err)
-{
-    for (size_t i = 0; i < config->smarthost_count; i++) {
-        const char *dir = config->smarthosts[i].dir;
-        struct stat status;
-        if (!dir)
-            continue;
-        if (stat(dir, &status) < 0)
-            return error_errno(err, ERR_INPUT, "the folder %s", dir);
-        if (!S_ISDIR(status.st_mode))
-            return error_set(err, ERR_INPUT, "%s is no folder", dir);
-        if (access(dir, W_OK | X_OK) < 0)
-            return error_errno(err, ERR_INPUT, "write to the folder %s", dir);
-    }
-    return true;
 }
 
 bool set_number(const struct setting *setting, struct config *config, const char *text,

@@ -36,11 +36,13 @@ const struct setting config_settings[SETTING_COUNT] = {
     {.name = "queue_dir",
      .shown = "$STATE_DIRECTORY, else ./var",
      .help = "the queue's folder, 0700",
+     .is_path = true,
      .set = set_text,
+     .look = look_at_queue_dir,
      .find_standard = find_queue_dir,
      .offset = offsetof(struct config, queue_dir)},
     {.name = "queue_key",
-     .shown = "queue.key in the folder, made at first start",
+     .shown = "queue.key there, made at first start",
      .help = "what bodies are sealed with: 64 hexadecimal digits",
      .secret = true,
      .set = set_queue_key,
@@ -78,15 +80,19 @@ const struct setting config_settings[SETTING_COUNT] = {
     {.name = "templates_dir",
      .shown = "the shipped ones",
      .help = "folder of templates and catalogs",
+     .is_path = true,
      .reloads = true,
      .set = set_text,
+     .look = look_at_templates,
      .find_standard = find_templates_dir,
      .offset = offsetof(struct config, templates_dir)},
     {.name = "normaliser",
      .shown = "the shipped one",
      .help = "Jsonnet file that turns a payload into a mail",
+     .is_path = true,
      .reloads = true,
      .set = set_text,
+     .look = look_at_normaliser,
      .find_standard = find_normaliser,
      .offset = offsetof(struct config, normaliser)},
     {.name = "routes",
@@ -94,7 +100,8 @@ const struct setting config_settings[SETTING_COUNT] = {
      .help = "further paths: {\"crm\": {\"path\": \"/crm\", \"normaliser\": FILE, \"keys\": [NAME, "
              "...]}}",
      .json = true,
-     .reloads = true},
+     .reloads = true,
+     .look = look_at_routes},
     {.name = "locale",
      .standard = "en",
      .help = "language where none is known",
@@ -177,6 +184,8 @@ int setting_find(const char *name, bool *ret_is_file)
 const char *setting_nearest(const char *name)
 {
     const char *nearest = NULL;
+    if (strncasecmp(name, "RELAY_", 6) == 0) // the variable's name, where the file's is meant
+        name += 6;
     size_t best = strlen(name) / 2 + 1; // farther than that is no likeness
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         size_t distance = names_distance(name, config_settings[i].name);

@@ -7,6 +7,7 @@
 #include "relay/config/parts.h"
 
 #define KEY_ENDS_SOON_MS (INT64_C(14) * 24 * 60 * 60 * 1000)
+#define CODE_MINUTES 15 // what many a Kratos gives its codes
 
 static void warn_of_keys(const struct config *config, const struct api_keys *keys,
                          const char *setting, struct config_report *report)
@@ -76,10 +77,26 @@ static void warn_of_types(const struct config *config, struct config_report *rep
     }
 }
 
+// The margin is taken from every lifetime; what has nothing left is never sent.
+static void warn_of_margin(const struct config *config, struct config_report *report)
+{
+    const char *where = config_place(config, "deadline_margin");
+    if (config->deadline_margin_ms >= CODE_MINUTES * INT64_C(60000))
+        config_report_add(report, false, where,
+                          "is %d minutes or more: a mail that is good for %d minutes is never sent",
+                          CODE_MINUTES, CODE_MINUTES);
+    for (size_t i = 0; i < config->lifetime_count; i++)
+        if (config->deadline_margin_ms >= config->lifetimes[i].ms)
+            config_report_add(report, false, where,
+                              "is not shorter than the lifetime of %s: such a mail is never sent",
+                              config->lifetimes[i].type);
+}
+
 void config_warn(const struct config *config, struct config_report *report)
 {
     warn_of_keys(config, config->api_keys, "api_key", report);
     warn_of_keys(config, config->admin_keys, "admin_key", report);
     warn_of_smarthosts(config, report);
     warn_of_types(config, report);
+    warn_of_margin(config, report);
 }

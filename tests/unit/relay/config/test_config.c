@@ -164,6 +164,39 @@ static void a_command_needs_nothing(void **state)
     config_report_finish(&report);
 }
 
+static void a_look_at_the_queue_needs_only_its_folder(void **state)
+{
+    (void)state;
+    setenv("RELAY_QUEUE_DIR", "/q", 1);
+    setenv("RELAY_API_KEY", "two words", 1);
+    setenv("RELAY_SMTP_URI_FILE", "/nonexistent/uri", 1);
+    setenv("RELAY_LISTEN", "nowhere", 1);
+    setenv("RELAY_ROUTES", "[]", 1);
+    setenv("RELAY_XYZZY", "1", 1);
+    struct config_report report;
+    // Nor is a file needed where the environment says it already.
+    struct config *config = config_load("/nonexistent/relay", CONFIG_FOR_QUEUE, &report);
+    assert_non_null(config);
+    assert_string_equal(config->queue_dir, "/q");
+    assert_string_equal(config_place(config, "queue_dir"), "RELAY_QUEUE_DIR");
+    assert_string_equal(config_place(config, "listen"), "listen");
+    assert_int_equal(report.count, 1);
+    assert_true(reports(&report, false, "RELAY_XYZZY", "not known"));
+    assert_null(getenv("RELAY_API_KEY")); // wiped all the same
+    config_destroy(config);
+    config_report_finish(&report);
+
+    // Which folder it is must be known.
+    unsetenv("RELAY_QUEUE_DIR");
+    assert_null(config_load("/nonexistent/relay", CONFIG_FOR_QUEUE, &report));
+    assert_true(reports(&report, true, "/nonexistent/relay", "No such file"));
+    config_report_finish(&report);
+    setenv("RELAY_QUEUE_DIR", "/q\n", 1);
+    assert_null(config_load(NULL, CONFIG_FOR_QUEUE, &report));
+    assert_true(reports(&report, true, "RELAY_QUEUE_DIR", "control"));
+    config_report_finish(&report);
+}
+
 static void leaves_service_links_alone(void **state)
 {
     (void)state;
@@ -301,38 +334,6 @@ static void warns_of_keys_that_end(void **state)
     }
 }
 
-static void a_folder_for_mails_must_be_there(void **state)
-{
-    set_needed();
-    char *file = write_file(*state, "secret", "x", 0600), *uri = NULL;
-    const struct {
-        const char *dir, *what; // NULL: no fault
-    } cases[] = {
-        {*state, NULL},
-        {"/nonexistent/mails", "No such file"},
-        {file, "is no folder"},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct config_report report;
-        assert_true(asprintf(&uri, "smtp://mail.example,file:%s", cases[i].dir) > 0);
-        setenv("RELAY_SMTP_URI", uri, 1); // reading it takes it out again
-        struct config *config = config_load(NULL, CONFIG_FOR_RELAY, &report);
-        assert_true(cases[i].what ? !config : config != NULL);
-        assert_true(!cases[i].what || reports(&report, true, "RELAY_SMTP_URI", cases[i].what));
-        config_destroy(config);
-        config_report_finish(&report);
-
-        // Whoever only looks or posts need not have the relay's folders.
-        setenv("RELAY_SMTP_URI", uri, 1);
-        config = config_load(NULL, CONFIG_FOR_COMMAND, &report);
-        assert_non_null(config);
-        config_destroy(config);
-        config_report_finish(&report);
-        free(uri);
-    }
-    free(file);
-}
-
 static void a_fault_is_reported_once(void **state)
 {
     (void)state;
@@ -392,6 +393,35 @@ static void warns_of_types_that_kratos_does_not_have(void **state)
     config_report_finish(&report);
 }
 
+static void warns_of_a_margin_that_leaves_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *margin;
+        size_t want; // warnings
+        const char *what;
+    } cases[] = {
+        {"299s", 0, NULL},
+        {"5m", 1, "is not shorter than the lifetime of login_code_valid"},
+        {"899s", 1, "is not shorter than the lifetime of login_code_valid"},
+        {"15m", 2, "a mail that is good for 15 minutes is never sent"},
+        {"1h", 3, "is not shorter than the lifetime of recovery_valid"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        set_needed();
+        setenv("RELAY_LIFETIME", "login_code_valid=5m,recovery_valid=1h", 1);
+        setenv("RELAY_DEADLINE_MARGIN", cases[i].margin, 1);
+        struct config_report report;
+        struct config *config = config_load(NULL, CONFIG_FOR_RELAY, &report);
+        assert_non_null(config);
+        assert_int_equal(report.count, cases[i].want);
+        if (cases[i].what)
+            assert_true(reports(&report, false, "RELAY_DEADLINE_MARGIN", cases[i].what));
+        config_destroy(config);
+        config_report_finish(&report);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -401,15 +431,16 @@ int main(void)
         TEST(reads_every_setting),
         TEST(names_every_fault_at_once),
         TEST(a_command_needs_nothing),
+        TEST(a_look_at_the_queue_needs_only_its_folder),
         TEST(leaves_service_links_alone),
         TEST(wipes_secrets_from_the_environment),
         TEST(takes_a_secret_from_a_file),
         TEST(warns_of_what_is_weak),
-        TEST(a_folder_for_mails_must_be_there),
         TEST(a_fault_is_reported_once),
         TEST(warns_of_keys_that_end),
         TEST(knows_where_a_setting_was_made),
         TEST(warns_of_types_that_kratos_does_not_have),
+        TEST(warns_of_a_margin_that_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,8 @@ static void names_faults_of_the_file_by_key(void **state)
         const char *text, *where, *what;
     } cases[] = {
         {"{\"lisen\": \":1\"}", "relay.jsonnet: lisen", "did you mean listen?"},
+        {"{\"RELAY_LISTEN\": \":1\"}", "relay.jsonnet: RELAY_LISTEN", "did you mean listen?"},
+        {"{\"Relay_mail_form\": \"\"}", "relay.jsonnet", "did you mean mail_from?"},
         {"{\"listen\": {\"a\": 1}}", "relay.jsonnet: listen", "wrong type"},
         {"{\"listen\": 1.5}", "relay.jsonnet: listen", "wrong type"},
         {"{\"listen\": \"a\\u0000b\"}", "relay.jsonnet", "object of settings"},
@@ -110,6 +112,74 @@ static void names_faults_of_the_file_by_key(void **state)
     config_report_finish(&report);
 }
 
+#define ROUTES(prefix)                                                                             \
+    "{\"a\":{\"normaliser\":\"" prefix "n\",\"samples\":\"" prefix "s/t\"},"                       \
+    "\"b\":{\"normaliser\":\"/n\",\"samples\":null},\"c\":5,\"kratos\":{\"path\":\"p\"}}"
+
+// Names of files are seen from the folder of the file they stand in; other texts are no names.
+static void a_files_name_is_relative_to_the_file_that_names_it(void **state)
+{
+    static const char text[] =
+        "{\"queue_dir\": \"q\", \"templates_dir\": \"../t\", \"normaliser\": \"/n\","
+        " \"mail_from\": \"f\", \"api_key_file\": \"secret\", \"routes\": " ROUTES("") "}";
+    const char *dir = *state;
+    char *secret = write_file(dir, "secret", KEY, 0400);
+    struct setting_values values;
+    struct config_report report;
+    read_config_file(dir, text, &values, &report);
+    assert_int_equal(report.count, 0);
+    char want[3][256];
+    snprintf(want[0], sizeof(want[0]), "%s/q", dir);
+    snprintf(want[1], sizeof(want[1]), "%s/../t", dir);
+    snprintf(want[2], sizeof(want[2]),
+             "{\"a\":{\"normaliser\":\"%s/n\",\"samples\":\"%s/s/t\"},"
+             "\"b\":{\"normaliser\":\"/n\",\"samples\":null},\"c\":5,\"kratos\":{\"path\":\"p\"}}",
+             dir, dir);
+    assert_string_equal(value_of(&values, "queue_dir"), want[0]);
+    assert_string_equal(value_of(&values, "templates_dir"), want[1]);
+    assert_string_equal(value_of(&values, "normaliser"), "/n");
+    assert_string_equal(value_of(&values, "mail_from"), "f");
+    assert_string_equal(value_of(&values, "api_key"), KEY);
+    assert_string_equal(value_of(&values, "routes"), want[2]);
+    setting_values_finish(&values);
+    config_report_finish(&report);
+
+    // The same from within that folder.
+    char *before = get_current_dir_name();
+    assert_int_equal(chdir(dir), 0);
+    config_read_file("relay.jsonnet", "./composer", &values, &report);
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(report.count, 0);
+    assert_string_equal(value_of(&values, "queue_dir"), "q");
+    assert_string_equal(value_of(&values, "api_key"), KEY);
+    assert_string_equal(value_of(&values, "routes"), ROUTES(""));
+    setting_values_finish(&values);
+    config_report_finish(&report);
+    free(before);
+    free(secret);
+}
+
+// What is wrong with what nobody asked for is told, but is no fault.
+static void only_what_is_wanted_can_be_at_fault(void **state)
+{
+    char *composer = write_file(*state, "composer", composer_script, 0700);
+    char *path = write_file(*state, "relay.jsonnet",
+                            "{\"queue_dir\": \"/q\", \"lisen\": 1, \"listen\": {},"
+                            " \"api_key_file\": \"/nonexistent/key\"}",
+                            0600);
+    struct setting_values values = {.only = "queue_dir"};
+    struct config_report report = {0};
+    config_read_file(path, composer, &values, &report);
+    assert_int_equal(report.count, 1);
+    assert_true(reports(&report, false, "relay.jsonnet: lisen", "did you mean listen?"));
+    assert_string_equal(value_of(&values, "queue_dir"), "/q");
+    assert_null(value_of(&values, "api_key"));
+    setting_values_finish(&values);
+    config_report_finish(&report);
+    free(composer);
+    free(path);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -117,6 +187,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(reads_the_file_as_the_environment),
         TEST(names_faults_of_the_file_by_key),
+        TEST(a_files_name_is_relative_to_the_file_that_names_it),
+        TEST(only_what_is_wanted_can_be_at_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
