@@ -3,6 +3,7 @@
 
 #include "queue/change.h"
 #include "queue/reader.h"
+#include "queue/schema.h"
 #include "queue/seal.h"
 #include "queue/uuid.h"
 
@@ -134,16 +135,12 @@ bool queue_find_content(struct queue_reader *reader, const uint8_t *content_dige
                         const char *own_id, int64_t now_ms, char ret_id[QUEUE_ID_SIZE],
                         bool *ret_found, struct error *err)
 {
-    // The windows of queue_accept(). Mails of one payload have equal hashes: not each other's
-    // duplicates.
+    // One that was released may be older than its like, so it is their distance that counts.
     static const char SQL[] =
-        "SELECT id FROM message INDEXED BY message_content"
-        " WHERE content_digest = ?1 AND seq <> ?2"
-        " AND payload_hash IS NOT (SELECT own.payload_hash FROM message AS own WHERE own.seq = ?2)"
-        " AND NOT (state = 'superseded' AND reason = 'duplicate')"
-        " AND created > ?3 - 86400000"
-        " AND (coded IS NOT 0 OR state = 'parked' OR created > ?3 - 600000)"
-        " ORDER BY seq LIMIT 1";
+        "SELECT other.id FROM message AS other INDEXED BY message_content"
+        " LEFT JOIN message AS own ON own.seq = ?2"
+        " WHERE " SCHEMA_IS_SAME_MAIL("?1", "own.payload_hash", "coalesce(own.created, ?3)")
+        " ORDER BY other.seq LIMIT 1";
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
     query_blob(&query, content_digest, QUEUE_DIGEST_SIZE);
     query_int(&query, number_of(own_id));

@@ -196,8 +196,10 @@ void queue_settle(struct queue *queue, const char *id, const struct queue_settle
 
 // Lets go what was set aside: `parked` or `held` -> `received` where its body is the payload (to
 // be composed anew), -> `queued`, due now, where it is a canonical mail. Attempts, unknown
-// outcomes and a deadline that is known stay. QUEUE_GONE: no such message; QUEUE_WRONG_STATE: in
-// another state, or its body was dropped. Refused at once where it cannot be committed.
+// outcomes and a deadline that is known stay. A canonical mail whose like (queue_find_content())
+// has come and gone meanwhile ends as `superseded`, reason duplicate. QUEUE_GONE: no such message;
+// QUEUE_WRONG_STATE: in another state, or its body was dropped. Refused at once where it cannot be
+// committed.
 void queue_release(struct queue *queue, const char *id, queue_done_fn *done, void *context);
 
 // Puts every lease of another owner back to `queued`, and after a reboot counts an unknown
@@ -281,8 +283,9 @@ bool queue_overdue(struct queue_reader *reader, int64_t now_ms, size_t limit,
 bool queue_load(struct queue_reader *reader, const char *id, struct queue_message *ret_message,
                 bool *ret_found, char **ret_body, size_t *ret_body_size, struct error *err);
 
-// Is there another message with this content digest (design §6, Dedupe: another payload, in
-// the window, not one that ended as duplicate)? Gives its id.
+// Is there another message with this content digest (design §6, Dedupe: another payload, received
+// within the window before or after; not one that ended as duplicate, or that is parked and so has
+// not gone)? Gives its id. now_ms: where own_id is no row yet.
 bool queue_find_content(struct queue_reader *reader, const uint8_t *content_digest,
                         const char *own_id, int64_t now_ms, char ret_id[QUEUE_ID_SIZE],
                         bool *ret_found, struct error *err);

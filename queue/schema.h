@@ -13,6 +13,17 @@
     " THEN max(coalesce(deadline, 0), created + 604800000)"                                        \
     " ELSE coalesce(deadline, created + 604800000) END"
 
+// SQL: whether the row `other` is the same mail as one of that content, made of the payload of that
+// hash and received at that time (docs/architecture.md). Mails of one payload are not each other's
+// duplicates. One that is parked has not gone, so it is nobody's first; what was released has no
+// content until it is composed anew. Windows as in queue_accept().
+#define SCHEMA_IS_SAME_MAIL(content, payload_hash, created)                                        \
+    "other.content_digest = " content " AND other.payload_hash IS NOT " payload_hash               \
+    " AND other.state <> 'parked'"                                                                 \
+    " AND NOT (other.state = 'superseded' AND other.reason = 'duplicate')"                         \
+    " AND abs(other.created - " created                                                            \
+    ") < CASE WHEN other.coded IS NOT 0 THEN 86400000 ELSE 600000 END"
+
 // Makes or migrates the tables inside one transaction that the caller has begun. *ret_made: the
 // file was empty.
 bool schema_upgrade(struct database *database, bool *ret_made, struct error *err);

@@ -128,9 +128,9 @@ bool admission_is_in_memory(const struct dispatcher *dispatcher, const struct jo
                             const struct job *whole)
 {
     for (const struct job *other = dispatcher->jobs.all; other; other = other->list_next)
-        if (other != whole && content->has_content_digest && other->has_content_digest &&
-            other->stored && other->state >= JOB_READY &&
-            memcmp(other->content_digest, content->content_digest, QUEUE_DIGEST_SIZE) == 0)
+        if (other != whole && content->content[0] && (other->going >> content->array_index & 1) &&
+            strcmp(other->content, content->content) == 0 &&
+            strcmp(other->route, content->route) == 0)
             return true;
     return false;
 }
@@ -141,7 +141,7 @@ bool admission_is_on_disk(struct dispatcher *dispatcher, const struct job *conte
     char id[QUEUE_ID_SIZE];
     bool found = false;
     struct error err = {0};
-    if (content->has_content_digest &&
+    if (content->content[0] &&
         !queue_find_content(dispatcher->reader, content->content_digest, whole->id,
                             queue_now_ms(dispatcher->queue), id, &found, &err))
         LOG(LOG_ERROR, "queue_error", LOG_STRING("id", whole->id),
@@ -311,6 +311,7 @@ void admission_decide(struct dispatcher *dispatcher, struct job *job)
         settlement_end(dispatcher, job, MESSAGE_SUPERSEDED, "duplicate");
     } else {
         job->state = JOB_READY;
+        job->going = 1u; // it is the only one, at the first place
         job->ready_since_ms = clock_boot_ms();
         delivery_pump(dispatcher);
     }

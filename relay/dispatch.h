@@ -67,7 +67,8 @@ void admission_composed(void *context, struct compose_request *request, enum com
 void admission_decide(struct dispatcher *dispatcher, struct job *job); // stored and composed
 bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job);
 // Is there a message with the content of that mail which whole is, or which is made of whole's
-// payload: an older composed one whose commit has not ended yet, or one on disk?
+// payload: one that goes and whose commit has not ended yet, or one on disk? Whoever asks and then
+// goes (job::going) before the next one asks is the first, and the only one.
 bool admission_is_in_memory(const struct dispatcher *dispatcher, const struct job *content,
                             const struct job *whole);
 bool admission_is_on_disk(struct dispatcher *dispatcher, const struct job *content,
@@ -82,7 +83,7 @@ enum split_end {
     SPLIT_FAILED,    // *err says why
 };
 // Turns a stored job into the rows of its mails, from where they go out like any other that had
-// to wait; none: it ends as `cancelled`.
+// to wait; none: it ends as `cancelled`, and a part is parked again as `no_such_part`.
 enum split_end split_payload(struct dispatcher *dispatcher, struct job *job, const json_t *mails,
                              const struct frame *frame, struct error *err);
 

@@ -63,7 +63,7 @@ static void digest_content(struct job *job, struct queue *queue, const char *dig
     char material[QUEUE_TEXT_SIZE + 128];
     int size = snprintf(material, sizeof(material), "%s|%zu|%s", job->route, index, digest);
     queue_digest(queue, "content", material, (size_t)size, job->content_digest);
-    job->has_content_digest = true;
+    snprintf(job->content, sizeof(job->content), "%s", digest);
 }
 
 static void fill(struct job *job, struct queue *queue, const struct config *config,
@@ -83,7 +83,7 @@ static void fill(struct job *job, struct queue *queue, const struct config *conf
     job->delivery.smtputf8 = json_is_true(json_object_get(mail, "smtputf8"));
 
     const char *content = json_string_value(json_object_get(mail, "content_digest"));
-    if (content && strlen(content) <= 64) {
+    if (content && strlen(content) < JOB_CONTENT_SIZE) {
         digest_content(job, queue, content, index);
         envelope->content_digest = job->content_digest;
     }

@@ -13,6 +13,8 @@
 #include "relay/composers.h"
 #include "relay/deliverers.h"
 
+#define JOB_CONTENT_SIZE 65 // SHA-256 in hexadecimal digits
+
 enum job_state {
     JOB_COMPOSING, // with the composers, or waiting for one
     JOB_WAITING,   // composed; the commit of its payload or lease is under way
@@ -52,8 +54,9 @@ struct job {
     char channel[QUEUE_TEXT_SIZE], template[QUEUE_TEXT_SIZE], locale[QUEUE_TEXT_SIZE];
     char identity_id[QUEUE_TEXT_SIZE], park_reason[QUEUE_TEXT_SIZE];
     char recipient[QUEUE_RECIPIENT_SIZE], sender[QUEUE_RECIPIENT_SIZE];
+    char content[JOB_CONTENT_SIZE]; // the composer's digest of the payload, "": not known
     uint8_t content_digest[QUEUE_DIGEST_SIZE], supersede_digest[QUEUE_DIGEST_SIZE];
-    bool has_content_digest;
+    unsigned going; // a bit for each mail of the payload that goes by this job; 0: undecided, none
     char *canonical, *mime;
     size_t canonical_size;
 

@@ -2,7 +2,8 @@
 //
 // A mail of them that cannot go is parked under an id of its own with the whole payload, for only
 // that can be composed anew once the normaliser was mended. Released, it is a part: the others
-// have gone out, and of what is composed then only the mail at its place is taken.
+// have gone out, and of what is composed then only the mail at its place is taken. Where there is
+// none the operator has mended too much: it is parked again, not taken for nothing to send.
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct split {
     struct job *parts[MAILS_MAX]; // what the rows point into
     size_t count;                 // of both
     size_t parked;
+    unsigned going;   // a bit for each place whose mail goes
     bool is_mendable; // one of the parked may be in the known places all the same
 };
 
@@ -34,6 +36,7 @@ static bool add_row(struct split *split, const json_t *mails, size_t index,
     struct queue_mail *row = &split->rows[split->count];
     split->parts[split->count++] = part;
     part->received_ms = whole->received_ms;
+    part->array_index = index;
     if (!envelope_take(part, dispatcher->queue, dispatcher->config, json_array_get(mails, index),
                        index, frame, err))
         return false;
@@ -49,9 +52,12 @@ static bool add_row(struct split *split, const json_t *mails, size_t index,
         row->body_is_payload = true;
         split->parked++;
         split->is_mendable = split->is_mendable || admission_is_mendable(part->park_reason);
-    } else if (admission_is_on_disk(dispatcher, part, whole)) {
+    } else if (admission_is_in_memory(dispatcher, part, whole) ||
+               admission_is_on_disk(dispatcher, part, whole)) {
         row->state = MESSAGE_SUPERSEDED;
         row->reason = "duplicate";
+    } else {
+        split->going |= 1u << index;
     }
     return true;
 }
@@ -72,23 +78,6 @@ static bool add_rows(struct split *split, const json_t *mails, const struct fram
     return true;
 }
 
-// What is in memory is known by the first of its mails; and from now on so is this.
-static void end_known(struct split *split)
-{
-    const struct job *first = split->parts[0];
-    if (split->count == 0)
-        return;
-    bool is_known = admission_is_in_memory(split->dispatcher, first, split->whole);
-    for (size_t i = 0; is_known && i < split->count; i++)
-        if (split->rows[i].state == MESSAGE_QUEUED) {
-            split->rows[i].state = MESSAGE_SUPERSEDED;
-            split->rows[i].reason = "duplicate";
-        }
-    struct job *whole = split->whole;
-    memcpy(whole->content_digest, first->content_digest, sizeof(whole->content_digest));
-    whole->has_content_digest = first->has_content_digest;
-}
-
 // The further ones get their ids from the queue: here they go by the payload's and their place.
 static void log_rows(const struct split *split)
 {
@@ -106,7 +95,10 @@ static void commit(struct split *split)
 {
     struct dispatcher *dispatcher = split->dispatcher;
     struct job *whole = split->whole;
-    end_known(split);
+    // Until that is committed they are known by this.
+    if (split->count > 0)
+        memcpy(whole->content, split->parts[0]->content, sizeof(whole->content));
+    whole->going = split->going;
     whole->state = JOB_SETTLING;
     whole->waits_until_ms = split->count > 0 ? queue_now_ms(dispatcher->queue) : 0;
     queue_compose(dispatcher->queue, whole->id, split->rows, split->count, dispatcher_written,
@@ -123,7 +115,9 @@ enum split_end split_payload(struct dispatcher *dispatcher, struct job *job, con
         bool none_goes = split.parked == split.count && split.is_mendable && !job->is_part;
         end = none_goes ? SPLIT_NONE_GOES : SPLIT_DONE;
     }
-    if (end == SPLIT_DONE)
+    if (end == SPLIT_DONE && split.count == 0 && job->is_part)
+        settlement_end(dispatcher, job, MESSAGE_PARKED, "no_such_part"); // it keeps its body
+    else if (end == SPLIT_DONE)
         commit(&split);
     else if (end == SPLIT_NONE_GOES)
         error_set(err, ERR_INPUT, "none of %zu mails can go: %s", split.count,

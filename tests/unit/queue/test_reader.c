@@ -177,26 +177,52 @@ static void the_same_content_in_another_payload_is_found_in_its_window(void **st
 {
     struct fixture *fixture = *state;
     static const uint8_t CODED[QUEUE_DIGEST_SIZE] = {1}, UNCODED[QUEUE_DIGEST_SIZE] = {2},
-                         ENDED[QUEUE_DIGEST_SIZE] = {3};
-    queue_id coded, uncoded, ended, own, got;
+                         ENDED[QUEUE_DIGEST_SIZE] = {3}, PARKED[QUEUE_DIGEST_SIZE] = {4};
+    queue_id coded, uncoded, ended, parked, own, got;
     make_like(fixture, "{\"a\":1}", true, MESSAGE_SENT, NULL, CODED, NULL, false, coded);
     make_like(fixture, "{\"a\":2}", false, MESSAGE_SENT, NULL, UNCODED, NULL, false, uncoded);
     make_like(fixture, "{\"a\":3}", true, MESSAGE_SUPERSEDED, "duplicate", ENDED, NULL, false,
               ended);
-    assert_int_equal(accept_now(fixture->queue, "{\"a\":4}", own), QUEUE_DONE);
+    make_like(fixture, "{\"a\":4}", true, MESSAGE_PARKED, "no_recipient", PARKED, NULL, false,
+              parked);
+    assert_int_equal(accept_now(fixture->queue, "{\"a\":5}", own), QUEUE_DONE);
     assert_true(find_content(fixture, CODED, own, got));
     assert_string_equal(got, coded);
     assert_false(find_content(fixture, CODED, coded, got)); // itself
     assert_true(find_content(fixture, UNCODED, own, got));
     assert_string_equal(got, uncoded);
     assert_false(find_content(fixture, ENDED, own, got));
+    assert_false(find_content(fixture, PARKED, own, got));
     assert_true(find_content(fixture, CODED, "not-stored-yet", got));
     fixture_pass(fixture, 10 * MINUTE_MS);
-    assert_false(find_content(fixture, UNCODED, own, got));
+    assert_false(find_content(fixture, UNCODED, "not-stored-yet", got));
     fixture_pass(fixture, DAY_MS - 10 * MINUTE_MS - 1);
-    assert_true(find_content(fixture, CODED, own, got));
+    assert_true(find_content(fixture, CODED, "not-stored-yet", got));
     fixture_pass(fixture, 1);
-    assert_false(find_content(fixture, CODED, own, got));
+    assert_false(find_content(fixture, CODED, "not-stored-yet", got));
+}
+
+// As one that was released meets them: its like came after it, and it was composed much later.
+static void the_window_is_the_distance_of_the_two(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint8_t CODED[QUEUE_DIGEST_SIZE] = {1}, UNCODED[QUEUE_DIGEST_SIZE] = {2};
+    queue_id own, coded, uncoded, got;
+    assert_int_equal(accept_now(fixture->queue, "{\"a\":1}", own), QUEUE_DONE);
+    fixture_pass(fixture, 10 * MINUTE_MS - 1);
+    make_like(fixture, "{\"a\":2}", false, MESSAGE_SENT, NULL, UNCODED, NULL, false, uncoded);
+    make_like(fixture, "{\"a\":3}", true, MESSAGE_SENT, NULL, CODED, NULL, false, coded);
+    fixture_pass(fixture, 3 * DAY_MS);
+    assert_true(find_content(fixture, UNCODED, own, got));
+    assert_string_equal(got, uncoded);
+    assert_true(find_content(fixture, CODED, own, got));
+    assert_string_equal(got, coded);
+
+    // A notice that people get once more, as they do what it is about once more.
+    assert_int_equal(accept_now(fixture->queue, "{\"a\":4}", own), QUEUE_DONE);
+    fixture_pass(fixture, 10 * MINUTE_MS);
+    make_like(fixture, "{\"a\":5}", false, MESSAGE_SENT, NULL, UNCODED, NULL, false, uncoded);
+    assert_false(find_content(fixture, UNCODED, own, got));
 }
 
 static bool find_newer(struct fixture *fixture, const uint8_t *digest, bool by_browser,
@@ -409,6 +435,7 @@ int main(void)
         QUEUE_TEST(the_next_moment_is_a_due_time_or_a_deadline),
         QUEUE_TEST(overdue_rows_are_named),
         QUEUE_TEST(the_same_content_in_another_payload_is_found_in_its_window),
+        QUEUE_TEST(the_window_is_the_distance_of_the_two),
         QUEUE_TEST(a_newer_message_with_the_same_key_is_found),
         QUEUE_TEST(mails_of_one_payload_do_not_supersede_each_other),
         QUEUE_TEST(a_list_is_newest_first_filtered_and_paged),

@@ -130,6 +130,37 @@ static void what_is_composed_anew_replaces_nothing_before(void **state)
     }
 }
 
+// Two that differ only in their HTML are two payloads of one mail.
+static void neither_of_two_is_the_others_duplicate_until_one_goes(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint8_t content[QUEUE_DIGEST_SIZE] = {1};
+    char ids[2][QUEUE_ID_SIZE], got[QUEUE_ID_SIZE];
+    struct queue_envelope envelope = envelope_at(queue_now_ms(fixture->queue));
+    envelope.content_digest = content;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(accept_now(fixture->queue, i ? "{\"n\":1}" : "{\"n\":2}", ids[i]),
+                         QUEUE_DONE);
+        park(fixture->queue, ids[i], &envelope);
+    }
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    bool found = true;
+    struct error err = {0};
+    for (int released = 0; released <= 2; released++) {
+        for (int i = 0; i < 2; i++) {
+            assert_true(
+                queue_find_content(fixture->reader, content, ids[i], now_ms, got, &found, &err));
+            assert_false(found);
+        }
+        if (released < 2)
+            assert_int_equal(release_it(fixture->queue, ids[released]), QUEUE_DONE);
+    }
+    // What is composed of nothing is nobody's first either.
+    assert_int_equal(compose(fixture->queue, ids[0], NULL, 0), QUEUE_DONE);
+    assert_true(queue_find_content(fixture->reader, content, ids[1], now_ms, got, &found, &err));
+    assert_false(found);
+}
+
 // ---- from a canonical mail --------------------------------------------------------------------
 
 static void a_parked_mail_is_due_at_once(void **state)
@@ -158,6 +189,35 @@ static void a_parked_mail_is_due_at_once(void **state)
         assert_string_equal(ids[0], id);
         assert_int_equal(claim(fixture->queue, id, "run-1"), QUEUE_DONE);
     }
+}
+
+static void a_parked_mail_whose_like_has_gone_ends_as_its_duplicate(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint8_t content[QUEUE_DIGEST_SIZE] = {1};
+    static const enum message_state from[] = {MESSAGE_PARKED, MESSAGE_HELD};
+    char ids[3][QUEUE_ID_SIZE];
+    struct queue_mail mail = {.envelope = envelope_at(queue_now_ms(fixture->queue)),
+                              .body = "{}",
+                              .body_size = 2,
+                              .state = MESSAGE_QUEUED};
+    mail.envelope.content_digest = content;
+    for (int i = 0; i < 3; i++) {
+        char payload[32];
+        snprintf(payload, sizeof(payload), "{\"n\":%d}", i);
+        assert_int_equal(accept_now(fixture->queue, payload, ids[i]), QUEUE_DONE);
+        assert_int_equal(compose(fixture->queue, ids[i], &mail, 1), QUEUE_DONE);
+        if (i < 2)
+            assert_int_equal(settle_as(fixture->queue, ids[i], from[i], "no_content"), QUEUE_DONE);
+    }
+    assert_int_equal(release_it(fixture->queue, ids[0]), QUEUE_DONE);
+    struct queue_message row = load_row(fixture->reader, ids[0]);
+    assert_int_equal(row.state, MESSAGE_SUPERSEDED);
+    assert_string_equal(row.reason, "duplicate");
+    assert_false(row.has_body);
+    // One that is held was known all the time, so the others are its duplicates.
+    assert_int_equal(release_it(fixture->queue, ids[1]), QUEUE_DONE);
+    assert_state(fixture->reader, ids[1], MESSAGE_QUEUED);
 }
 
 // ---- what is not released -----------------------------------------------------------------------
@@ -273,7 +333,9 @@ int main(void)
         QUEUE_TEST(what_it_has_cost_stays_counted),
         QUEUE_TEST(the_same_payload_is_known_while_it_is_parked_and_after),
         QUEUE_TEST(what_is_composed_anew_replaces_nothing_before),
+        QUEUE_TEST(neither_of_two_is_the_others_duplicate_until_one_goes),
         QUEUE_TEST(a_parked_mail_is_due_at_once),
+        QUEUE_TEST(a_parked_mail_whose_like_has_gone_ends_as_its_duplicate),
         QUEUE_TEST(only_what_was_set_aside_is_released),
         QUEUE_TEST(it_is_released_once),
         QUEUE_TEST(without_its_body_it_stays_where_it_is),

@@ -113,17 +113,118 @@ static void a_released_part_is_the_mail_at_its_place_alone(void **state)
     assert_true(rows[1].composed && !rows[1].is_part);
 }
 
-static void a_part_that_is_no_longer_made_ends(void **state)
+static void a_part_that_is_no_longer_made_is_parked_with_its_payload(void **state)
 {
     struct fixture *fixture = *state;
     char id[QUEUE_ID_SIZE];
     struct queue_message rows[3];
     make_part(fixture, id, rows);
+    for (int none = 0; none < 2; none++) {
+        size_t request = seen.request_count;
+        release_it(fixture, rows[1].id);
+        assert_int_equal(seen.request_count, request + 1);
+        // One mail in place of three, or nothing.
+        answer(request, none ? json_array() : mail_to("a@example.com"));
+        settle_down(fixture);
+        assert_row(fixture, rows[1].id, MESSAGE_PARKED, "no_such_part");
+        assert_true(row_of(fixture, rows[1].id).is_part);
+        assert_payload(fixture, rows[1].id, id);
+    }
     size_t request = seen.request_count;
     release_it(fixture, rows[1].id);
-    answer(request, mail_to("a@example.com")); // one mail in place of three
+    answer(request, json_pack("[o, o]", mail_to("a@example.com"), mail_to("b@example.com")));
     settle_down(fixture);
-    assert_row(fixture, rows[1].id, MESSAGE_CANCELLED, "nothing_to_send");
+    assert_row(fixture, rows[1].id, MESSAGE_QUEUED, "");
+    assert_string_equal(row_of(fixture, rows[1].id).recipient, "b@example.com");
+}
+
+static json_t *same_to(const char *recipient)
+{
+    json_t *mail = mail_to(recipient);
+    json_object_set_new(mail, "content_digest", json_string("c1"));
+    return mail;
+}
+
+// The second is composed before or after the first one's commit has ended.
+static void each_mail_of_two_like_payloads_goes_once(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int committed = 0; committed < 2; committed++) {
+        char first[QUEUE_ID_SIZE], second[QUEUE_ID_SIZE];
+        size_t request = seen.request_count;
+        seen.down = true;
+        queue_new_id(fixture->queue, first);
+        commit(fixture, queue_now_ms(fixture->queue), first);
+        queue_new_id(fixture->queue, second);
+        commit(fixture, queue_now_ms(fixture->queue), second);
+        const char *digest = committed ? "c1" : "c2";
+        json_t *unfit_one = unfit("unsupported_channel"), *good = mail_to("b@example.com");
+        json_object_set_new(unfit_one, "content_digest", json_string(digest));
+        json_object_set_new(good, "content_digest", json_string(digest));
+        answer(request, json_pack("[o, O]", unfit_one, good));
+        if (committed)
+            settle_down(fixture);
+        // The normaliser was mended in between: now both can go, and only one of them has gone.
+        json_t *mended = mail_to("a@example.com");
+        json_object_set_new(mended, "content_digest", json_string(digest));
+        answer(request + 1, json_pack("[o, o]", mended, good));
+        settle_down(fixture);
+        assert_row(fixture, first, MESSAGE_PARKED, "unsupported_channel");
+        assert_row(fixture, second, MESSAGE_QUEUED, "");
+        struct queue_stats stats;
+        struct error err = {0};
+        assert_true(queue_stats(fixture->reader, &stats, &err));
+        assert_int_equal(stats.count[MESSAGE_QUEUED], 2 * (committed + 1));
+        assert_int_equal(stats.count[MESSAGE_SUPERSEDED], committed + 1);
+    }
+}
+
+static void of_two_like_payloads_that_are_released_one_goes(void **state)
+{
+    struct fixture *fixture = *state;
+    char ids[2][QUEUE_ID_SIZE];
+    seen.slots = 2;
+    for (int i = 0; i < 2; i++) {
+        json_t *mail = same_to("a@example.com");
+        json_object_set_new(mail, "park", json_string("unsupported_channel"));
+        admit(fixture, queue_now_ms(fixture->queue), mail, ids[i]);
+        assert_row(fixture, ids[i], MESSAGE_PARKED, "unsupported_channel");
+    }
+    for (int i = 0; i < 2; i++)
+        queue_release(fixture->queue, ids[i], on_released, fixture);
+    struct error err = {0};
+    assert_true(queue_flush(fixture->queue, &err));
+    settle_down(fixture);
+    assert_int_equal(seen.request_count, 4);
+    answer(2, same_to("a@example.com"));
+    answer(3, same_to("a@example.com"));
+    settle_down(fixture);
+    assert_int_equal(seen.started_count, 1);
+    bool is_second = strcmp(seen.started[0].id, ids[1]) == 0;
+    end(0, DELIVERY_SENT);
+    settle_down(fixture);
+    assert_row(fixture, ids[is_second], MESSAGE_SENT, "");
+    assert_row(fixture, ids[!is_second], MESSAGE_SUPERSEDED, "duplicate");
+}
+
+// Its twin is about to be parked: the dispatcher has not heard of that commit yet.
+static void what_is_about_to_be_parked_makes_no_duplicate(void **state)
+{
+    struct fixture *fixture = *state;
+    char parked[QUEUE_ID_SIZE], good[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    seen.slots = 1;
+    queue_new_id(fixture->queue, parked);
+    commit(fixture, now_ms, parked);
+    queue_new_id(fixture->queue, good);
+    commit(fixture, now_ms, good);
+    json_t *mail = same_to("a@example.com");
+    json_object_set_new(mail, "park", json_string("unsupported_channel"));
+    answer(0, mail);
+    answer(1, same_to("a@example.com"));
+    settle_down(fixture);
+    assert_row(fixture, parked, MESSAGE_PARKED, "unsupported_channel");
+    assert_started(0, good);
 }
 
 static void a_part_is_parked_again_and_never_falls_back(void **state)
@@ -229,7 +330,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         DISPATCHER_TEST(the_one_that_cannot_go_keeps_the_payload),
         DISPATCHER_TEST(a_released_part_is_the_mail_at_its_place_alone),
-        DISPATCHER_TEST(a_part_that_is_no_longer_made_ends),
+        DISPATCHER_TEST(a_part_that_is_no_longer_made_is_parked_with_its_payload),
+        DISPATCHER_TEST(each_mail_of_two_like_payloads_goes_once),
+        DISPATCHER_TEST(of_two_like_payloads_that_are_released_one_goes),
+        DISPATCHER_TEST(what_is_about_to_be_parked_makes_no_duplicate),
         DISPATCHER_TEST(a_part_is_parked_again_and_never_falls_back),
         DISPATCHER_TEST(where_none_can_go_the_known_places_are_looked_at),
         DISPATCHER_TEST(however_it_was_parked_it_is_composed_anew_from_its_payload),
