@@ -11,13 +11,18 @@
 #include "relay/base/clock.h"
 #include "relay/http/drain.h"
 
-enum { ADDRESS_SIZE = 16, SILENT_LOOKS_MAX = 32 };
+enum {
+    ADDRESS_SIZE = 16,
+    SILENT_LOOKS_MAX = 32,
+    NEWCOMERS_SHARE = 8, // one in so many connections may be one that shows its key yet
+};
 
 struct http_connection {
     struct http_connection *prev, *next; // http_connections::oldest, in order of accept
     int fd;
     uint8_t address[ADDRESS_SIZE];
     int64_t deadline_ms; // INT64_MAX: none
+    uint64_t idle_turn;  // of http_connections::idle_turns, when it became idle; 0: it is not
     bool is_admitted;
     bool is_refused;
     bool is_ended; // shut down by us; the library has not closed it yet
@@ -30,6 +35,7 @@ struct http_connections {
 
     pthread_mutex_t lock;
     struct http_connection *oldest, *newest;
+    uint64_t idle_turns;
     int to_drain[HTTP_DRAIN_SOCKETS]; // for the thread to take
     size_t to_drain_count;
     // When the thread looks at the deadlines next. Never later than the earliest of them, but
@@ -224,24 +230,49 @@ static struct http_connection *oldest_silent(const struct http_connections *conn
     return NULL;
 }
 
-// Ends the oldest connection without a key, of address or of all (NULL), where there are more
-// than limit; one that has just sent something only where none is silent. The one that has just
-// come has no key yet: where all others have, it is the one.
+// Of those that have shown a key. What one has sent and the library has not read is its next
+// request: that one is not idle. NULL: none is.
+static struct http_connection *longest_idle(const struct http_connections *connections,
+                                            const uint8_t *address)
+{
+    for (uint64_t passed = 0;;) {
+        struct http_connection *longest = NULL;
+        for (struct http_connection *at = connections->oldest; at; at = at->next)
+            if (at->is_admitted && at->idle_turn > passed && counts(at, address) &&
+                (!longest || at->idle_turn < longest->idle_turn))
+                longest = at;
+        if (!longest || !has_unread(longest))
+            return longest;
+        passed = longest->idle_turn;
+    }
+}
+
+// Where address, or all (NULL), have more than limit, one goes.
+//
+// Of those without a key the oldest, and one that has just sent something only where none is
+// silent. But a few of them have room before the idle ones with a key: they may be new connections
+// of a proxy that keeps all those, about to show theirs. No more than a few, so that strangers
+// cost nobody else more than that. The one that has just come has no key yet: where no other can
+// go, it is the one.
 static void make_room(struct http_connections *connections, const uint8_t *address, size_t limit)
 {
-    struct http_connection *oldest = NULL;
-    size_t count = 0;
+    struct http_connection *oldest = NULL, *gone = NULL;
+    size_t count = 0, without_key = 0;
     for (struct http_connection *at = connections->oldest; at; at = at->next) {
         if (!counts(at, address))
             continue;
         count++;
+        without_key += !at->is_admitted;
         if (!oldest && !at->is_admitted)
             oldest = at;
     }
     if (count <= limit || !oldest)
         return;
-    struct http_connection *silent = oldest_silent(connections, oldest, address);
-    end(connections, silent ? silent : oldest, HTTP_CONNECTION_CROWDED);
+    if (without_key == 1 || without_key <= limit / NEWCOMERS_SHARE)
+        gone = longest_idle(connections, address);
+    if (!gone)
+        gone = oldest_silent(connections, oldest, address);
+    end(connections, gone ? gone : oldest, HTTP_CONNECTION_CROWDED);
 }
 
 struct http_connection *http_connections_opened(struct http_connections *connections, int fd,
@@ -295,11 +326,13 @@ void http_connections_closed(struct http_connections *connections,
 // ---- what happens on a connection ---------------------------------------------------------------
 
 static void move_deadline(struct http_connections *connections, struct http_connection *connection,
-                          int64_t in_ms)
+                          int64_t in_ms, bool is_idle)
 {
     if (!connection)
         return;
     pthread_mutex_lock(&connections->lock);
+    // A refused one is about to be closed, and then drained.
+    connection->idle_turn = is_idle && !connection->is_refused ? ++connections->idle_turns : 0;
     if (!connection->is_ended)
         set_deadline(connections, connection,
                      in_ms == INT64_MAX ? INT64_MAX : clock_boot_ms() + in_ms);
@@ -313,6 +346,7 @@ void http_connections_begun(struct http_connections *connections,
         return;
     int64_t deadline_ms = clock_boot_ms() + connections->limits.request_ms;
     pthread_mutex_lock(&connections->lock);
+    connection->idle_turn = 0;
     // The first request's time runs from the accept.
     if (deadline_ms < connection->deadline_ms && !connection->is_ended)
         set_deadline(connections, connection, deadline_ms);
@@ -332,13 +366,13 @@ void http_connections_admitted(struct http_connections *connections,
 void http_connections_waiting(struct http_connections *connections,
                               struct http_connection *connection)
 {
-    move_deadline(connections, connection, INT64_MAX);
+    move_deadline(connections, connection, INT64_MAX, false);
 }
 
 void http_connections_answering(struct http_connections *connections,
                                 struct http_connection *connection)
 {
-    move_deadline(connections, connection, connections->limits.request_ms);
+    move_deadline(connections, connection, connections->limits.request_ms, false);
 }
 
 void http_connections_refused(struct http_connections *connections,
@@ -355,5 +389,5 @@ void http_connections_answered(struct http_connections *connections,
                                struct http_connection *connection)
 {
     move_deadline(connections, connection,
-                  connections->limits.idle_ms + connections->limits.request_ms);
+                  connections->limits.idle_ms + connections->limits.request_ms, true);
 }

@@ -2,8 +2,9 @@
 //
 // The library that serves them knows one limit in time, silence, and turns the newest away where
 // there are too many. Here each connection has a deadline for its request, and where there are
-// too many the oldest goes that never showed a valid key: so neither silence nor a crowd keeps
-// Kratos out. Ending means shutting the socket down; the library sees that and closes it.
+// too many the oldest goes that never showed a valid key, or else the one that has been idle for
+// longest: so neither silence nor a crowd keeps Kratos out, nor a proxy that keeps many
+// connections. Ending means shutting the socket down; the library sees that and closes it.
 //
 // A thread of its own watches the deadlines. Any thread may call any function. Knows sockets and
 // no HTTP. Never logs.
@@ -52,7 +53,8 @@ void http_connections_closed(struct http_connections *connections,
 // What happens on a connection, in this order; each may be left out.
 void http_connections_begun(struct http_connections *connections,
                             struct http_connection *connection); // a request's first line is in
-// It showed a valid key: from now on it is never ended for room.
+// It showed a valid key: from now on it is ended for room only while it is idle, that is between
+// an answer and the next request, and only for the few that may still be about to show theirs.
 void http_connections_admitted(struct http_connections *connections,
                                struct http_connection *connection);
 // Its request is whole: it waits for us, as long as that takes.

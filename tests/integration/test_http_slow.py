@@ -202,6 +202,33 @@ def test_a_stream_of_silent_connections_does_not_stop_kratos(start_relay, sink, 
         assert sorted(took)[len(took) // 2] < 1, sorted(took)[-5:]
 
 
+def test_a_proxy_that_keeps_many_connections_always_gets_a_new_one(start_relay, sink):
+    """An ingress or NAT before several Kratos: all have the key, all come from one address."""
+    limit, more = 64, 20
+    with start_relay(sink) as relay, contextlib.ExitStack() as opened:
+        body = payloads.as_bytes(payloads.login_code())
+        busy = opened.enter_context(dial(relay))
+        # The 100 shows that its head, and so its key, has arrived.
+        busy.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        assert busy.recv(4096).startswith(b"HTTP/1.1 100")
+        kept = []
+        for _ in range(limit + more):
+            kept.append(Poster(relay))
+            opened.callback(kept[-1].close)
+            kept[-1].post()
+        # The oldest of all has a request under way, so those went that were idle for longest.
+        ended = [is_cut(poster.connection.sock) for poster in kept]
+        assert ended == [True] * (more + 1) + [False] * (limit - 1)
+        busy.sendall(body)
+        assert busy.recv(4096).startswith(b"HTTP/1.1 200")
+        kept[-1].post()
+
+
+def is_cut(connected):
+    """Nothing is owed on it, so it is readable at its end alone."""
+    return bool(select.select([connected], [], [], 0)[0])
+
+
 def test_strangers_who_finish_requests_are_not_kept_before_kratos(start_relay, sink):
     """A connection that was answered 401, or that looks at health, has shown no key."""
     with start_relay(sink) as relay, contextlib.ExitStack() as opened:

@@ -9,80 +9,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "relay/base/clock.h"
-#include "relay/http/connections.h"
+#include "tests/unit/relay/http/connections_fixture.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-enum {
-    NEVER_MS = 3600 * 1000,
-    SOON_MS = 50,
-    WAIT_MS = 20000,
-};
-
-// A connection whose far end is held by the test.
-struct pair {
-    int near, far;
-    struct http_connection *connection;
-};
-
-struct tally {
-    size_t late, crowded, admitted;
-};
-
-static void on_ended(void *context, enum http_connection_end why, bool was_admitted)
-{
-    struct tally *tally = context;
-    *(why == HTTP_CONNECTION_LATE ? &tally->late : &tally->crowded) += 1;
-    tally->admitted += was_admitted;
-}
-
-static struct http_connections *create(struct tally *tally, size_t total, size_t per_address,
-                                       int64_t request_ms, int64_t idle_ms)
-{
-    struct error err = {0};
-    const struct http_connection_limits limits = {total,   per_address, request_ms,
-                                                  idle_ms, on_ended,    tally};
-    struct http_connections *connections = http_connections_create(&limits, &err);
-    assert_non_null(connections);
-    return connections;
-}
-
-static struct pair open_from(struct http_connections *connections, const char *address)
-{
-    struct sockaddr_storage from = {0};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
-    if (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1)
-        memcpy(&from, &v6, sizeof(v6));
-    else if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
-        memcpy(&from, &v4, sizeof(v4));
-    else
-        fail_msg("%s is no address", address);
-    int fds[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-    struct pair pair = {.near = fds[0], .far = fds[1]};
-    pair.connection = http_connections_opened(connections, pair.near, (struct sockaddr *)&from);
-    assert_non_null(pair.connection);
-    return pair;
-}
-
-static void close_pair(struct http_connections *connections, struct pair *pair)
-{
-    http_connections_closed(connections, pair->connection);
-    close(pair->near);
-    close(pair->far);
-}
-
-static bool is_ended(const struct pair *pair)
-{
-    char byte;
-    return recv(pair->far, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
-}
+enum { SOON_MS = 50, WAIT_MS = 20000 };
 
 // Waits until the far end sees the end; how long that took.
 static int64_t wait_ended(const struct pair *pair)
@@ -179,104 +112,6 @@ static void what_was_ended_stays_so(void **state)
     close_pair(table, &third);
     http_connections_destroy(table);
     assert_int_equal(tally.late, 3);
-}
-
-// ---- room ---------------------------------------------------------------------------------------
-
-static void the_oldest_without_a_key_goes_for_a_new_one(void **state)
-{
-    (void)state;
-    struct tally tally = {0};
-    struct http_connections *table = create(&tally, 3, 3, NEVER_MS, NEVER_MS);
-    struct pair kept = open_from(table, "192.0.2.1");
-    http_connections_admitted(table, kept.connection);
-    struct pair second = open_from(table, "192.0.2.2"), third = open_from(table, "192.0.2.3");
-    assert_false(is_ended(&second));
-    struct pair fourth = open_from(table, "192.0.2.4");
-    assert_true(is_ended(&second));
-    // It is still in the table, and no longer counts.
-    struct pair fifth = open_from(table, "192.0.2.5");
-    assert_true(is_ended(&third));
-    assert_false(is_ended(&kept) || is_ended(&fourth) || is_ended(&fifth));
-    assert_int_equal(tally.crowded, 2);
-    struct pair *all[] = {&kept, &second, &third, &fourth, &fifth};
-    for (size_t i = 0; i < COUNT(all); i++)
-        close_pair(table, all[i]);
-    http_connections_destroy(table);
-}
-
-static void who_has_just_sent_something_goes_after_the_silent(void **state)
-{
-    (void)state;
-    struct tally tally = {0};
-    struct http_connections *table = create(&tally, 8, 2, NEVER_MS, NEVER_MS);
-    struct pair first = open_from(table, "192.0.2.1");
-    assert_int_equal(send(first.far, "P", 1, MSG_NOSIGNAL), 1);
-    struct pair second = open_from(table, "192.0.2.1"), third = open_from(table, "192.0.2.1");
-    assert_true(is_ended(&second));
-    assert_false(is_ended(&first) || is_ended(&third));
-    // The newest is not taken for silent, and where nobody else is, the oldest goes.
-    struct pair other = open_from(table, "192.0.2.2");
-    assert_int_equal(send(third.far, "P", 1, MSG_NOSIGNAL), 1);
-    struct pair fourth = open_from(table, "192.0.2.1");
-    assert_true(is_ended(&first));
-    assert_false(is_ended(&third) || is_ended(&fourth) || is_ended(&other));
-    struct pair *all[] = {&first, &second, &third, &fourth, &other};
-    for (size_t i = 0; i < COUNT(all); i++)
-        close_pair(table, all[i]);
-    http_connections_destroy(table);
-    assert_int_equal(tally.crowded, 2);
-}
-
-static void where_all_have_shown_a_key_the_newest_goes(void **state)
-{
-    (void)state;
-    struct tally tally = {0};
-    struct http_connections *table = create(&tally, 2, 2, NEVER_MS, NEVER_MS);
-    struct pair pairs[3];
-    for (size_t i = 0; i < COUNT(pairs); i++) {
-        pairs[i] = open_from(table, "192.0.2.1");
-        http_connections_admitted(table, pairs[i].connection);
-    }
-    assert_false(is_ended(&pairs[0]) || is_ended(&pairs[1]));
-    assert_true(is_ended(&pairs[2]));
-    // One that closes makes room.
-    close_pair(table, &pairs[0]);
-    struct pair next = open_from(table, "192.0.2.1");
-    assert_false(is_ended(&next));
-    close_pair(table, &pairs[1]);
-    close_pair(table, &pairs[2]);
-    close_pair(table, &next);
-    http_connections_destroy(table);
-    assert_int_equal(tally.admitted, 0);
-}
-
-static void an_address_has_its_own_limit(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *first, *second;
-        bool are_one;
-    } cases[] = {
-        {"192.0.2.1", "192.0.2.1", true},
-        {"192.0.2.1", "192.0.2.2", false},
-        {"192.0.2.1", "::ffff:192.0.2.1", true},
-        {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
-        {"2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", true},
-        {"2001:db8:0:1::1", "2001:db8:0:2::1", false},
-        {"::1", "127.0.0.1", false},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct tally tally = {0};
-        struct http_connections *table = create(&tally, 8, 1, NEVER_MS, NEVER_MS);
-        struct pair first = open_from(table, cases[i].first);
-        struct pair second = open_from(table, cases[i].second);
-        if (is_ended(&first) != cases[i].are_one || is_ended(&second))
-            fail_msg("%s and %s", cases[i].first, cases[i].second);
-        close_pair(table, &first);
-        close_pair(table, &second);
-        http_connections_destroy(table);
-    }
 }
 
 // ---- the answer of a refused client -------------------------------------------------------------
@@ -409,10 +244,6 @@ int main(void)
         cmocka_unit_test(a_request_that_waits_for_us_has_no_deadline),
         cmocka_unit_test(an_idle_connection_has_the_idle_time_and_its_next_request_the_shorter_one),
         cmocka_unit_test(what_was_ended_stays_so),
-        cmocka_unit_test(the_oldest_without_a_key_goes_for_a_new_one),
-        cmocka_unit_test(who_has_just_sent_something_goes_after_the_silent),
-        cmocka_unit_test(where_all_have_shown_a_key_the_newest_goes),
-        cmocka_unit_test(an_address_has_its_own_limit),
         cmocka_unit_test(a_refused_client_reads_its_answer_although_it_is_still_sending),
         cmocka_unit_test(a_refused_client_cannot_send_without_end),
         cmocka_unit_test(a_refused_client_cannot_stay_for_ever),
