@@ -230,20 +230,35 @@ static void call_handler(struct http_exchange *exchange)
     handlers->accept(handlers->context, exchange, &post);
 }
 
+// False once the server is closing; else it waits for the answer.
+static bool begin_to_owe(struct http_exchanges *exchanges)
+{
+    pthread_mutex_lock(&exchanges->lock);
+    bool is_open = !exchanges->closing;
+    if (is_open)
+        exchanges->owed++;
+    pthread_mutex_unlock(&exchanges->lock);
+    return is_open;
+}
+
+static enum MHD_Result refuse_whole(struct http_exchange *exchange, enum http_reply reply)
+{
+    exchange->verdict.reply = reply;
+    exchange->verdict.reason = http_reply_name(reply);
+    http_journal_refusal(&exchange->exchanges->journal, &exchange->verdict);
+    exchange->phase = EXCHANGE_REPLIED;
+    return refuse(exchange->exchanges, exchange->connection, &exchange->verdict);
+}
+
 static enum MHD_Result hand_over(struct http_exchange *exchange)
 {
     struct http_exchanges *exchanges = exchange->exchanges;
-    if (exchange->body.failed) {
-        exchange->verdict.reply =
-            exchange->body_size > exchanges->body_limit_bytes ? REPLY_TOO_LARGE : REPLY_UNAVAILABLE;
-        exchange->verdict.reason = http_reply_name(exchange->verdict.reply);
-        http_journal_refusal(&exchanges->journal, &exchange->verdict);
-        exchange->phase = EXCHANGE_REPLIED;
-        return refuse(exchanges, exchange->connection, &exchange->verdict);
-    }
-    pthread_mutex_lock(&exchanges->lock);
-    exchanges->owed++;
-    pthread_mutex_unlock(&exchanges->lock);
+    if (exchange->body.failed)
+        return refuse_whole(exchange, exchange->body_size > exchanges->body_limit_bytes
+                                          ? REPLY_TOO_LARGE
+                                          : REPLY_UNAVAILABLE);
+    if (!begin_to_owe(exchanges))
+        return refuse_whole(exchange, REPLY_UNAVAILABLE);
     http_connections_waiting(exchanges->connections, connection_of(exchange->connection));
     // Suspended first: the answer may come before the handler returns, and resumes it.
     exchange->was_handed_over = true;

@@ -31,6 +31,7 @@ struct http_exchanges {
     struct routes *routes;
     size_t owed;      // requests handed over whose answer has not left yet
     size_t answering; // threads inside http_answer(): the library must not go before they are out
+    bool closing;     // nothing is handed over any more: the library may go at any moment
 
     struct http_journal journal; // of the library's thread
 };

@@ -206,6 +206,7 @@ void http_server_destroy(struct http_server *server)
     pthread_mutex_lock(&server->exchanges.lock);
     while (server->exchanges.owed > 0 || server->exchanges.answering > 0)
         pthread_cond_wait(&server->exchanges.settled, &server->exchanges.lock);
+    server->exchanges.closing = true; // the library aborts where it stops with one suspended
     pthread_mutex_unlock(&server->exchanges.lock);
     if (server->daemon)
         MHD_stop_daemon(server->daemon);
