@@ -151,8 +151,9 @@ bool http_head_is_sound(struct http_head *head)
     head->at = NULL;
     if (head->is_hostile || (!head->host && !head->is_http_1_0))
         return false;
-    return !head->transfer_encoding ||
-           (!head->has_length && strcasecmp(head->transfer_encoding, "chunked") == 0);
+    // HTTP/1.0 knows none: a proxy that speaks it would end the body elsewhere (RFC 9112 §6.1).
+    return !head->transfer_encoding || (!head->is_http_1_0 && !head->has_length &&
+                                        strcasecmp(head->transfer_encoding, "chunked") == 0);
 }
 
 bool http_head_is_json(const struct http_head *head)

@@ -46,6 +46,8 @@ FRAMING = {
     "two encodings": (GOOD + CHUNKED + CHUNKED + b"\r\n2\r\n{}\r\n0\r\n\r\n", 400),
     "gzip, chunked": (GOOD + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
     "identity": (GOOD + b"Transfer-Encoding: identity\r\n" + b"\r\n", 400),
+    "chunked in HTTP/1.0": (b"POST /kratos/webhook HTTP/1.0\r\n" + HOST + KEY + JSON + CHUNKED +
+                            b"\r\n2\r\n{}\r\n0\r\n\r\n", 400),
     "xchunked": (GOOD + b"Transfer-Encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
     "chunked with a tab": (GOOD + b"Transfer-Encoding: chunked\t\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
     "chunked twice in one": (

@@ -144,6 +144,7 @@ static void what_can_be_read_in_two_ways_is_not(void **state)
         TEXT(LINE HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
         TEXT(LINE HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
         TEXT(LINE HOST "Transfer-Encoding: gzip\r\n\r\n"),
+        TEXT("POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"),
         TEXT(LINE HOST "Content-Length: +1\r\n\r\n"),
         TEXT(LINE HOST "Content-Length: 0x1\r\n\r\n"),
         TEXT(LINE HOST "Content-Length: 1, 1\r\n\r\n"),
