@@ -160,7 +160,8 @@ enum route_admission routes_admit(const struct routes *routes, const struct rout
     const struct intake_route *intake = intake_of(routes, route);
     assert(intake);
     struct api_key_entry key;
-    if (!api_keys_find(routes->keys, offered, offered_size, &key))
+    // A key that is absent is no key, whatever digests there are.
+    if (offered_size == 0 || !api_keys_find(routes->keys, offered, offered_size, &key))
         return ROUTE_KEY_UNKNOWN;
     *ret_key_name = key.name;
     if (wall_ms > key.not_after_ms)
