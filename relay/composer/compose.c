@@ -206,8 +206,10 @@ static bool compose_one(struct composer *composer, const struct source *source, 
     struct envelope envelope;
     int canonical_number = (int)composition->blob_count;
     struct error error;
-    if (!mail_read(canonical, &mail, &error) || !put_canonical(composition, canonical, &error)) {
-        envelope_init_unreadable(&envelope, "not_canonical");
+    bool is_readable = mail_read(canonical, &mail, &error);
+    if (!is_readable || !put_canonical(composition, canonical, &error)) {
+        // The latter is the payload's fault, not the normaliser's.
+        envelope_init_unreadable(&envelope, is_readable ? "too_large" : "not_canonical");
         envelope.detail = error.message;
         envelope.content_digest = source->content_digest;
         return add_mail(composer, &envelope, -1, -1, composition, err);

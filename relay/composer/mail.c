@@ -8,6 +8,7 @@
 #define TIMEZONE_MAX 64
 #define ACCEPT_LANGUAGE_MAX 1024
 #define LOCALES_MAX 32
+#define WISH_MAX 255 // more than a language's longest name
 #define MINUTE_MS INT64_C(60000)
 #define LIFETIME_MINUTES_MAX (366 * 24 * 60) // more is a mistake or an attack on our arithmetic
 
@@ -43,6 +44,11 @@ static bool read_text(const json_t *object, const char *key, const char **ret_te
     if (json_string_length(value) > 0)
         *ret_text = json_string_value(value);
     return true;
+}
+
+static bool is_accept_language(const json_t *value)
+{
+    return json_is_string(value) && json_string_length(value) <= ACCEPT_LANGUAGE_MAX;
 }
 
 static bool read_channel(const json_t *canonical, enum mail_channel *ret_channel, struct error *err)
@@ -107,7 +113,7 @@ bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err
     if (json_is_array(locales) && json_array_size(locales) <= LOCALES_MAX)
         mail.locales = locales;
     const json_t *accept = json_object_get(canonical, "accept_language");
-    if (json_is_string(accept) && json_string_length(accept) <= ACCEPT_LANGUAGE_MAX)
+    if (is_accept_language(accept))
         mail.accept_language = json_string_value(accept);
     mail.default_locale = word(json_object_get(canonical, "default_locale"), LOCALE_MAX);
     mail.timezone = word(json_object_get(canonical, "timezone"), TIMEZONE_MAX);
@@ -148,18 +154,55 @@ json_t *mail_with_defaults(json_t *canonical, json_t *defaults)
     return filled;
 }
 
+// The wishes that could be one. NULL: it holds none.
+static json_t *strip_locales(const json_t *locales)
+{
+    if (!json_is_array(locales) || json_array_size(locales) > LOCALES_MAX)
+        return NULL;
+    json_t *kept = json_array();
+    for (size_t i = 0; i < json_array_size(locales); i++) {
+        json_t *wish = json_array_get(locales, i);
+        if (json_is_string(wish) && json_string_length(wish) <= WISH_MAX)
+            json_array_append(kept, wish);
+    }
+    return kept;
+}
+
+// What mail_read() leaves out is not kept either, or a large wish would be too much of a mail. A
+// new reference, or NULL.
+static json_t *strip_value(const char *key, json_t *value)
+{
+    static const struct {
+        const char *key;
+        size_t max;
+    } words[] = {{"template", TEMPLATE_MAX},
+                 {"default_locale", LOCALE_MAX},
+                 {"timezone", TIMEZONE_MAX},
+                 {"identity_id", IDENTITY_ID_MAX}};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(key, words[i].key) == 0)
+            return word(value, words[i].max) ? json_incref(value) : NULL;
+    if (strcmp(key, "locales") == 0)
+        return strip_locales(value);
+    if (strcmp(key, "accept_language") == 0)
+        return is_accept_language(value) ? json_incref(value) : NULL;
+    if (strcmp(key, "expires_in_minutes") == 0)
+        return json_is_number(value) ? json_incref(value) : NULL;
+    return json_incref(value);
+}
+
 json_t *mail_strip(const json_t *canonical)
 {
     static const char *const keys[] = {
-        "channel",     "template",           "to",             "data",
-        "locales",     "accept_language",    "default_locale", "timezone",
-        "identity_id", "expires_in_minutes", "brand",          "fallback",
-        "http",
+        "channel",         "template",       "to",       "data",        "locales",
+        "accept_language", "default_locale", "timezone", "identity_id", "expires_in_minutes",
+        "brand",           "fallback",       "http",
     };
     json_t *kept = json_object();
     for (size_t i = 0; kept && i < sizeof(keys) / sizeof(keys[0]); i++) {
         json_t *value = json_object_get(canonical, keys[i]);
-        if (value && json_object_set_nocheck(kept, keys[i], value) != 0) {
+        json_t *fit = value ? strip_value(keys[i], value) : NULL;
+        if (fit && json_object_set_new_nocheck(kept, keys[i], fit) != 0) {
             json_decref(kept);
             return NULL;
         }

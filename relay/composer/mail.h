@@ -43,7 +43,8 @@ bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err
 json_t *mail_with_defaults(json_t *canonical, json_t *defaults);
 
 // What of a canonical mail is kept: a shallow copy of its known keys, so that nothing else that a
-// normaliser copied from the payload (a person's request headers) is ever stored. The caller
+// normaliser copied from the payload (a person's request headers) is ever stored; less what only
+// makes it nicer and is wrong (mail_read() leaves that out), however large it is. The caller
 // json_decref()s it; NULL: no memory.
 json_t *mail_strip(const json_t *canonical);
 

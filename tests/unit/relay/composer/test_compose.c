@@ -230,9 +230,28 @@ static void parks_too_large_a_mail(void **state)
     json_object_set_new(json_object_get(mail, "data"), "huge", huge);
     AUTO_COMPOSITION struct composition composition;
     json_t *got = json_array_get(compose(*state, "{}", mail, &composition), 0);
-    assert_string_equal(text(got, "park"), "not_canonical");
+    assert_string_equal(text(got, "park"), "too_large");
     assert_string_equal(text(got, "detail"), "the mail is larger than 524288 bytes");
     assert_int_equal(composition.blob_count, 0);
+}
+
+// A stranger chooses these; they are wishes, and no mail is lost to one.
+static void a_huge_wish_is_left_out_and_the_mail_goes(void **state)
+{
+    static const char *const keys[] = {"locales", "timezone", "accept_language", "identity_id"};
+    size_t size = 600000;
+    char *huge = calloc(1, size + 1);
+    memset(huge, 'x', size);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+        json_t *wish = i == 0 ? json_pack("[s, s]", huge, "hu") : json_string(huge);
+        json_object_set_new(mail, keys[i], wish);
+        AUTO_COMPOSITION struct composition composition;
+        json_t *got = json_array_get(compose(*state, "{}", mail, &composition), 0);
+        assert_null(text(got, "park"));
+        assert_true(composition.blobs[0].size < 4096);
+    }
+    free(huge);
 }
 
 static void sends_an_unknown_type_with_its_own_text(void **state)
@@ -437,6 +456,7 @@ int main(void)
         cmocka_unit_test(parks_what_cannot_be_a_mail),
         cmocka_unit_test(has_an_outcome_for_every_wrong_result),
         cmocka_unit_test(parks_too_large_a_mail),
+        cmocka_unit_test(a_huge_wish_is_left_out_and_the_mail_goes),
         cmocka_unit_test(sends_an_unknown_type_with_its_own_text),
         cmocka_unit_test(knows_what_supersedes),
         cmocka_unit_test(splits_an_array),

@@ -130,6 +130,46 @@ static void keeps_known_keys_alone(void **state)
     assert_true(json_equal(kept, want));
 }
 
+static void what_is_too_large_to_be_a_wish_is_not_kept(void **state)
+{
+    (void)state;
+    char large[2001] = "";
+    memset(large, 'x', sizeof(large) - 1);
+    static const char *const keys[] = {"template",       "accept_language", "timezone",
+                                       "default_locale", "identity_id",     "expires_in_minutes"};
+    json_auto_t *canonical = json("{\"data\":{},\"to\":\"x@y\"}");
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        json_object_set_new(canonical, keys[i], json_string(large));
+    json_object_set_new(canonical, "locales",
+                        json_pack("[s, s, i, [s], s]", "hu", large, 5, large, "German (Austria)"));
+    json_auto_t *kept = mail_strip(canonical);
+    json_auto_t *want =
+        json("{\"data\":{},\"to\":\"x@y\",\"locales\":[\"hu\",\"German (Austria)\"]}");
+    assert_true(json_equal(kept, want));
+
+    json_object_set_new(canonical, "locales", json_string(large));
+    json_auto_t *without = mail_strip(canonical);
+    assert_null(json_object_get(without, "locales"));
+    json_t *many = json_array();
+    for (size_t i = 0; i < 33; i++)
+        json_array_append_new(many, json_string("hu"));
+    json_object_set_new(canonical, "locales", many);
+    json_auto_t *fewer = mail_strip(canonical);
+    assert_null(json_object_get(fewer, "locales"));
+}
+
+static void what_a_mail_is_known_by_is_kept_as_it_is(void **state)
+{
+    (void)state;
+    json_auto_t *canonical = json(
+        "{\"channel\":\"email\",\"template\":\"t\",\"to\":\"x@y\",\"data\":{\"a\":1},\"locales\":"
+        "[\"hu\"],\"accept_language\":\"de, "
+        "en;q=0.5\",\"default_locale\":\"de\",\"timezone\":\"UTC\","
+        "\"identity_id\":\"7c0f\",\"expires_in_minutes\":15,\"fallback\":{\"text\":\"t\"}}");
+    json_auto_t *kept = mail_strip(canonical);
+    assert_true(json_equal(kept, canonical));
+}
+
 static void takes_defaults_where_it_has_nothing(void **state)
 {
     (void)state;
@@ -225,6 +265,8 @@ int main(void)
         cmocka_unit_test(leaves_out_wrong_details),
         cmocka_unit_test(bounds_minutes),
         cmocka_unit_test(keeps_known_keys_alone),
+        cmocka_unit_test(what_is_too_large_to_be_a_wish_is_not_kept),
+        cmocka_unit_test(what_a_mail_is_known_by_is_kept_as_it_is),
         cmocka_unit_test(takes_defaults_where_it_has_nothing),
         cmocka_unit_test(knows_kinds),
         cmocka_unit_test(finds_query_values),
