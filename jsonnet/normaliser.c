@@ -168,7 +168,7 @@ static char *refuse_import(void *context, const char *base, const char *path, ch
     return memcpy(message, "refused", sizeof("refused"));
 }
 
-static void register_natives(struct evaluation *evaluation)
+static void register_natives(struct evaluation *evaluation, const struct program *program)
 {
     static const char *const no_params[] = {NULL};
     static const char *const paths[] = {"paths", NULL};
@@ -178,20 +178,24 @@ static void register_natives(struct evaluation *evaluation)
         const char *name;
         JsonnetNativeCallback *callback;
         const char *const *params;
+        bool is_secret;
     } natives[] = {
-        {"at", native_at, paths},
-        {"number", native_number, paths},
-        {"text", native_text, paths},
-        {"text_in", native_text_in, objects_paths},
-        {"texts_in", native_texts_in, objects_paths},
-        {"next", native_next, no_params},
-        {"turn", native_turn, no_params},
-        {"payload", native_payload, no_params},
-        {"emit", native_emit, result},
+        {"at", native_at, paths, false},
+        {"number", native_number, paths, false},
+        {"text", native_text, paths, false},
+        {"text_in", native_text_in, objects_paths, false},
+        {"texts_in", native_texts_in, objects_paths, false},
+        {"next", native_next, no_params, true},
+        {"turn", native_turn, no_params, true},
+        {"payload", native_payload, no_params, true},
+        {"emit", native_emit, result, true},
     };
-    for (size_t i = 0; i < sizeof(natives) / sizeof(natives[0]); i++)
-        jsonnet_native_callback(evaluation->vm, natives[i].name, natives[i].callback, evaluation,
-                                natives[i].params);
+    for (size_t i = 0; i < sizeof(natives) / sizeof(natives[0]); i++) {
+        char secret[PROGRAM_NATIVE_SIZE];
+        program_native(program, natives[i].name, secret);
+        jsonnet_native_callback(evaluation->vm, natives[i].is_secret ? secret : natives[i].name,
+                                natives[i].callback, evaluation, natives[i].params);
+    }
 }
 
 // One evaluation: to the end of the payloads, or as long as an evaluation may live.
@@ -201,7 +205,7 @@ static bool evaluate_payloads(const struct program *program, struct evaluation *
     evaluation->vm = jsonnet_make();
     evaluation->payloads = 0;
     jsonnet_import_callback(evaluation->vm, refuse_import, evaluation->vm);
-    register_natives(evaluation);
+    register_natives(evaluation, program);
     std_additions_register(evaluation->vm);
     int failed;
     char *text =

@@ -1,7 +1,10 @@
 #include "jsonnet/program.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "jsonnet/std_additions.h"
 
@@ -24,8 +27,6 @@
 // The tail call keeps the stack flat. payload() is evaluated only if the function looks at its
 // argument. std.toString of a string would give the bare string, hence the array around it.
 static const char loop[] =
-    "local next = std.native('next'), turn = std.native('turn'),\n"
-    "      payload = std.native('payload'), emit = std.native('emit');\n"
     "local loop(emitted) =\n"
     "  if next() then loop(emit(std.toString([normalisers[turn()]()(payload())]))) tailstrict\n"
     "  else null;\n"
@@ -46,6 +47,8 @@ bool program_init(struct program *program, const struct normaliser_source *sourc
     buffer_init(&program->text, SIZE_MAX_BYTES);
     if (!program->parts)
         return error_set(err, ERR_TEMPORARY, "no memory for the normalisers");
+    if (getrandom(program->secret, sizeof(program->secret), 0) != sizeof(program->secret))
+        return error_errno(err, ERR_IO, "getrandom");
     buffer_puts(&program->text, STD_BEFORE);
     buffer_puts(&program->text, std_additions);
     buffer_puts(&program->text, STD_BEHIND);
@@ -66,8 +69,21 @@ bool program_init(struct program *program, const struct normaliser_source *sourc
     for (size_t i = 0; i < count; i++)
         buffer_printf(&program->text, "normaliser_%zu,", i);
     buffer_puts(&program->text, "];\n");
+    static const char *const natives[] = {"next", "turn", "payload", "emit"};
+    for (size_t i = 0; i < sizeof(natives) / sizeof(natives[0]); i++) {
+        char native[PROGRAM_NATIVE_SIZE];
+        program_native(program, natives[i], native);
+        buffer_printf(&program->text, "local %s = std.native('%s');\n", natives[i], native);
+    }
     buffer_puts(&program->text, loop);
     return !program->text.failed || error_set(err, ERR_TEMPORARY, "no memory for the normalisers");
+}
+
+void program_native(const struct program *program, const char *name,
+                    char ret_native[PROGRAM_NATIVE_SIZE])
+{
+    snprintf(ret_native, PROGRAM_NATIVE_SIZE, "%s %016" PRIx64 "%016" PRIx64, name,
+             program->secret[0], program->secret[1]);
 }
 
 void program_finish(struct program *program)

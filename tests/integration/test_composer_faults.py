@@ -38,6 +38,8 @@ function(payload)
   else if mischief == 'unknown channel' then mail { channel: 'pigeon' }
   else if mischief == '1,000 mails' then std.makeArray(1000, function(i) mail)
   else if mischief == 'a function' then function(x) mail
+  else if mischief == 'answers itself' then std.native('emit')(std.toString([mail]))
+  else if mischief == 'takes the next' then [std.native('next')(), std.native('payload')()]
   else if mischief == 'nothing' then null
   else mail
 """
@@ -57,6 +59,8 @@ MISCHIEF = [
     ("unknown channel", {"not_canonical"}, 1),
     ("1,000 mails", None, 2),
     ("a function", None, 2),
+    ("answers itself", {"normaliser_failed"}, 2),
+    ("takes the next", {"normaliser_failed"}, 2),
 ]
 
 

@@ -119,6 +119,45 @@ static void nothing_is_kept_from_one_payload_for_the_next(void **state)
     assert_string_equal(got, "[[0,0,0],[1,1,1],[2,2,2]]");
 }
 
+// They would take payloads of others, or answer twice.
+static void what_moves_payloads_is_out_of_a_normalisers_reach(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {
+        "std.native('next')()",
+        "std.native('turn')()",
+        "std.native('payload')()",
+        "std.native('emit')('[1]')",
+        "[std.native('emit')('[1]'), std.native('next')()]",
+        "std_of_libjsonnet.native('next')()",
+        "if std.native('next')() then std.native('payload')()",
+    };
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        char text[256];
+        snprintf(text, sizeof(text),
+                 "function(payload)\n  if payload.n == 1 then (%s)\n  else payload.n", calls[i]);
+        AUTO_STREAM stream = {.left = 3, .results = json_array()};
+        struct error err;
+        bool in_payload;
+        assert_false(run(text, &stream, &in_payload, &err));
+        assert_true(in_payload);
+        assert_int_equal(stream.given, 2);
+        assert_memory_equal(err.message, "my.jsonnet:2:", 13);
+        assert_non_null(strstr(err.message, ": only functions can be called"));
+        assert_true(run(text, &stream, &in_payload, &err));
+        AUTO_FREE char *got = json_dumps(stream.results, JSON_COMPACT);
+        assert_string_equal(got, "[0,2]");
+
+        // Nor outside of the function, where there is no payload yet.
+        snprintf(text, sizeof(text),
+                 "local got = %s;\nassert std.toString(got) != '';\nfunction(payload) 1", calls[i]);
+        AUTO_STREAM none = {.left = 3};
+        assert_false(run(text, &none, &in_payload, &err));
+        assert_false(in_payload);
+        assert_int_equal(none.given, 0);
+    }
+}
+
 static void goes_on_with_the_next_payload_after_one_that_threw(void **state)
 {
     (void)state;
@@ -448,6 +487,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_evaluation_serves_many_payloads),
         cmocka_unit_test(nothing_is_kept_from_one_payload_for_the_next),
+        cmocka_unit_test(what_moves_payloads_is_out_of_a_normalisers_reach),
         cmocka_unit_test(goes_on_with_the_next_payload_after_one_that_threw),
         cmocka_unit_test(names_kind_and_place_but_no_value),
         cmocka_unit_test(no_error_quotes_a_value),
