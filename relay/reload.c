@@ -9,7 +9,7 @@
 #include "relay/base/cleanup.h"
 #include "relay/base/log.h"
 #include "relay/composer_session.h"
-#include "relay/config/config.h"
+#include "relay/config/look.h"
 #include "relay/dispatcher.h"
 #include "relay/http/server.h"
 #include "relay/routes.h"
@@ -171,6 +171,17 @@ static void try_next(struct reload *reload)
     reload->candidate = NULL;
 }
 
+// The composer would miss them as well, but not know which setting named them.
+static bool files_are_there(const struct config *config)
+{
+    struct config_report report = {0};
+    config_look(config, true, &report);
+    log_findings(&report);
+    bool all = !config_report_has_fault(&report);
+    config_report_finish(&report);
+    return all;
+}
+
 void reload_begin(struct reload *reload)
 {
     struct config_report report;
@@ -180,6 +191,10 @@ void reload_begin(struct reload *reload)
     if (!config)
         return;
     take_keys(reload, config);
+    if (!files_are_there(config)) {
+        config_destroy(config);
+        return;
+    }
     config_destroy(reload->next);
     reload->next = config;
     if (!reload->candidate)

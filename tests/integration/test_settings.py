@@ -1,6 +1,7 @@
 """What an operator is told of settings, by the programs that read them."""
 import json
 import re
+import signal
 
 import payloads
 import relay as harness
@@ -75,13 +76,34 @@ def test_files_are_found_from_the_folder_of_the_file_that_names_them(relay, sink
 
     assert subject() == "first"
     (folder / "crm.jsonnet").write_text(normaliser % "second")
-    relay.process.send_signal(1)
+    relay.process.send_signal(signal.SIGHUP)
     assert "changed" not in relay.wait_for("reloaded")
     assert subject() == "second"
     assert relay.stop() == 0
     assert (folder / "queue/queue.db").exists()
     listed = relay.command("queue", "list", "--json", "--config", "conf/relay.jsonnet")
     assert len(listed.stdout.splitlines()) == 2
+
+
+def test_a_reload_names_the_setting_of_a_missing_file_and_takes_the_keys(start_relay, sink, tmp_path):
+    old, new = "old-key-0123456789abcdef", "new-key-0123456789abcdef"
+    secret, normaliser = tmp_path / "keys", tmp_path / "own.jsonnet"
+    secret.write_text(f"kratos:{old},other:{new}")
+    shipped = (harness.ROOT / "jsonnet/kratos_courier.jsonnet").read_text()
+    normaliser.write_text(shipped)
+    with start_relay(sink, api_key=None, api_key_file=secret, normaliser=normaliser) as relay:
+        normaliser.unlink()
+        secret.write_text(f"other:{new}")
+        relay.process.send_signal(signal.SIGHUP)
+        refused = relay.wait_for("reload_refused")
+        assert refused["where"] == "RELAY_NORMALISER"
+        assert refused["what"] == f"{normaliser}: No such file or directory"
+        assert len(relay.found("reload_refused")) == 1
+        assert relay.post(payloads.login_code(), key=old).status == 401
+        assert relay.post(payloads.login_code(), key=new).status == 200
+        normaliser.write_text(shipped)
+        relay.process.send_signal(signal.SIGHUP)
+        relay.wait_for("reloaded")
 
 
 def test_the_queue_is_shown_whatever_is_wrong_with_other_settings(relay, sink):
