@@ -230,15 +230,15 @@ static struct http_connection *oldest_silent(const struct http_connections *conn
     return NULL;
 }
 
-// Of those that have shown a key. What one has sent and the library has not read is its next
-// request: that one is not idle. NULL: none is.
+// With a key or without. What one has sent and the library has not read is its next request: that
+// one is not idle. NULL: none is.
 static struct http_connection *longest_idle(const struct http_connections *connections,
                                             const uint8_t *address)
 {
     for (uint64_t passed = 0;;) {
         struct http_connection *longest = NULL;
         for (struct http_connection *at = connections->oldest; at; at = at->next)
-            if (at->is_admitted && at->idle_turn > passed && counts(at, address) &&
+            if (at->idle_turn > passed && counts(at, address) &&
                 (!longest || at->idle_turn < longest->idle_turn))
                 longest = at;
         if (!longest || !has_unread(longest))
@@ -250,8 +250,8 @@ static struct http_connection *longest_idle(const struct http_connections *conne
 // Where address, or all (NULL), have more than limit, one goes.
 //
 // Of those without a key the oldest, and one that has just sent something only where none is
-// silent. But a few of them have room before the idle ones with a key: they may be new connections
-// of a proxy that keeps all those, about to show theirs. No more than a few, so that strangers
+// silent. But a few of them have room before those that are idle: they may be new connections of
+// a proxy that keeps all those, about to show their key. No more than a few, so that strangers
 // cost nobody else more than that. The one that has just come has no key yet: where no other can
 // go, it is the one.
 static void make_room(struct http_connections *connections, const uint8_t *address, size_t limit)

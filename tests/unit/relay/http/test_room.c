@@ -119,6 +119,26 @@ static void any_address_s_longest_idle_makes_room_in_all(void **state)
     http_connections_destroy(table);
 }
 
+static void who_is_idle_without_a_key_has_no_room_before_the_others(void **state)
+{
+    (void)state;
+    struct tally tally = {0};
+    enum { LIMIT = 16 };
+    struct http_connections *table = create(&tally, LIMIT, LIMIT, NEVER_MS, NEVER_MS);
+    struct pair pairs[LIMIT + 1];
+    pairs[0] = open_from(table, "192.0.2.1");
+    http_connections_begun(table, pairs[0].connection);
+    http_connections_answered(table, pairs[0].connection); // it has looked at health
+    for (size_t i = 1; i < LIMIT; i++)
+        pairs[i] = open_kept(table, "192.0.2.1");
+    pairs[LIMIT] = open_from(table, "192.0.2.1");
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        assert_int_equal(is_ended(&pairs[i]), i == 0);
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        close_pair(table, &pairs[i]);
+    http_connections_destroy(table);
+}
+
 // New connections of a proxy come together, before the first of them has said anything; strangers
 // look the same, so an eighth is all that they get of those that are kept.
 static void a_few_newcomers_have_room_before_the_idle_and_strangers_no_more(void **state)
@@ -205,6 +225,7 @@ int main(void)
         cmocka_unit_test(who_has_just_sent_something_goes_after_the_silent),
         cmocka_unit_test(where_all_have_shown_a_key_the_one_idle_for_longest_goes),
         cmocka_unit_test(any_address_s_longest_idle_makes_room_in_all),
+        cmocka_unit_test(who_is_idle_without_a_key_has_no_room_before_the_others),
         cmocka_unit_test(a_few_newcomers_have_room_before_the_idle_and_strangers_no_more),
         cmocka_unit_test(where_all_have_requests_under_way_the_newest_goes),
         cmocka_unit_test(an_address_has_its_own_limit),
