@@ -71,12 +71,11 @@ static void look_at(const char *path, bool is_folder, int use, const char *where
                     const char *prefix, struct config_report *report)
 {
     struct stat status;
-    if (stat(path, &status) < 0)
-        config_report_add(report, true, where, "%s%s: %s", prefix, path, strerror(errno));
-    else if (S_ISDIR(status.st_mode) != is_folder)
+    bool is_there = stat(path, &status) == 0;
+    if (is_there && S_ISDIR(status.st_mode) != is_folder)
         config_report_add(report, true, where, "%s%s is %s folder", prefix, path,
                           is_folder ? "no" : "a");
-    else if (access(path, use) < 0)
+    else if (!is_there || access(path, use) < 0)
         config_report_add(report, true, where, "%s%s: %s", prefix, path, strerror(errno));
 }
 
