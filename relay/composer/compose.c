@@ -12,6 +12,7 @@
 #include "templates/renderer.h"
 
 #define MIME_MAX (2 * 1024 * 1024)
+#define BLOBS_MAX (15 * 1024 * 1024) // so that they fit into a frame with its header
 #define UI_LOCALES_SIZE 128
 #define MESSAGE_ID_SIZE 48 // a UUID and "-15"
 
@@ -85,11 +86,20 @@ static int append_bytes(const char *data, size_t size, void *buffer)
     return 0;
 }
 
+// One that may have limit_bytes where the others have left as much.
 static struct buffer *new_blob(struct composition *composition, size_t limit_bytes)
 {
+    size_t room = BLOBS_MAX;
+    for (size_t i = 0; i < composition->blob_count; i++)
+        room -= composition->blobs[i].size;
     struct buffer *blob = &composition->blobs[composition->blob_count++];
-    buffer_init(blob, limit_bytes);
+    buffer_init(blob, room < limit_bytes ? room : limit_bytes);
     return blob;
+}
+
+static void drop_last_blob(struct composition *composition)
+{
+    buffer_finish(&composition->blobs[--composition->blob_count]);
 }
 
 // Adds the canonical mail, as it is kept, as a blob.
@@ -100,9 +110,9 @@ static bool put_canonical(struct composition *composition, const json_t *canonic
     struct buffer *blob = new_blob(composition, MAIL_CANONICAL_MAX);
     if (kept && json_dump_callback(kept, append_bytes, blob, JSON_COMPACT) == 0 && !blob->failed)
         return true;
-    buffer_finish(blob);
-    composition->blob_count--;
-    return error_set(err, ERR_INPUT, "the mail is larger than %d bytes", MAIL_CANONICAL_MAX);
+    size_t limit_bytes = blob->limit_bytes;
+    drop_last_blob(composition);
+    return error_set(err, ERR_INPUT, "the mail is larger than %zu bytes", limit_bytes);
 }
 
 // What keeps it from being sent by mail, or NULL and the recipient in *ret_recipient.
@@ -132,7 +142,8 @@ static const char *ui_locales(const struct mail *mail, char buffer[UI_LOCALES_SI
     return NULL;
 }
 
-// Texts and bytes of the mail into a new blob. A mail with nothing to say is parked.
+// Texts and bytes of the mail into a new blob. A mail with nothing to say, or too much, is parked,
+// and *err says in the second case what was wrong with it.
 static bool put_mime(struct composer *composer, const struct source *source,
                      const struct mail *mail, size_t index, struct envelope *envelope,
                      struct composition *composition, struct error *err)
@@ -180,8 +191,15 @@ static bool put_mime(struct composer *composer, const struct source *source,
         .text = rendered.text,
         .html = rendered.html,
     };
-    bool written = mime_write(composer->mime, &mime, new_blob(composition, MIME_MAX), err);
+    struct buffer *blob = new_blob(composition, MIME_MAX);
+    bool written = mime_write(composer->mime, &mime, blob, err);
     rendered_finish(&rendered);
+    if (!written && blob->failed) {
+        envelope->park = "too_large";
+        envelope->detail = err->message;
+        drop_last_blob(composition);
+        return true;
+    }
     return written;
 }
 
@@ -222,8 +240,8 @@ static bool compose_one(struct composer *composer, const struct source *source, 
     int mime_number = -1;
     if (!envelope.park) {
         mime_number = (int)composition->blob_count;
-        if (!put_mime(composer, source, &mail, index, &envelope, composition, err))
-            return false;
+        if (!put_mime(composer, source, &mail, index, &envelope, composition, &error))
+            return error_set(err, error.code, "%s", error.message);
         if (envelope.park)
             mime_number = -1;
     }

@@ -227,8 +227,10 @@ static bool put_part(struct buffer *out, const char *type, const char *boundary,
     buffer_init(&canonical, out->limit_bytes);
     if (encoding == GMIME_CONTENT_ENCODING_BASE64) {
         put_crlf(&canonical, text);
-        if (canonical.failed)
+        if (canonical.failed) {
+            out->failed = true; // the encoded form is no shorter
             return error_set(err, ERR_INPUT, "mail: over %zu bytes", out->limit_bytes);
+        }
         text = canonical.data;
         size = canonical.size;
     }

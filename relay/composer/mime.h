@@ -32,7 +32,7 @@ struct mime_mail {
 };
 
 // Appends the mail, CRLF throughout, to out. ERR_INPUT: a header's value holds a control
-// character, or the mail is over out's limit.
+// character, or the mail is over out's limit (out->failed).
 bool mime_write(const struct mime *mime, const struct mime_mail *mail, struct buffer *out,
                 struct error *err);
 

@@ -261,6 +261,114 @@ def test_several_mails_of_a_payload_that_was_parked_whole_all_go_out(broken, sin
     assert len(sink.mails) == 3
 
 
+def test_a_part_that_the_normaliser_no_longer_makes_keeps_its_payload(start_relay, sink):
+    with use(start_relay(sink), BROKEN_ARRAY) as relay:
+        relay.accept(hidden())
+        sink.wait_for(2)
+        relay.wait_for("parked", reason="not_canonical", index=1)
+        [row] = relay.queue_list("--state", "parked")
+        for none in (MENDED, "function(payload) []"):
+            mend(relay, none)
+            release(relay, row["id"])
+            relay.wait_for("parked", id=row["id"], reason="no_such_part")
+            assert relay.state(row["id"])["reason"] == "no_such_part"
+        advice = relay.command("queue", "show", row["id"]).stdout
+        assert "as many mails of its payload as before" in advice
+        mend(relay, MENDED_ARRAY)
+        release(relay, row["id"])
+        relay.wait_for("sent", id=row["id"])
+    assert sorted(mail.recipient[0] for mail in sink.mails) == ["a", "b", "c"]
+
+
+# ---- what is known by its content ---------------------------------------------------------------
+
+def alike(made):
+    """The same mail in two payloads: Kratos renders the HTML anew for each try."""
+    return [{**made, "html_body": html} for html in ("<p>one</p>", "<p>two</p>")]
+
+
+def ends(relay, ids):
+    return sorted((row["state"], row["reason"]) for row in map(relay.state, ids))
+
+
+ONE_WENT = [("sent", None), ("superseded", "duplicate")]
+
+
+def test_of_two_alike_that_are_released_at_once_exactly_one_goes(broken, sink):
+    pairs = [[parked(broken, one) for one in alike(hidden())] for _ in range(3)]
+    ids = [message_id for pair in pairs for message_id in pair]
+    mend(broken)
+    assert set(release(broken, *ids)) == set(ids)
+    sink.wait_for(3)
+    for pair in pairs:
+        harness.wait_until(lambda: ends(broken, pair) == ONE_WENT, f"one of {pair} to go")
+    broken.stop()
+    assert len(sink.mails) == 3
+
+
+def test_of_two_alike_one_that_is_released_alone_goes(broken, sink):
+    first, second = [parked(broken, one) for one in alike(hidden())]
+    mend(broken)
+    release(broken, second)
+    broken.wait_for("sent", id=second)
+    release(broken, first)
+    broken.wait_for("superseded", id=first, reason="duplicate")
+    broken.stop()
+    assert len(sink.mails) == 1
+
+
+def test_a_good_post_goes_though_its_like_is_parked(broken, sink):
+    """And when that one is released, it is the second."""
+    bad, good = alike(hidden())
+    first = parked(broken, bad)
+    mend(broken)
+    second = broken.accept(good)
+    broken.wait_for("sent", id=second)
+    release(broken, first)
+    broken.wait_for("superseded", id=first, reason="duplicate")
+    broken.stop()
+    assert len(sink.mails) == 1
+
+
+def test_parts_of_two_alike_go_once(start_relay, sink):
+    with use(start_relay(sink), BROKEN_ARRAY) as relay:
+        for made in alike(hidden()):
+            relay.accept(made)
+        relay.wait_for("parked", count=2, reason="not_canonical", index=1)
+        mend(relay, MENDED_ARRAY)
+        ids = list(release(relay, "--state", "parked", "--yes"))
+        assert len(ids) == 2
+        harness.wait_until(lambda: ends(relay, ids) == ONE_WENT, "one of the parts to go")
+    assert sorted(mail.recipient[0] for mail in sink.mails) == ["a", "b", "c"]
+
+
+# ---- too large ----------------------------------------------------------------------------------
+
+LARGE = """
+function(payload)
+  local one(to, text) = { to: to, template: 'odd', data: {}, fallback: { subject: 's', text: text } };
+  local huge = std.join('', std.repeat(['&&&&&&&&&&'], 45000));
+  if payload.template_type == 'login_code_valid'
+  then [one('a@example.com', 'small'), one('b@example.com', huge), one('c@example.com', 'small')]
+  else one('d@example.com', huge)
+"""
+
+
+def test_a_mail_that_is_too_large_is_parked_alone(start_relay, sink):
+    with use(start_relay(sink), LARGE) as relay:
+        relay.accept(payloads.login_code())
+        assert {mail.recipient[0] for mail in sink.wait_for(2)} == {"a", "c"}
+        relay.wait_for("parked", reason="too_large", index=1)
+        # A single one: what Kratos wrote goes in its place, and where that is nothing it is parked.
+        made = hidden()
+        made["template_type"] = "brand_new"
+        del made["template_data"], made["body"]
+        message_id = relay.accept(made)
+        relay.wait_for("parked", id=message_id, reason="too_large")
+        relay.stop()
+        assert len(sink.mails) == 2
+
+
 # ---- the command and the socket -----------------------------------------------------------------
 
 def test_what_a_filter_names_is_released_when_the_operator_says_yes(broken, sink):

@@ -1,85 +1,5 @@
-#include "relay/composer/compose.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "jsonnet/payload.h"
-
-#define MINUTE_MS 60000
-
-static const struct compose_request request = {
-    .id = "0193aaaa-bbbb-7ccc-8ddd-eeeeffff0001",
-    .elapsed_ms = 3,
-    .wall_ms = INT64_C(1763688000000),
-};
-
-static json_t *json(const char *text)
-{
-    struct error err;
-    json_t *value = payload_parse(text, strlen(text), &err);
-    if (!value)
-        fail_msg("%s in %s", err.message, text);
-    return value;
-}
-
-static struct composer *create(const char *lifetimes)
-{
-    json_auto_t *parsed = json(lifetimes);
-    json_auto_t *faults = json_array();
-    const struct composer_settings settings = {
-        .templates_dir = REPOSITORY_ROOT "/templates",
-        .default_locale = "en",
-        .timezone = "UTC",
-        .mail_from = "Acme <no-reply@acme.example>",
-        .lifetimes = parsed,
-    };
-    struct composer *composer = composer_create(&settings, faults);
-    if (!composer)
-        fail_msg("%s", json_dumps(faults, 0));
-    return composer;
-}
-
-static int set_up(void **state)
-{
-    *state = create("{\"recovery_valid\":1800000,\"login_code_valid\":1200000}");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    composer_destroy(*state);
-    return 0;
-}
-
-static json_t *canonical(const char *template, const char *data)
-{
-    json_t *mail =
-        json_pack("{s:s, s:s, s:s, s:o, s:[s]}", "channel", "email", "template", template, "to",
-                  "Zoe@example.com", "data", json(data), "locales", "de-CH");
-    assert_non_null(mail);
-    return mail;
-}
-
-// Composes result out of document and gives its MAILs; the composition is the caller's.
-static json_t *compose(struct composer *composer, const char *document, json_t *result,
-                       struct composition *composition)
-{
-    json_auto_t *payload = json(document);
-    struct error err;
-    if (!compose_payload(composer, &request, payload, result, composition, &err))
-        fail_msg("%s", err.message);
-    return composition->mails;
-}
-
-static const char *text(const json_t *mail, const char *key)
-{
-    return json_string_value(json_object_get(mail, key));
-}
+// What a canonical mail, or a payload, is composed to.
+#include "compose_fixture.h"
 
 static void composes_a_mail(void **state)
 {
@@ -219,20 +139,6 @@ static void has_an_outcome_for_every_wrong_result(void **state)
             fail_msg("%s: %s, %s", cases[i].change, park, detail);
         assert_int_equal(json_is_null(json_object_get(got, "mime")), cases[i].park != NULL);
     }
-}
-
-static void parks_too_large_a_mail(void **state)
-{
-    json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
-    json_t *huge = json_array();
-    for (int i = 0; i < 100000; i++)
-        json_array_append_new(huge, json_integer(i));
-    json_object_set_new(json_object_get(mail, "data"), "huge", huge);
-    AUTO_COMPOSITION struct composition composition;
-    json_t *got = json_array_get(compose(*state, "{}", mail, &composition), 0);
-    assert_string_equal(text(got, "park"), "too_large");
-    assert_string_equal(text(got, "detail"), "the mail is larger than 524288 bytes");
-    assert_int_equal(composition.blob_count, 0);
 }
 
 // A stranger chooses these; they are wishes, and no mail is lost to one.
@@ -455,7 +361,6 @@ int main(void)
         cmocka_unit_test(takes_the_lifetime_from_the_best_place),
         cmocka_unit_test(parks_what_cannot_be_a_mail),
         cmocka_unit_test(has_an_outcome_for_every_wrong_result),
-        cmocka_unit_test(parks_too_large_a_mail),
         cmocka_unit_test(a_huge_wish_is_left_out_and_the_mail_goes),
         cmocka_unit_test(sends_an_unknown_type_with_its_own_text),
         cmocka_unit_test(knows_what_supersedes),
