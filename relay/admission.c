@@ -9,9 +9,13 @@
 #include "relay/dispatch.h"
 #include "relay/envelope.h"
 
-enum { COMPOSE_TRIES = 2 };
+enum {
+    COMPOSE_TRIES = 2,
+    DEATH_COST_MS = 50, // until another composer has loaded
+};
 
 #define TIMED_OUT "normaliser_timeout"
+#define DIED "composer_died"
 
 void admission_compose(struct dispatcher *dispatcher, struct job *job, enum compose_task task)
 {
@@ -24,6 +28,7 @@ void admission_compose(struct dispatcher *dispatcher, struct job *job, enum comp
         .blob_size = job->body_size,
         .received_boot_ms = queue_boot_ms(dispatcher->queue, job->received_ms),
         .spent_ms = job->request.spent_ms,
+        .is_last_resort = job->is_last_resort,
     };
     composers_submit(dispatcher->composers, &job->request);
 }
@@ -37,16 +42,19 @@ static struct job *job_of(struct compose_request *request)
 
 static void normaliser_succeeded(struct dispatcher *dispatcher, const struct job *job)
 {
-    if (route_health_succeeded(&dispatcher->route_health, job->route))
+    if (route_health_succeeded(&dispatcher->route_health, job->route, clock_boot_ms()))
         LOG(LOG_INFO, "normaliser_up", LOG_STRING("route", job->route));
 }
 
 static void normaliser_failed(struct dispatcher *dispatcher, const struct job *job,
                               const char *reason)
 {
-    if (route_health_failed(&dispatcher->route_health, job->route, clock_boot_ms()))
+    int64_t cost_ms = job->request.spent_ms;
+    if (strcmp(reason, DIED) == 0)
+        cost_ms += (int64_t)job->compose_failures * DEATH_COST_MS;
+    if (route_health_failed(&dispatcher->route_health, job->route, cost_ms, clock_boot_ms()))
         LOG(LOG_ERROR, "normaliser_down", LOG_STRING("route", job->route),
-            LOG_STRING("reason", reason), LOG_INTEGER("failures", ROUTE_FAILURES_MAX));
+            LOG_STRING("reason", reason));
 }
 
 // The first cause is the one that an operator can mend.
@@ -61,17 +69,28 @@ void admission_choose(void *context, struct compose_request *request)
     struct dispatcher *dispatcher = context;
     struct job *job = job_of(request);
     // Without its normaliser a part could only be parked again.
-    if (request->task != COMPOSE_PAYLOAD || job->is_part ||
+    if (request->task != COMPOSE_PAYLOAD || job->is_part || job->is_last_resort ||
         route_health_ask(&dispatcher->route_health, job->route, clock_boot_ms()))
         return;
     request->task = COMPOSE_FALLBACK;
-    keep_cause(job, "normaliser_down");
+    job->is_turned_away = true;
 }
 
 static void fall_back(struct dispatcher *dispatcher, struct job *job, const char *reason)
 {
     keep_cause(job, reason);
     admission_compose(dispatcher, job, COMPOSE_FALLBACK);
+}
+
+// Nobody's mail is lost to what other payloads did to the normaliser: one that was turned away, and
+// that nothing else makes a mail of, asks it after all. But once, and behind everybody else.
+static bool ask_after_all(struct dispatcher *dispatcher, struct job *job)
+{
+    if (job->request.task != COMPOSE_FALLBACK || !job->is_turned_away || job->is_last_resort)
+        return false;
+    job->is_last_resort = true;
+    admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
+    return true;
 }
 
 static void log_failure(const struct job *job, const char *reason, const char *detail)
@@ -83,15 +102,18 @@ static void log_failure(const struct job *job, const char *reason, const char *d
 
 // A payload on which the normaliser fails, or which kills the composer, is tried once more, then
 // without the normaliser; if that fails too it is parked. One that takes too long would do so
-// again, and one of a route that is not there any more would find none again.
+// again, and one of a route that is not there any more would find none again. One that was turned
+// away from the normaliser has its try of it at the end, where nothing else does.
 static void compose_failed(struct dispatcher *dispatcher, struct job *job, const char *reason,
                            const char *detail)
 {
     enum compose_task task = job->request.task;
     bool is_unknown = strcmp(reason, "unknown_route") == 0;
     bool is_final = task == COMPOSE_FALLBACK || is_unknown || strcmp(reason, TIMED_OUT) == 0 ||
-                    ++job->compose_failures >= COMPOSE_TRIES;
+                    ++job->compose_failures >= COMPOSE_TRIES || job->is_last_resort;
     log_failure(job, reason, detail);
+    if (ask_after_all(dispatcher, job))
+        return;
     if (task == COMPOSE_PAYLOAD)
         keep_cause(job, reason);
     if (!is_final) {
@@ -118,7 +140,7 @@ static void not_composed(struct dispatcher *dispatcher, struct job *job, enum co
     const char *reason = json_string_value(json_object_get(header, "reason"));
     if (end == COMPOSE_TIMED_OUT)
         reason = job->request.task == COMPOSE_PAYLOAD ? TIMED_OUT : "compose_timeout";
-    compose_failed(dispatcher, job, reason ? reason : "composer_died",
+    compose_failed(dispatcher, job, reason ? reason : DIED,
                    json_string_value(json_object_get(header, "detail")));
 }
 
@@ -165,7 +187,8 @@ static bool is_parked_as(const json_t *mail, const char *reason)
     return park && strcmp(park, reason) == 0;
 }
 
-// The normaliser has answered, or the payload was none that it could be asked about.
+// The normaliser has answered; or the payload was none that it could be asked about, or is too
+// large to be kept as what it made of it.
 static void judge_normaliser(struct dispatcher *dispatcher, const struct job *job,
                              const json_t *mails)
 {
@@ -173,7 +196,7 @@ static void judge_normaliser(struct dispatcher *dispatcher, const struct job *jo
     json_t *mail;
     json_array_foreach(mails, index, mail)
     {
-        if (is_parked_as(mail, "unparseable"))
+        if (is_parked_as(mail, "unparseable") || is_parked_as(mail, "too_large"))
             return;
         if (is_parked_as(mail, "not_canonical")) {
             normaliser_failed(dispatcher, job, "not_canonical");
@@ -213,9 +236,11 @@ static void take_several(struct dispatcher *dispatcher, struct job *job, const j
     }
 }
 
-// True: what the normaliser made of it will not do, and the known places are looked at.
+// True: what was made of it will not do, and there is somebody else to make something of it.
 static bool look_elsewhere(struct dispatcher *dispatcher, struct job *job, const json_t *mail)
 {
+    if (job->park_reason[0] && !is_parked_as(mail, "unparseable") && ask_after_all(dispatcher, job))
+        return true;
     if (!admission_is_mendable(job->park_reason))
         return false;
     if (job->request.task == COMPOSE_PAYLOAD) {

@@ -15,36 +15,70 @@ json_t *compose_request_header(const struct compose_request *request)
     return header;
 }
 
+static enum compose_turn turn_of(const struct compose_request *request)
+{
+    if (request->task != COMPOSE_PAYLOAD)
+        return COMPOSE_FIRST;
+    return request->is_last_resort ? COMPOSE_LAST : COMPOSE_NEXT;
+}
+
 void compose_line_init(struct compose_line *line)
 {
-    *line = (struct compose_line){.end = &line->first};
+    for (size_t i = 0; i < COMPOSE_TURNS; i++)
+        line->turns[i] = (struct compose_turn_line){.end = &line->turns[i].first};
 }
 
 void compose_line_push(struct compose_line *line, struct compose_request *request)
 {
+    struct compose_turn_line *turn = &line->turns[turn_of(request)];
     request->next = NULL;
     request->waiting_since_ms = clock_boot_ms();
-    *line->end = request;
-    line->end = &request->next;
+    *turn->end = request;
+    turn->end = &request->next;
 }
 
 struct compose_request *compose_line_take(struct compose_line *line)
 {
-    struct compose_request *request = line->first;
-    line->first = request->next;
-    if (!line->first)
-        line->end = &line->first;
-    return request;
+    for (size_t i = 0; i < COMPOSE_TURNS; i++) {
+        struct compose_turn_line *turn = &line->turns[i];
+        struct compose_request *request = turn->first;
+        if (!request)
+            continue;
+        turn->first = request->next;
+        if (!turn->first)
+            turn->end = &turn->first;
+        return request;
+    }
+    return NULL;
 }
 
-void compose_line_remove(struct compose_line *line, const struct compose_request *request)
+int64_t compose_line_since_ms(const struct compose_line *line)
 {
-    for (struct compose_request **link = &line->first; *link; link = &(*link)->next) {
+    int64_t since_ms = INT64_MAX;
+    for (size_t i = 0; i < COMPOSE_TURNS; i++) {
+        const struct compose_request *first = line->turns[i].first;
+        if (first && first->waiting_since_ms < since_ms)
+            since_ms = first->waiting_since_ms;
+    }
+    return since_ms;
+}
+
+static bool remove_from(struct compose_turn_line *turn, const struct compose_request *request)
+{
+    for (struct compose_request **link = &turn->first; *link; link = &(*link)->next) {
         if (*link != request)
             continue;
         *link = request->next;
         if (!*link)
-            line->end = link;
-        return;
+            turn->end = link;
+        return true;
     }
+    return false;
+}
+
+void compose_line_remove(struct compose_line *line, const struct compose_request *request)
+{
+    for (size_t i = 0; i < COMPOSE_TURNS; i++)
+        if (remove_from(&line->turns[i], request))
+            return;
 }

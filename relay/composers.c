@@ -10,6 +10,8 @@
 enum {
     COMPOSERS_MAX = 2,
     NORMALISER_LIMIT_MS = 1000,
+    // A good normaliser takes a few. What asks one that is down takes no more of anybody's time.
+    LAST_RESORT_LIMIT_MS = 200,
     // Without an operator's and a stranger's text at work together only a starved machine is slow.
     RENDER_LIMIT_MS = 5000,
     // A second composer costs a tenth of our memory, so it starts only when one is not enough,
@@ -184,30 +186,39 @@ static void let_go(struct slot *slot)
 
 // ---- requests -----------------------------------------------------------------------------------
 
+static int64_t limit_ms(const struct compose_request *request)
+{
+    if (request->task != COMPOSE_PAYLOAD)
+        return RENDER_LIMIT_MS;
+    int64_t left_ms = NORMALISER_LIMIT_MS - request->spent_ms;
+    if (request->is_last_resort && left_ms > LAST_RESORT_LIMIT_MS)
+        return LAST_RESORT_LIMIT_MS;
+    return left_ms > 0 ? left_ms : 1;
+}
+
 static bool send_request(struct slot *slot, struct compose_request *request)
 {
     struct composers_handlers *handlers = &slot->owner->handlers;
     handlers->choose(handlers->context, request);
-    int64_t limit_ms = RENDER_LIMIT_MS;
-    if (request->task == COMPOSE_PAYLOAD)
-        limit_ms = NORMALISER_LIMIT_MS - request->spent_ms;
     json_auto_t *header = compose_request_header(request);
     if (!header || !composer_child_ask(slot->composer, header, request->blob, request->blob_size,
-                                       limit_ms > 0 ? limit_ms : 1, NULL))
+                                       limit_ms(request), NULL))
         return false;
     slot->request = request;
     slot->asked_ms = slot->composer->since_ms;
     return true;
 }
 
-// Gives what waits to whoever is idle, oldest first.
+// Gives what waits to whoever is idle.
 static void assign(struct composers *composers)
 {
-    for (size_t i = 0; i < COMPOSERS_MAX && composers->waiting.first; i++) {
+    for (size_t i = 0; i < COMPOSERS_MAX; i++) {
         struct slot *slot = &composers->slots[i];
         if (!slot->composer || !composer_child_is_free(slot->composer))
             continue;
         struct compose_request *request = compose_line_take(&composers->waiting);
+        if (!request)
+            return;
         // Too large for a frame: as if it had killed the composer, so it falls back and parks.
         if (!send_request(slot, request))
             composers->handlers.done(composers->handlers.context, request, COMPOSE_DIED, NULL,
@@ -377,7 +388,7 @@ void composers_reload(struct composers *composers, const json_t *init,
 static bool may_start_second(const struct composers *composers)
 {
     size_t trials = composers->trial && composer_trial_is_running(composers->trial) ? 1 : 0;
-    return composers->waiting.first && count_processes(composers) + trials <= COMPOSERS_MAX;
+    return count_processes(composers) + trials <= COMPOSERS_MAX;
 }
 
 static int64_t start_ms(const struct composers *composers, size_t index)
@@ -385,9 +396,10 @@ static int64_t start_ms(const struct composers *composers, size_t index)
     int64_t start_at_ms = composers->slots[index].start_at_ms;
     if (index == 0)
         return start_at_ms;
-    if (!may_start_second(composers))
+    int64_t since_ms = compose_line_since_ms(&composers->waiting);
+    if (since_ms == INT64_MAX || !may_start_second(composers))
         return INT64_MAX;
-    int64_t needed_ms = composers->waiting.first->waiting_since_ms + SECOND_AFTER_MS;
+    int64_t needed_ms = since_ms + SECOND_AFTER_MS;
     return needed_ms > start_at_ms ? needed_ms : start_at_ms;
 }
 

@@ -1,8 +1,9 @@
 // composers.h - the composer processes: one, and a second under load.
 //
 // Takes payloads to compose and canonical mails to render, gives each to an idle composer (one
-// at a time each), and tells how it went. Kills a composer that takes longer than a second over a
-// payload, and starts anew what dies. New settings are tried in a composer beside those at work
+// at a time each; enum compose_turn says who goes first), and tells how it went. Kills a composer
+// that takes longer than a second over a payload, or a fifth of that where it is a last resort, and
+// starts anew what dies. New settings are tried in a composer beside those at work
 // before it takes their place. Belongs to the thread of its event loop.
 #ifndef RELAY_COMPOSERS_H
 #define RELAY_COMPOSERS_H

@@ -47,6 +47,8 @@ struct job {
     size_t body_size;
     int compose_failures;
     char compose_cause[QUEUE_TEXT_SIZE]; // why the normaliser did not do; "": no reason yet
+    bool is_turned_away;                 // it was not asked, as it is down
+    bool is_last_resort;                 // it is asked after all, once
     struct compose_request request;
 
     // Once composed.

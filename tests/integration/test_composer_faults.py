@@ -174,6 +174,63 @@ def test_after_failures_in_a_row_the_normaliser_is_left_alone(start_relay, sink,
         assert len(relay.found("normaliser_down")) == 1
 
 
+def without_text(made):
+    """A body of one's own, of which only a normaliser knows how to make a mail."""
+    made["subject"] = made["body"] = None
+    return made
+
+
+def test_what_only_the_normaliser_can_compose_asks_it_while_it_is_down(
+        start_relay, sink, normaliser):
+    with start_relay(sink, normaliser=normaliser, build=harness.RELEASE_BUILD) as relay:
+        for _ in range(5):
+            relay.wait_for("sent", id=relay.accept(mischief("error")))
+        relay.wait_for("normaliser_down")
+        made = without_text(payloads.login_code())
+        relay.wait_for("sent", id=relay.accept(made))
+        text = sink.wait_for(6)[-1].text()
+        assert payloads.code_of(made) in text and OWN_TEXT not in text
+        relay.wait_for("normaliser_up")
+
+
+def test_what_fails_on_it_while_it_is_down_is_parked_with_what_failed(
+        start_relay, sink, normaliser):
+    with start_relay(sink, normaliser=normaliser, build=harness.RELEASE_BUILD) as relay:
+        for _ in range(5):
+            relay.wait_for("sent", id=relay.accept(mischief("error")))
+        relay.wait_for("normaliser_down")
+        for kind, reason in (("loop", "normaliser_timeout"), ("error", "normaliser_failed"),
+                             ("not canonical", "not_canonical")):
+            message_id = relay.accept(without_text(mischief(kind)))
+            relay.wait_for("parked", id=message_id)
+            assert relay.state(message_id)["reason"] == reason
+            asked = [event["reason"] for event in failures(relay, message_id)]
+            assert asked == [reason]
+
+
+def test_payloads_that_time_out_do_not_hold_the_others_up_for_long(
+        start_relay, sink, normaliser):
+    """Every second one times out, and costs one of two composers a second."""
+    with start_relay(sink, normaliser=normaliser, build=harness.RELEASE_BUILD) as relay:
+        for _ in range(20):
+            relay.accept(mischief("loop"))
+            relay.accept(payloads.login_code())
+        sink.wait_for(40, timeout=30)
+        relay.wait_for("normaliser_down")
+        # Four seconds are beyond the limit, whatever of them is forgiven; one more is under way.
+        assert len(relay.found("compose_failed", reason="normaliser_timeout")) <= 5
+
+
+def test_a_strangers_huge_wish_says_nothing_of_the_normaliser(start_relay, sink):
+    with start_relay(sink, build=harness.RELEASE_BUILD) as relay:
+        for wish in ("lang", "padding"):
+            for _ in range(6):
+                made = payloads.login_code()
+                made["template_data"]["transient_payload"] = {wish: "x" * 600_000}
+                relay.wait_for("sent", id=relay.accept(made))
+        assert not relay.found("normaliser_down") and not relay.found("compose_failed")
+
+
 def test_the_protections_in_force_are_told_at_the_start(start_relay, sink):
     with start_relay(sink, build=harness.RELEASE_BUILD) as relay:
         told = relay.wait_for("confined")

@@ -134,6 +134,35 @@ static void a_second_try_has_what_is_left_of_the_time(void **state)
     assert_true(again.spent_ms >= 1000 && again.spent_ms < 1950);
 }
 
+// Who asks a normaliser that is down may not keep a composer from the others for long.
+static void the_last_resort_has_less_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compose_request hanging = request_of("hang");
+    hanging.is_last_resort = true;
+    composers_submit(fixture->composers, &hanging);
+    wait_for(fixture, 1);
+    assert_int_equal(fixture->outcomes[0].end, COMPOSE_TIMED_OUT);
+    assert_true(hanging.spent_ms >= 200 && hanging.spent_ms < 1000);
+}
+
+// While both composers hang, what is quick comes to wait behind what may hang as well.
+static void the_quick_are_composed_before_what_may_hang(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compose_request hanging[4], fallback = request_of("ok");
+    for (size_t i = 0; i < 4; i++) {
+        hanging[i] = request_of("hang");
+        hanging[i].spent_ms = i < 2 ? 900 : 0;
+        composers_submit(fixture->composers, &hanging[i]);
+    }
+    fallback.task = COMPOSE_FALLBACK;
+    composers_submit(fixture->composers, &fallback);
+    while (fixture->count < 1 || fixture->outcomes[fixture->count - 1].request != &fallback)
+        beat_until(fixture, &fixture->count, fixture->count + 1);
+    assert_true(fixture->count <= 3);
+}
+
 // One that uses no processor is not at fault as long as it could be the machine's.
 static void one_that_gets_no_processor_has_twice_the_time(void **state)
 {
@@ -231,6 +260,8 @@ int main(int argc, char **argv)
         COMPOSERS_TEST(an_answer_at_the_last_moment_costs_nobody_else_anything),
         COMPOSERS_TEST(a_hanging_payload_does_not_hold_the_others_up),
         COMPOSERS_TEST(a_second_try_has_what_is_left_of_the_time),
+        COMPOSERS_TEST(the_last_resort_has_less_time),
+        COMPOSERS_TEST(the_quick_are_composed_before_what_may_hang),
         COMPOSERS_TEST(one_that_gets_no_processor_has_twice_the_time),
         COMPOSERS_TEST(time_spent_is_counted_whatever_the_end),
         COMPOSERS_TEST(the_normaliser_can_be_taken_away_at_the_last_moment),

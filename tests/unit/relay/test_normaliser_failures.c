@@ -171,9 +171,108 @@ static void after_so_many_failures_the_normaliser_is_left_alone(void **state)
     receive(fixture, id);
     assert_int_equal(seen.request_count, count + 1);
     assert_int_equal(last_task(), COMPOSE_FALLBACK);
-    answer(count, mail_with("park", "no_recipient"));
+    answer(count, mail_in("code", LIFETIME_MS));
     settle_down(fixture);
-    assert_row(fixture, id, MESSAGE_PARKED, "normaliser_down");
+    assert_int_equal(seen.request_count, count + 1);
+}
+
+static void take_down(struct fixture *fixture)
+{
+    quiet();
+    for (int i = 0; i < ROUTE_FAILURES_MAX; i++)
+        receive_failing(fixture, FAILED);
+}
+
+// What others did to the normaliser is no reason to keep somebody's code back.
+static void who_is_turned_away_in_vain_asks_it_after_all(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *park; // of the fallback's mail; NULL: the fallback dies
+    } cases[] = {
+        {"no_recipient"}, {"no_content"}, {"bad_recipient"}, {"unsupported_channel"}, {NULL}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        take_down(fixture);
+        char id[QUEUE_ID_SIZE];
+        size_t count = seen.request_count;
+        receive(fixture, id);
+        assert_int_equal(last_task(), COMPOSE_FALLBACK);
+        if (cases[i].park)
+            answer(count, mail_with("park", cases[i].park));
+        else
+            end_request(count, DIED);
+        settle_down(fixture);
+        assert_int_equal(seen.request_count, count + 2);
+        assert_int_equal(last_task(), COMPOSE_PAYLOAD);
+        assert_true(seen.requests[count + 1]->is_last_resort);
+        answer(count + 1, mail_in("code", LIFETIME_MS));
+        settle_down(fixture);
+        assert_int_equal(seen.request_count, count + 2);
+        assert_int_equal(job_table_find(&fixture->dispatcher->jobs, id)->state, JOB_READY);
+        // And it is up again.
+        receive_good(fixture);
+        assert_int_equal(last_task(), COMPOSE_PAYLOAD);
+    }
+}
+
+static void who_asks_it_after_all_does_so_once(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        enum failure failure;
+        const char *reason;
+    } cases[] = {{FAILED, "normaliser_failed"},
+                 {DIED, "composer_died"},
+                 {TIMED_OUT, "normaliser_timeout"},
+                 {NOT_CANONICAL, "not_canonical"}};
+    take_down(fixture);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char id[QUEUE_ID_SIZE];
+        size_t asked = 0;
+        receive(fixture, id);
+        for (size_t request = seen.request_count - 1; request < seen.request_count; request++) {
+            bool is_fallback = seen.requests[request]->task == COMPOSE_FALLBACK;
+            asked += !is_fallback;
+            if (is_fallback)
+                answer(request, mail_with("park", "no_content"));
+            else
+                end_request(request, cases[i].failure);
+        }
+        settle_down(fixture);
+        assert_int_equal(asked, 1);
+        assert_row(fixture, id, MESSAGE_PARKED, cases[i].reason);
+    }
+}
+
+static void what_is_no_json_is_not_asked_about(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    take_down(fixture);
+    size_t count = seen.request_count;
+    admit(fixture, queue_now_ms(fixture->queue), mail_with("park", "unparseable"), id);
+    assert_int_equal(seen.request_count, count + 1);
+    assert_row(fixture, id, MESSAGE_PARKED, "unparseable");
+}
+
+// One that times out now and then among many that go well: what it costs is counted.
+static void time_outs_among_successes_take_it_down_as_well(void **state)
+{
+    struct fixture *fixture = *state;
+    quiet();
+    for (int i = 0; i < 3; i++) {
+        char id[QUEUE_ID_SIZE];
+        receive_good(fixture);
+        receive(fixture, id);
+        assert_int_equal(last_task(), COMPOSE_PAYLOAD);
+        seen.requests[seen.request_count - 1]->spent_ms = 1100;
+        end_request(seen.request_count - 1, TIMED_OUT);
+        answer(seen.request_count - 1, mail_in("code", LIFETIME_MS));
+        settle_down(fixture);
+    }
+    char id[QUEUE_ID_SIZE];
+    receive(fixture, id);
+    assert_int_equal(last_task(), COMPOSE_FALLBACK);
 }
 
 // Kratos' own text is of no use to one mail of several.
@@ -200,6 +299,10 @@ static void what_says_nothing_of_the_normaliser_is_not_counted(void **state)
     for (int i = 0; i < 2 * ROUTE_FAILURES_MAX; i++) {
         receive_failing(fixture, UNKNOWN_ROUTE);
         admit(fixture, queue_now_ms(fixture->queue), mail_with("park", "unparseable"), id);
+        receive(fixture, id);
+        answer(seen.request_count - 1, mail_with("park", "too_large"));
+        assert_int_equal(last_task(), COMPOSE_FALLBACK);
+        answer(seen.request_count - 1, mail_in("code", LIFETIME_MS));
     }
     for (int i = 1; i < ROUTE_FAILURES_MAX; i++)
         receive_failing(fixture, TIMED_OUT);
@@ -226,7 +329,7 @@ static void a_success_starts_the_count_anew(void **state)
     assert_int_equal(last_task(), COMPOSE_PAYLOAD);
 }
 
-// A payload that waits for its second try when the normaliser goes down has had its last one.
+// A payload that waits for its second try when the normaliser goes down: not before the fallback's.
 static void a_second_try_is_spared_as_well(void **state)
 {
     struct fixture *fixture = *state;
@@ -239,8 +342,11 @@ static void a_second_try_is_spared_as_well(void **state)
     end_request(early, FAILED);
     assert_int_equal(last_task(), COMPOSE_FALLBACK);
     answer(seen.request_count - 1, mail_with("park", "no_recipient"));
+    assert_int_equal(last_task(), COMPOSE_PAYLOAD); // which it has after all
+    answer(seen.request_count - 1, mail_with("park", "no_content"));
+    answer(seen.request_count - 1, mail_with("park", "no_recipient"));
     settle_down(fixture);
-    assert_row(fixture, id, MESSAGE_PARKED, "normaliser_failed");
+    assert_row(fixture, id, MESSAGE_PARKED, "no_content");
 }
 
 static void note_reload(void *context, const json_t *faults)
@@ -280,6 +386,10 @@ int main(void)
         DISPATCHER_TEST(a_stored_mail_that_takes_too_long_is_tried_again),
         DISPATCHER_TEST(the_cause_is_that_of_the_last_try_that_answered),
         DISPATCHER_TEST(after_so_many_failures_the_normaliser_is_left_alone),
+        DISPATCHER_TEST(who_is_turned_away_in_vain_asks_it_after_all),
+        DISPATCHER_TEST(who_asks_it_after_all_does_so_once),
+        DISPATCHER_TEST(what_is_no_json_is_not_asked_about),
+        DISPATCHER_TEST(time_outs_among_successes_take_it_down_as_well),
         DISPATCHER_TEST(one_of_several_mails_asks_it_all_the_same),
         DISPATCHER_TEST(what_says_nothing_of_the_normaliser_is_not_counted),
         DISPATCHER_TEST(a_success_starts_the_count_anew),
