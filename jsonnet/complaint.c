@@ -8,6 +8,7 @@
 #define RUNTIME_HEAD "RUNTIME ERROR: "
 #define PLACES_MAX 3
 #define LINES_MAX 1000000
+#define TRACED_MAX 99999    // a line or column of more digits could be somebody's code
 #define TRACE_SIZE_MAX 8192 // 20 lines; the message before them can be as long as a payload
 
 struct place {
@@ -53,7 +54,8 @@ static struct place place_in_part(struct place place, const struct complaint_sou
     return found;
 }
 
-// Reads the place behind "NAME:" ("3:5", "3:5-20" or "(3:5)-(4:2)") and steps *text over it.
+// Reads the place behind "NAME:" ("3:5", "3:5-20" or "(3:5)-(4:2)"), which is one of the program,
+// and steps *text over it.
 static bool read_place(const char **text, const struct complaint_source *source,
                        struct place *ret_place)
 {
@@ -66,8 +68,39 @@ static bool read_place(const char **text, const struct complaint_source *source,
     if (!read_position(&at, &place))
         return false;
     at += strspn(at, "0123456789:()-"); // where it ends
-    *ret_place = place_in_part(place, source);
+    *ret_place = place;
     *text = at;
+    return true;
+}
+
+static bool is_in_text(const struct place *place, const char *text)
+{
+    for (int line = 1; line < place->line; line++) {
+        text = strchr(text, '\n');
+        if (!text)
+            return false;
+        text++;
+    }
+    // The end of a line counts as a column of it.
+    return place->line > 0 && place->column > 0 && (size_t)place->column <= strcspn(text, "\n") + 1;
+}
+
+// Reads what stands between the tabs of a line of the trace.
+static bool read_traced(const char *text, const struct complaint_source *source,
+                        struct place *ret_place)
+{
+    const char *at = text;
+    struct place place;
+    if (!read_place(&at, source, &place) || *at != '\t')
+        return false;
+    char words[32]; // as libjsonnet writes it, and not "000123"
+    size_t skip = strlen(source->name) + 1;
+    int size = snprintf(words, sizeof(words), "%d:%d", place.line, place.column);
+    skip += text[skip] == '(';
+    if (place.line > TRACED_MAX || place.column > TRACED_MAX || !source->text ||
+        !is_in_text(&place, source->text) || strncmp(text + skip, words, (size_t)size) != 0)
+        return false;
+    *ret_place = place_in_part(place, source);
     return true;
 }
 
@@ -132,7 +165,7 @@ static size_t read_trace(const char *text, const struct complaint_source *source
     for (const char *at = strstr(text, "\n\t"); at && count < PLACES_MAX; at = strstr(at, "\n\t")) {
         at += 2;
         struct place *place = &ret_places[count];
-        if (!read_place(&at, source, place) || !place->part)
+        if (!read_traced(at, source, place) || !place->part)
             continue;
         if (place->line > 0)
             count++;
@@ -184,8 +217,10 @@ static bool set_static(struct error *err, const char *message,
 {
     struct place place = {0};
     bool found = read_place(&message, source, &place);
-    if (found)
+    if (found) {
+        place = place_in_part(place, source);
         message += strspn(message, " ");
+    }
     char words[300];
     snprintf(words, sizeof(words), "%.*s", (int)strcspn(message, "\n"), message);
     hide_strings(words);

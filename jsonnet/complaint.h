@@ -2,6 +2,8 @@
 //
 // A runtime error may quote what it was about (`error 'bad: ' + value`, an unknown key), so for
 // a normaliser only the kind of error, one of a fixed list, and the places in its file are kept.
+// What is quoted can look like such a place: a number is only taken for one where it is one, and is
+// too short for a code.
 // What Jsonnet says about a text that does not compile is kept, less the strings it quotes.
 #ifndef JSONNET_COMPLAINT_H
 #define JSONNET_COMPLAINT_H
@@ -21,6 +23,7 @@ struct complaint_part {
 
 struct complaint_source {
     const char *name; // what libjsonnet was told that the program is called
+    const char *text; // the program; NULL: only what does not compile is complained about
     const struct complaint_part *parts;
     size_t part_count; // > 0
     size_t at_work;    // the part to blame where no place in any is named; part_count: none is

@@ -213,6 +213,7 @@ static bool evaluate_payloads(const struct program *program, struct evaluation *
     if (failed) {
         const struct complaint_source source = {
             .name = PROGRAM_NAME,
+            .text = program->text.data,
             .parts = program->parts,
             .part_count = program->part_count,
             .at_work = evaluation->in_payload ? evaluation->turn : program->part_count,

@@ -87,7 +87,7 @@ char *normaliser_evaluate_config(const char *text, const char *file, const char 
     char *result = jsonnet_evaluate_snippet(import.vm, file, text, &failed);
     const struct complaint_part whole = {.file = file, .lines = INT_MAX};
     struct complaint_source source = {
-        .name = file, .parts = &whole, .part_count = 1, .trusted = true};
+        .name = file, .text = text, .parts = &whole, .part_count = 1, .trusted = true};
     char *json = NULL;
     if (failed)
         complaint_set(err, result, &source);
