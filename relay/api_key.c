@@ -150,18 +150,28 @@ static bool take_name(struct api_keys *keys, const struct entry *entry, struct a
            error_set(err, ERR_INPUT, "has the name %s a second time", key->name);
 }
 
-static bool take_key(const struct entry *entry, struct api_key *key, struct error *err)
+static bool take_digest(const struct entry *entry, struct api_key *key, struct error *err)
 {
-    if (entry->is_digest) {
-        size_t size;
-        return (entry->key_size == 2 * DIGEST_SIZE &&
-                sodium_hex2bin(key->digest, DIGEST_SIZE, entry->key, entry->key_size, NULL, &size,
-                               NULL) == 0 &&
-                size == DIGEST_SIZE) ||
-               error_set(err, ERR_INPUT,
+    size_t size;
+    if (entry->key_size != 2 * DIGEST_SIZE ||
+        sodium_hex2bin(key->digest, DIGEST_SIZE, entry->key, entry->key_size, NULL, &size, NULL) !=
+            0 ||
+        size != DIGEST_SIZE)
+        return error_set(err, ERR_INPUT,
                          "(%s) has no %d hexadecimal digits after sha256:", key->name,
                          2 * DIGEST_SIZE);
-    }
+    // What `printf %s "$KEY" | sha256sum` gives where KEY is not set.
+    uint8_t nothing[DIGEST_SIZE];
+    crypto_hash_sha256(nothing, NULL, 0);
+    if (sodium_memcmp(key->digest, nothing, DIGEST_SIZE) == 0)
+        return error_set(err, ERR_INPUT, "(%s) is the digest of an empty key", key->name);
+    return true;
+}
+
+static bool take_key(const struct entry *entry, struct api_key *key, struct error *err)
+{
+    if (entry->is_digest)
+        return take_digest(entry, key, err);
     if (!key_is_valid(entry->key, entry->key_size))
         return error_set(err, ERR_INPUT, "(%s) is empty or holds white space", key->name);
     key->is_short = entry->key_size < API_KEY_SHORT;

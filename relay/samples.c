@@ -1,16 +1,13 @@
 #include "relay/samples.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
-
-enum { READ_BYTES = 16384 };
+#include "relay/file.h"
 
 #define SAMPLE_ID "00000000-0000-7000-8000-000000000000"
 
@@ -65,19 +62,7 @@ void samples_finish(struct samples *samples)
 
 bool sample_read(const struct sample *sample, struct buffer *payload, struct error *err)
 {
-    AUTO_CLOSE int fd = open(sample->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_errno(err, ERR_IO, "open");
-    for (ssize_t count = 1; count != 0;) {
-        void *to = buffer_reserve(payload, READ_BYTES);
-        if (!to)
-            return error_set(err, ERR_INPUT, "is too large");
-        count = read(fd, to, READ_BYTES);
-        if (count < 0)
-            return error_errno(err, ERR_IO, "read");
-        buffer_added(payload, (size_t)count);
-    }
-    return true;
+    return file_read(sample->path, FILE_REGULAR, payload, NULL, err);
 }
 
 json_t *sample_request(const struct sample *sample)

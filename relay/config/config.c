@@ -114,6 +114,8 @@ static void load(const char *file, enum config_purpose purpose, const struct con
     struct sources sources = {0};
     if (purpose == CONFIG_FOR_QUEUE)
         sources.environment.only = sources.file.only = "queue_dir";
+    if (old)
+        sources.environment.kind = sources.file.kind = FILE_REGULAR;
     read_environment(file, old, config, &sources, report);
     bool is_known = purpose == CONFIG_FOR_QUEUE && chosen_by_name(&sources, "queue_dir")->text;
     // What a file that cannot be read may have set is not to be missed.

@@ -1,6 +1,4 @@
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,29 +14,15 @@
 
 enum { SECRET_SIZE_MAX = 64 * 1024 };
 
-static bool read_all(int fd, struct buffer *bytes)
+char *config_read_secret(const char *path, const char *where, enum file_kind kind,
+                         struct config_report *report)
 {
-    for (;;) {
-        void *to = buffer_reserve(bytes, 4096);
-        if (!to) {
-            errno = EFBIG;
-            return false;
-        }
-        ssize_t count = read(fd, to, 4096);
-        if (count <= 0)
-            return count == 0;
-        buffer_added(bytes, (size_t)count);
-    }
-}
-
-char *config_read_secret(const char *path, const char *where, struct config_report *report)
-{
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
+    mode_t mode = 0;
+    struct error err;
     AUTO_BUFFER struct buffer bytes;
     buffer_init(&bytes, SECRET_SIZE_MAX);
-    if (fd < 0 || fstat(fd, &status) < 0 || !read_all(fd, &bytes)) {
-        config_report_add(report, true, where, "%s: %s", path, strerror(errno));
+    if (!file_read(path, kind, &bytes, &mode, &err)) {
+        config_report_add(report, true, where, "%s: %s", path, err.message);
         return NULL;
     }
     if (bytes.data && strlen(bytes.data) != bytes.size) {
@@ -46,9 +30,9 @@ char *config_read_secret(const char *path, const char *where, struct config_repo
         return NULL;
     }
     // Container secrets are mounted 0444 by default, so this is no fault.
-    if (status.st_mode & (S_IROTH | S_IWOTH))
+    if (mode & (S_IROTH | S_IWOTH))
         config_report_add(report, false, where, "%s is open to every user (mode %04o)", path,
-                          (unsigned)(status.st_mode & 07777));
+                          (unsigned)(mode & 07777));
     while (bytes.data && bytes.size > 0 && isspace((unsigned char)bytes.data[bytes.size - 1]))
         bytes.data[--bytes.size] = '\0';
     if (bytes.size == 0) {
@@ -131,7 +115,8 @@ static bool take(const char *entry, const char *value, struct setting_values *va
 
     // An empty variable is one that is not set: that is what `${X:-}` in a compose file gives.
     if (*value && setting_values_want(values, place)) {
-        char *text = is_file ? config_read_secret(value, variable, report) : strdup(value);
+        char *text =
+            is_file ? config_read_secret(value, variable, values->kind, report) : strdup(value);
         setting_values_put(values, place, text, variable, report);
     }
     return config_settings[place].secret && !is_file;

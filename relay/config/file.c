@@ -1,6 +1,4 @@
 // The configuration file is Jsonnet, which the core does not link: a composer evaluates it.
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -12,29 +10,16 @@
 #include "relay/composer_session.h"
 #include "relay/config/parts.h"
 
-enum { FILE_SIZE_MAX = 1024 * 1024, EVALUATE_LIMIT_MS = 10000 };
-
-static bool read_text(const char *path, struct buffer *text, struct error *err)
-{
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_errno(err, ERR_INPUT, "open");
-    for (;;) {
-        void *to = buffer_reserve(text, 4096);
-        if (!to)
-            return error_set(err, ERR_INPUT, "is over %d bytes", FILE_SIZE_MAX);
-        ssize_t count = read(fd, to, 4096);
-        if (count < 0)
-            return error_errno(err, ERR_IO, "read");
-        if (count == 0)
-            return true;
-        buffer_added(text, (size_t)count);
-    }
-}
+enum {
+    FILE_SIZE_MAX = 1024 * 1024,
+    EVALUATE_LIMIT_MS = 10000,
+    // A running relay composes nothing meanwhile.
+    REEVALUATE_LIMIT_MS = 2000,
+};
 
 // Evaluates text; imports are relative to the folder of path.
 static json_t *evaluate(const char *path, const struct buffer *text, const char *composer_path,
-                        struct error *err)
+                        int limit_ms, struct error *err)
 {
     AUTO_FREE char *for_dir = strdup(path);
     AUTO_FREE char *for_name = strdup(path);
@@ -50,7 +35,7 @@ static json_t *evaluate(const char *path, const struct buffer *text, const char 
     json_t *answer = NULL, *document = NULL;
     struct frame frame;
     if (session && composer_session_ask(session, header, text->data ? text->data : "", text->size,
-                                        EVALUATE_LIMIT_MS, &answer, &frame, err)) {
+                                        limit_ms, &answer, &frame, err)) {
         const char *op = json_string_value(json_object_get(answer, "op"));
         const char *detail = json_string_value(json_object_get(answer, "detail"));
         if (!op || strcmp(op, "evaluated") != 0 || frame.blob_count < 1) {
@@ -146,7 +131,8 @@ static bool put_routes_beside(const char *file, json_t *routes)
 
 // What the file holds for a setting, as the environment would have it; NULL: there was a fault.
 static char *found_text(const char *file, const char *where, const struct setting *setting,
-                        bool is_file, json_t *value, struct config_report *report)
+                        bool is_file, enum file_kind kind, json_t *value,
+                        struct config_report *report)
 {
     if (setting->json && !put_routes_beside(file, value)) {
         report->failed = true;
@@ -164,7 +150,7 @@ static char *found_text(const char *file, const char *where, const struct settin
         text = NULL;
     if (!found || !is_file)
         return found;
-    char *secret = config_read_secret(found, where, report);
+    char *secret = config_read_secret(found, where, kind, report);
     free(found);
     return secret;
 }
@@ -189,7 +175,8 @@ static void take(const char *file, const char *key, json_t *value, struct settin
     }
     if (json_is_null(value) || !setting_values_want(values, place))
         return;
-    char *text = found_text(file, where, &config_settings[place], is_file, value, report);
+    char *text =
+        found_text(file, where, &config_settings[place], is_file, values->kind, value, report);
     setting_values_put(values, place, text, where, report);
 }
 
@@ -199,8 +186,10 @@ bool config_read_file(const char *path, const char *composer_path, struct settin
     struct error err = {0};
     AUTO_BUFFER struct buffer text;
     buffer_init(&text, FILE_SIZE_MAX);
-    json_auto_t *document =
-        read_text(path, &text, &err) ? evaluate(path, &text, composer_path, &err) : NULL;
+    int limit_ms = values->kind == FILE_REGULAR ? REEVALUATE_LIMIT_MS : EVALUATE_LIMIT_MS;
+    json_auto_t *document = file_read(path, values->kind, &text, NULL, &err)
+                                ? evaluate(path, &text, composer_path, limit_ms, &err)
+                                : NULL;
     if (!document) {
         config_report_add(report, true, path, "%s", err.message);
         return false;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "relay/config/config.h"
+#include "relay/file.h"
 #include "relay/paths.h"
 
 #define SETTING_COUNT 23
@@ -54,7 +55,8 @@ struct setting_value {
 };
 struct setting_values {
     struct setting_value of[SETTING_COUNT];
-    const char *only; // the one setting that is wanted: the rest is at no fault; NULL: all are
+    enum file_kind kind; // of the files that are read: a running relay reads FILE_REGULAR
+    const char *only;    // the one setting that is wanted: the rest is at no fault; NULL: all are
 };
 void setting_values_finish(struct setting_values *values);
 
@@ -68,7 +70,8 @@ bool setting_values_want(const struct setting_values *values, int place);
 
 // Reads a secret's file, without the line end behind it. The caller wipes and frees it; NULL:
 // there was a fault.
-char *config_read_secret(const char *path, const char *where, struct config_report *report);
+char *config_read_secret(const char *path, const char *where, enum file_kind kind,
+                         struct config_report *report);
 
 // The environment: values, the configuration file's name if it is there (caller frees), and
 // the secrets, "NAME=value", NULL-terminated, which are wiped from it.

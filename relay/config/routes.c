@@ -184,7 +184,8 @@ static void take_keys(const struct making *making, const json_t *json, struct co
         if (!text)
             fault(making, "keys", "is no list of names; leave it out to allow every key");
         else if (known && !is_key(known, text))
-            fault(making, "keys", "names %s, which is no key of api_key", text);
+            // By its place: it may be a key that stands where its name should.
+            fault(making, "keys", "names at place %zu what is no key's name in api_key", index + 1);
         else if (route->keys && (route->keys[count] = strdup(text)))
             count++;
         else

@@ -241,3 +241,38 @@ def test_every_post_is_answered_while_reloads_come_faster_than_they_are_done(
         sink.wait_for(len(made))
         harness.wait_until(lambda: subject_of_next(relay, sink) == "last", "the last reload")
         assert len({mail.recipient for mail in sink.mails[:len(made)]}) == len(made)
+
+
+def test_a_file_that_keeps_its_reader_waiting_holds_up_nothing(start_relay, sink, tmp_path):
+    """A named pipe that nobody writes to, as a secret, as the configuration, as a sample."""
+    config, secret = tmp_path / "relay.jsonnet", tmp_path / "keys"
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    (samples / "one.json").write_text(json.dumps(payloads.login_code()))
+    config.write_text(json.dumps({
+        "api_key_file": str(secret), "routes": {"kratos": {"samples": str(samples)}}}))
+    secret.write_text(f"kratos:{OLD_KEY}")
+    relay = start_relay(sink, api_key=None).start("--config", str(config))
+    for path in (secret, config, samples / "two.json"):
+        before = path.read_bytes() if path.exists() else None
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+        refused = reload(relay, "reload_refused")
+        assert "no regular file" in refused["what"], refused
+        made = payloads.login_code()
+        assert relay.post(made, key=OLD_KEY).status == 200
+        sink.wait_for(1, recipient=made["recipient"])
+        path.unlink()
+        if before is not None:
+            path.write_bytes(before)
+    reload(relay)
+    assert relay.stop() == 0
+
+
+def test_a_configuration_that_does_not_end_is_given_up(start_relay, sink, tmp_path):
+    config = tmp_path / "relay.jsonnet"
+    config.write_text("{}")
+    relay = start_relay(sink).start("--config", str(config))
+    config.write_text("local f(x) = f(x + 1) tailstrict; f(0)")
+    assert "does not answer" in reload(relay, "reload_refused")["what"]
+    relay.wait_for("sent", id=relay.accept(payloads.login_code()))

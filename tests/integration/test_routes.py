@@ -144,7 +144,7 @@ def test_routes_of_a_file_in_jsonnet(start_relay, sink, crm, tmp_path):
 
 @pytest.mark.parametrize("change, named", [
     ({"path": "/health/mine"}, "crm.path is below /health or /admin"),
-    ({"keys": ["nobody"]}, "crm.keys names nobody, which is no key of api_key"),
+    ({"keys": ["nobody"]}, "crm.keys names at place 1 what is no key's name in api_key"),
     ({"defaults": {"local": "de"}}, "crm.defaults.local is not known; did you mean locale?"),
     ({"normaliser": "/nonexistent/n.jsonnet"}, "/nonexistent/n.jsonnet"),
 ])

@@ -223,6 +223,8 @@ static void a_fault_names_the_key_by_its_name(void **state)
         {"a:S3CRET;not_after=2027-01-31;not_after=2027-01-31", "(a) has a not_after"},
         {"a:;not_after=2027-01-31", "(a) is empty"},
         {"a:sha256:;not_after=2027-01-31", "(a) has no 64 hexadecimal"},
+        {"a:sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+         "(a) is the digest of an empty key"},
         {"a:sha256:" ABC "0;not_after=2027-01-31", "(a) has no 64 hexadecimal"},
         {"a:S3CRET,b:S3CRET", "key 2: (b) is the same key as a"},
         {"a:abc,b:sha256:" ABC ";not_after=2027-01-31", "key 2: (b) is the same key as a"},
