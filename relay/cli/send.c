@@ -1,17 +1,16 @@
 // `courier-relay send`: posts a payload to a running relay, as Kratos would.
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
 #include "relay/cli/cli.h"
 #include "relay/cli/post.h"
+#include "relay/file.h"
 
-enum { PAYLOAD_MAX = 16 * 1024 * 1024, KEY_FILE_MAX = 64 * 1024, CHUNK = 16 * 1024 };
+enum { PAYLOAD_MAX = 16 * 1024 * 1024, KEY_FILE_MAX = 64 * 1024 };
 enum { OPTION_URL = 256, OPTION_KEY_FILE, OPTION_JSON };
 
 static const char help[] =
@@ -34,19 +33,12 @@ struct arguments {
 
 static bool read_file(const char *path, struct buffer *bytes)
 {
-    bool is_stdin = strcmp(path, "-") == 0;
-    AUTO_CLOSE int fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-    for (ssize_t count = fd < 0 ? -1 : 1; count != 0;) {
-        void *to = count < 0 ? NULL : buffer_reserve(bytes, CHUNK);
-        if (count < 0 || !to) {
-            cli_complain("%s: %s", path, bytes->failed ? "too large" : "cannot be read");
-            return false;
-        }
-        count = read(fd, to, CHUNK);
-        if (count > 0)
-            buffer_added(bytes, (size_t)count);
-    }
-    return true;
+    struct error err;
+    const char *named = strcmp(path, "-") == 0 ? "/dev/stdin" : path;
+    if (file_read(named, FILE_OF_ANY_KIND, bytes, NULL, &err))
+        return true;
+    cli_complain("%s: %s", path, err.message);
+    return false;
 }
 
 static char *find_url(const struct config *config, const struct arguments *arguments)
