@@ -275,6 +275,20 @@ static void time_outs_among_successes_take_it_down_as_well(void **state)
     assert_int_equal(last_task(), COMPOSE_FALLBACK);
 }
 
+// Another composer has to load for each.
+static void deaths_among_successes_take_it_down_in_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    quiet();
+    for (int i = 0; i < 40; i++) {
+        receive_good(fixture);
+        receive_failing(fixture, DIED);
+    }
+    char id[QUEUE_ID_SIZE];
+    receive(fixture, id);
+    assert_int_equal(last_task(), COMPOSE_FALLBACK);
+}
+
 // Kratos' own text is of no use to one mail of several.
 static void one_of_several_mails_asks_it_all_the_same(void **state)
 {
@@ -307,6 +321,9 @@ static void what_says_nothing_of_the_normaliser_is_not_counted(void **state)
     for (int i = 1; i < ROUTE_FAILURES_MAX; i++)
         receive_failing(fixture, TIMED_OUT);
     admit(fixture, queue_now_ms(fixture->queue), mail_with("park", "unparseable"), id);
+    receive(fixture, id);
+    answer(seen.request_count - 1, mail_with("park", "too_large"));
+    answer(seen.request_count - 1, mail_in("code", LIFETIME_MS));
     receive_failing(fixture, UNKNOWN_ROUTE);
     receive(fixture, id);
     assert_int_equal(last_task(), COMPOSE_PAYLOAD); // one failure is missing
@@ -390,6 +407,7 @@ int main(void)
         DISPATCHER_TEST(who_asks_it_after_all_does_so_once),
         DISPATCHER_TEST(what_is_no_json_is_not_asked_about),
         DISPATCHER_TEST(time_outs_among_successes_take_it_down_as_well),
+        DISPATCHER_TEST(deaths_among_successes_take_it_down_in_the_end),
         DISPATCHER_TEST(one_of_several_mails_asks_it_all_the_same),
         DISPATCHER_TEST(what_says_nothing_of_the_normaliser_is_not_counted),
         DISPATCHER_TEST(a_success_starts_the_count_anew),
