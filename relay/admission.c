@@ -120,7 +120,8 @@ static void compose_failed(struct dispatcher *dispatcher, struct job *job, const
         admission_compose(dispatcher, job, task);
         return;
     }
-    if (task == COMPOSE_PAYLOAD && !is_unknown)
+    bool is_too_large = strcmp(reason, "too_large") == 0; // most likely because its payload is
+    if (task == COMPOSE_PAYLOAD && !is_unknown && !is_too_large)
         normaliser_failed(dispatcher, job, reason);
     if (task == COMPOSE_PAYLOAD && !job->is_part) {
         fall_back(dispatcher, job, reason);

@@ -73,8 +73,7 @@ static inline void stand_in_obey(const char *word, const char *blob, const char 
                                                "mails", "version", version, "route",
                                                json_object_get(request, "route"), "fallback",
                                                json_object_get(request, "fallback")));
-    // The test knows that the answer is in the socket when it has opened the pipe that the blob
-    // names.
+    // When the test has opened that pipe, the answer is in the socket.
     if (strcmp(word, "tell") == 0)
         close(open(blob, O_WRONLY | O_CLOEXEC));
 }

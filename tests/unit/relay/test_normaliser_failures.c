@@ -2,18 +2,21 @@
 
 // ---- what a composer says ---------------------------------------------------------------------
 
-enum failure { FAILED, DIED, TIMED_OUT, NOT_CANONICAL, UNKNOWN_ROUTE };
+enum failure { FAILED, DIED, TIMED_OUT, NOT_CANONICAL, UNKNOWN_ROUTE, TOO_LARGE };
 
 static void end_request(size_t request, enum failure failure)
 {
-    json_auto_t *failed = json_pack(
-        "{s:s}", "reason", failure == UNKNOWN_ROUTE ? "unknown_route" : "normaliser_failed");
+    const char *reason = failure == UNKNOWN_ROUTE ? "unknown_route"
+                         : failure == TOO_LARGE   ? "too_large"
+                                                  : "normaliser_failed";
+    json_auto_t *failed = json_pack("{s:s}", "reason", reason);
     struct compose_request *asked = seen.requests[request];
     void *context = seen.composers.context;
     assert_true(request < seen.request_count);
     switch (failure) {
     case FAILED:
     case UNKNOWN_ROUTE:
+    case TOO_LARGE:
         seen.composers.done(context, asked, COMPOSE_FAILED, failed, NULL);
         break;
     case DIED:
@@ -73,11 +76,9 @@ static void each_failure_costs_at_most_two_runs_of_the_normaliser(void **state)
         enum failure failure;
         size_t runs;
         const char *reason;
-    } cases[] = {{FAILED, 2, "normaliser_failed"},
-                 {DIED, 2, "composer_died"},
-                 {TIMED_OUT, 1, "normaliser_timeout"},
-                 {UNKNOWN_ROUTE, 1, "unknown_route"},
-                 {NOT_CANONICAL, 1, "not_canonical"}};
+    } cases[] = {{FAILED, 2, "normaliser_failed"},     {DIED, 2, "composer_died"},
+                 {TIMED_OUT, 1, "normaliser_timeout"}, {UNKNOWN_ROUTE, 1, "unknown_route"},
+                 {TOO_LARGE, 2, "too_large"},          {NOT_CANONICAL, 1, "not_canonical"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char id[QUEUE_ID_SIZE];
         size_t first = seen.request_count;
@@ -312,6 +313,7 @@ static void what_says_nothing_of_the_normaliser_is_not_counted(void **state)
     char id[QUEUE_ID_SIZE];
     for (int i = 0; i < 2 * ROUTE_FAILURES_MAX; i++) {
         receive_failing(fixture, UNKNOWN_ROUTE);
+        receive_failing(fixture, TOO_LARGE);
         admit(fixture, queue_now_ms(fixture->queue), mail_with("park", "unparseable"), id);
         receive(fixture, id);
         answer(seen.request_count - 1, mail_with("park", "too_large"));
