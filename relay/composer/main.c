@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "relay/base/error.h"
 #include "relay/base/process.h"
 #include "relay/composer/session.h"
+
+enum { NICENESS = 5 };
 
 static bool parse_pid(const char *text, pid_t *ret_pid)
 {
@@ -29,6 +32,11 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     struct error error;
+    // Storing a payload goes before composing one: Kratos waits for the answer, and posts nothing
+    // else meanwhile.
+    errno = 0;
+    if (nice(NICENESS) < 0 && errno)
+        return EX_OSERR;
     if (!process_child_setup(parent, &error)) {
         fprintf(stderr, "composer: %s\n", error.message);
         return EX_OSERR;
