@@ -139,8 +139,8 @@ bool queue_find_content(struct queue_reader *reader, const uint8_t *content_dige
     static const char SQL[] =
         "SELECT other.id FROM message AS other INDEXED BY message_content"
         " LEFT JOIN message AS own ON own.seq = ?2"
-        " WHERE " SCHEMA_IS_SAME_MAIL("?1", "own.payload_hash", "coalesce(own.created, ?3)")
-        " ORDER BY other.seq LIMIT 1";
+        " WHERE " SCHEMA_IS_SAME_MAIL("?1", "own.payload_hash",
+                                      "coalesce(own.created, ?3)") " ORDER BY other.seq LIMIT 1";
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
     query_blob(&query, content_digest, QUEUE_DIGEST_SIZE);
     query_int(&query, number_of(own_id));
