@@ -168,3 +168,20 @@ bool queue_find_newer(struct queue_reader *reader, const uint8_t *supersede_dige
     query_int(&query, own_created_ms);
     return read_one_id(reader, &query, ret_id, ret_found, err);
 }
+
+bool queue_count_siblings(struct queue_reader *reader, const char *id, size_t *ret_count,
+                          struct error *err)
+{
+    // The same bytes may have come again after their window, but not in the same millisecond.
+    static const char SQL[] =
+        "SELECT COUNT(*) FROM message AS own JOIN message AS sibling INDEXED BY message_payload"
+        " ON sibling.payload_hash = own.payload_hash AND sibling.created = own.created"
+        " WHERE own.seq = ?1";
+    AUTO_QUERY struct query query = query_start(&reader->database, SQL);
+    query_int(&query, number_of(id));
+    query_step(&query);
+    if (!reader_ended_well(reader, &query, err))
+        return false;
+    *ret_count = (size_t)query_get_int(&query);
+    return true;
+}

@@ -295,6 +295,11 @@ bool queue_find_newer(struct queue_reader *reader, const uint8_t *supersede_dige
                       const char *own_id, int64_t own_created_ms, char ret_id[QUEUE_ID_SIZE],
                       bool *ret_found, struct error *err);
 
+// How many mails were made of the payload of this message when it was composed: its own row and
+// its siblings'. 0 where there is no such message.
+bool queue_count_siblings(struct queue_reader *reader, const char *id, size_t *ret_count,
+                          struct error *err);
+
 struct queue_filter {
     bool has_state;
     enum message_state state;

@@ -76,7 +76,8 @@ static struct route_state *add(struct route_state **link, const char *route, int
         return NULL;
     }
     *state = (struct route_state){.route = name, .lost_at_ms = now_ms};
-    return *link = state;
+    *link = state;
+    return state;
 }
 
 bool route_health_failed(struct route_health *health, const char *route, int64_t cost_ms,

@@ -2,8 +2,8 @@
 //
 // A mail of them that cannot go is parked under an id of its own with the whole payload, for only
 // that can be composed anew once the normaliser was mended. Released, it is a part: the others
-// have gone out, and of what is composed then only the mail at its place is taken. Where there is
-// none the operator has mended too much: it is parked again, not taken for nothing to send.
+// have gone out, and of what is composed then only the mail at its place is taken. Where that are
+// more or fewer mails than before, the operator has mended too much: it is parked again.
 #include <stdio.h>
 #include <string.h>
 
@@ -70,8 +70,15 @@ static bool add_rows(struct split *split, const json_t *mails, const struct fram
     size_t count = json_array_size(mails);
     if (count > MAILS_MAX)
         return error_set(err, ERR_INPUT, "%zu mails of one payload", count);
-    size_t begin = whole->is_part ? whole->array_index : 0;
-    size_t end = whole->is_part && begin < count ? begin + 1 : count;
+    size_t begin = 0, end = count;
+    if (whole->is_part) {
+        // Among more or fewer than before, its place may be that of one that has gone out.
+        size_t before = 0;
+        if (!queue_count_siblings(split->dispatcher->reader, whole->id, &before, err))
+            return false;
+        begin = whole->array_index;
+        end = count == before ? begin + 1 : begin;
+    }
     for (size_t i = begin; i < end; i++)
         if (!add_row(split, mails, i, frame, err))
             return false;
