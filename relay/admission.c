@@ -254,6 +254,20 @@ static bool look_elsewhere(struct dispatcher *dispatcher, struct job *job, const
     return false;
 }
 
+// A verdict of an earlier run is of the one mail that the payload made then, whatever a normaliser
+// makes of it now: it has gone out, and must not go again as one of several, or end as nothing.
+static bool has_verdict(struct dispatcher *dispatcher, struct job *job, const json_t *mails,
+                        const struct frame *frame)
+{
+    if (job->delivery.mark < 0)
+        return false;
+    // The envelope is for what the row says; without one it says less.
+    if (!envelope_take(job, dispatcher->queue, dispatcher->config, json_array_get(mails, 0), 0,
+                       frame, NULL))
+        job->channel[0] = '\0';
+    return delivery_settle_verdict(dispatcher, job);
+}
+
 void admission_composed(void *context, struct compose_request *request, enum compose_end end,
                         const json_t *header, const struct frame *frame)
 {
@@ -265,7 +279,8 @@ void admission_composed(void *context, struct compose_request *request, enum com
     }
     const json_t *mails = json_object_get(header, "mails");
     if (!job->row_composed && (json_array_size(mails) != 1 || job->is_part)) {
-        take_several(dispatcher, job, mails, frame);
+        if (!has_verdict(dispatcher, job, mails, frame))
+            take_several(dispatcher, job, mails, frame);
         return;
     }
     struct error err = {0};

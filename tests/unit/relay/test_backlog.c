@@ -111,6 +111,31 @@ static void a_verdict_of_an_earlier_run_ends_the_message_with_its_envelope(void 
     assert_memory_empty(fixture);
 }
 
+// The normaliser was changed meanwhile: what it makes now went out as one mail.
+static void a_verdict_of_an_earlier_run_holds_whatever_is_made_of_the_payload_now(void **state)
+{
+    struct fixture *fixture = *state;
+    settle_down(fixture);
+    seen.slots = 1;
+    for (size_t i = 0; i < 2; i++) {
+        char id[QUEUE_ID_SIZE];
+        queue_new_id(fixture->queue, id);
+        int mark = dots_assign(fixture->dots, id);
+        dots_begin(fixture->dots, (size_t)mark);
+        dots_verdict(fixture->dots, (size_t)mark, 250);
+        commit(fixture, queue_now_ms(fixture->queue), id);
+        answer(i, i == 0 ? json_array()
+                         : json_pack("[o, o]", mail_in("code", LIFETIME_MS),
+                                     mail_in("code", LIFETIME_MS)));
+        settle_down(fixture);
+        assert_row(fixture, id, MESSAGE_SENT, "");
+        assert_int_equal(row_of(fixture, id).attempts, 1);
+        assert_int_equal(dots_find_verdict(fixture->dots, id), -1);
+    }
+    assert_int_equal(seen.started_count, 0);
+    assert_memory_empty(fixture);
+}
+
 // What is in memory is bounded in bytes as well.
 static void large_payloads_are_brought_in_by_their_bytes(void **state)
 {
@@ -228,6 +253,7 @@ int main(void)
         DISPATCHER_TEST(a_commit_whose_offer_found_no_place_is_looked_for),
         DISPATCHER_TEST(what_is_past_its_deadline_ends_while_the_smarthost_is_down),
         DISPATCHER_TEST(a_verdict_of_an_earlier_run_ends_the_message_with_its_envelope),
+        DISPATCHER_TEST(a_verdict_of_an_earlier_run_holds_whatever_is_made_of_the_payload_now),
         DISPATCHER_TEST(large_payloads_are_brought_in_by_their_bytes),
         DISPATCHER_TEST(a_split_under_way_makes_a_duplicate),
         DISPATCHER_TEST(a_newer_one_of_an_earlier_run_is_found_on_disk),
