@@ -170,7 +170,8 @@ static bool is_strict(const struct plain_head *head)
     size_t lengths = count_of(head, "Content-Length", &length);
     size_t codings = count_of(head, "Transfer-Encoding", &coding);
     return hosts <= 1 && (hosts == 1 || old) && lengths + codings <= 1 &&
-           (lengths == 0 || is_digits(length)) && (codings == 0 || equals(coding, "chunked"));
+           (lengths == 0 || is_digits(length)) &&
+           (codings == 0 || (!old && equals(coding, "chunked")));
 }
 
 static void check_sound(const struct plain_head *plain, const struct http_head *head)
@@ -193,6 +194,7 @@ static void check_sound(const struct plain_head *plain, const struct http_head *
                    "a length is what its digits say");
     size_t codings = count_of(plain, "Transfer-Encoding", &value);
     FUZZ_CHECK(lengths + codings <= 1, "a body ends in one way");
+    FUZZ_CHECK(codings == 0 || !head->is_http_1_0, "HTTP/1.0 has no transfer encoding");
     FUZZ_CHECK(codings == 0 || equals(value, "chunked"), "chunked is the only coding");
     size_t keys = count_of(plain, "X-Api-Key", &value);
     FUZZ_CHECK(keys ? head->api_key && head->api_key_size == value.size &&
