@@ -28,14 +28,18 @@ bool renderer_knows(const struct renderer *renderer, const char *template);
 
 struct render_request {
     const char *template;
-    const json_t *data;          // what templates see: code, url, name ...; borrowed
-    const json_t *locales;       // array of wishes, best first, or NULL
-    const char *accept_language; // or NULL
-    const char *ui_locales;      // from the request's URL, space separated, or NULL
-    const char *default_locale;  // goes before the loaded default, or NULL; so does one unknown
-    const char *timezone;        // IANA, ICU or .NET name, or NULL
-    int minutes_left;            // 0: not known, and the text states none
-    int64_t expires_wall_ms;     // 0: not known
+    const json_t *data;           // what templates see: code, url, name ...; borrowed
+    const json_t *locales;        // array of wishes, best first, or NULL
+    const char *accept_language;  // or NULL
+    const char *ui_locales;       // from the request's URL, space separated, or NULL
+    const char *default_locale;   // goes before the loaded default, or NULL; so does one unknown
+    const char *timezone;         // IANA, ICU or .NET name, or NULL
+    const char *brand;            // a brand's name or an OAuth2 client's id, or NULL
+    const char *locale;           // for previews: one taken whatever anybody wishes; or NULL
+    const char *browser, *system; // that asked for the mail, fixed words; or NULL
+    int minutes_left;             // 0: not known, and the text states none
+    int64_t received_wall_ms;     // when the mail was asked for
+    int64_t expires_wall_ms;      // 0: not known
     int64_t now_wall_ms;
     const char *subject, *text, *html; // Kratos' own rendering, each may be NULL
 };
