@@ -77,7 +77,7 @@ struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_
 {
     struct config_report report;
     struct config *config = config_load(file, purpose, &report);
-    if (config && purpose == CONFIG_FOR_RELAY)
+    if (config && purpose != CONFIG_FOR_QUEUE && purpose != CONFIG_FOR_COMMAND)
         config_look(config, false, &report);
     if (config && warnings == CLI_WARNINGS_LOG)
         log_setup(config->log_format, config->log_level);

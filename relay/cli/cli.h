@@ -34,9 +34,10 @@ int cli_next_option(int argc, char **argv, const struct option *options);
 bool cli_take_config(int argc, char **argv, const char *command, const char *help,
                      const char **ret_file, int *ret_status);
 
-// Reads the configuration, looks for the relay at the files it names, and prints what is wrong on
-// standard error. Warnings go there as well, or into the log (which is set up for it), or nowhere.
-// NULL where there is a fault: the status is then CLI_FAILED.
+// Reads the configuration, looks at the files it names (but for CONFIG_FOR_COMMAND and
+// CONFIG_FOR_QUEUE), and prints what is wrong on standard error. Warnings go there as well, or into
+// the log (which is set up for it), or nowhere. NULL where there is a fault: the status is then
+// CLI_FAILED.
 enum cli_warnings { CLI_WARNINGS_NONE, CLI_WARNINGS_PRINT, CLI_WARNINGS_LOG };
 struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_warnings warnings);
 

@@ -14,6 +14,11 @@ struct sources {
     struct setting_values environment, file;
 };
 
+static bool is_for_mails(enum config_purpose purpose)
+{
+    return purpose == CONFIG_FOR_MAILS || purpose == CONFIG_FOR_TEMPLATES;
+}
+
 // Checks the text found for one setting, or its default, and puts it into config.
 static void settle(size_t number, const struct setting_value *found, const struct paths *paths,
                    enum config_purpose purpose, struct config *config, struct config_report *report)
@@ -35,6 +40,8 @@ static void settle(size_t number, const struct setting_value *found, const struc
     } else if (!text) {
         text = setting->standard;
     }
+    if (!text && is_for_mails(purpose))
+        text = setting->stand_in;
     config_fingerprints_take(config->fingerprints, number, text);
     if (!text) {
         if (setting->needed && !found->faulty && purpose == CONFIG_FOR_RELAY)
@@ -75,8 +82,11 @@ static void settle_all(const struct sources *sources, const struct paths *paths,
                        enum config_purpose purpose, struct config *config,
                        struct config_report *report)
 {
+    // No composer starts without a normaliser: where none is wanted, it is the default.
+    bool any_normaliser = purpose == CONFIG_FOR_TEMPLATES;
     for (size_t i = 0; i < SETTING_COUNT; i++)
-        if (setting_values_want(&sources->file, (int)i))
+        if (setting_values_want(&sources->file, (int)i) ||
+            (any_normaliser && config_settings[i].part == PART_NORMALISER))
             settle(i, chosen(sources, i), paths, purpose, config, report);
     if (report->failed || purpose == CONFIG_FOR_QUEUE)
         return;
@@ -112,8 +122,7 @@ static void load(const char *file, enum config_purpose purpose, const struct con
         return;
     }
     struct sources sources = {0};
-    if (purpose == CONFIG_FOR_QUEUE)
-        sources.environment.only = sources.file.only = "queue_dir";
+    sources.environment.purpose = sources.file.purpose = purpose;
     if (old)
         sources.environment.kind = sources.file.kind = FILE_REGULAR;
     read_environment(file, old, config, &sources, report);

@@ -82,6 +82,10 @@ enum config_purpose {
     CONFIG_FOR_RELAY,   // serve, check: what must be set has to be there
     CONFIG_FOR_COMMAND, // what is not set is NULL or empty, and no fault
     CONFIG_FOR_QUEUE,   // only queue_dir is there; what is wrong with the others does not matter
+    // Only what mails are made of is there, with a sender made up where none is set; no value of
+    // another setting is looked at. For templates the normaliser is the shipped one.
+    CONFIG_FOR_MAILS,
+    CONFIG_FOR_TEMPLATES,
 };
 
 // Reads the file (NULL: RELAY_CONFIG; without that either, none) and the environment, and checks

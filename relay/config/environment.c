@@ -108,7 +108,7 @@ static bool take(const char *entry, const char *value, struct setting_values *va
         free(*ret_file);
         *ret_file = *value ? strdup(value) : NULL;
     } else if (place < 0 && !is_service_link(variable, value)) {
-        report_unknown(variable, name, !values->only, report);
+        report_unknown(variable, name, values->purpose != CONFIG_FOR_QUEUE, report);
     }
     if (place < 0)
         return false;

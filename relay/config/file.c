@@ -168,7 +168,7 @@ static void take(const char *file, const char *key, json_t *value, struct settin
     int place = setting_find(key, &is_file);
     if (place < 0) {
         const char *nearest = setting_nearest(key);
-        config_report_add(report, !values->only, where,
+        config_report_add(report, values->purpose != CONFIG_FOR_QUEUE, where,
                           nearest ? "is not known; did you mean %s?" : "is not known%s",
                           nearest ? nearest : "");
         return;

@@ -118,6 +118,7 @@ void look_at_routes(const struct config *config, const char *where, struct confi
 void config_look(const struct config *config, bool is_running, struct config_report *report)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++)
-        if (config_settings[i].look && (config_settings[i].reloads || !is_running))
+        if (config_settings[i].look && config->places[i] &&
+            (config_settings[i].reloads || !is_running))
             config_settings[i].look(config, config->places[i], report);
 }

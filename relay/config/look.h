@@ -7,8 +7,8 @@
 #include "relay/config/config.h"
 
 // Adds to the report what is absent, is something else than it should be, or may not be used;
-// makes nothing. config was read for the relay. is_running: only of the settings that a running
-// relay takes over.
+// makes nothing. What config was not read for is not looked at. is_running: only the settings that
+// a running relay takes over.
 void config_look(const struct config *config, bool is_running, struct config_report *report);
 
 #endif

@@ -13,12 +13,17 @@
 #define SETTING_COUNT 23
 #define SETTING_VARIABLE_SIZE 64
 
+// What a setting is for; a purpose that is not the relay's wants only some (config.h).
+enum setting_part { PART_OTHER, PART_QUEUE, PART_MAIL, PART_NORMALISER };
+
 // One row of the table that drives the file, the environment, `check` and the manual.
 struct setting {
     const char *name;
     const char *standard; // the default as text; NULL: none, or found by find_standard
     const char *shown;    // how the default is shown where it is not simply `standard`
+    const char *stand_in; // in its place where mails are only looked at; or NULL
     const char *help;
+    enum setting_part part;
     bool needed;
     bool secret;  // may stand in a file of its own, and is wiped
     bool json;    // the text is JSON, of whatever the file holds
@@ -55,8 +60,8 @@ struct setting_value {
 };
 struct setting_values {
     struct setting_value of[SETTING_COUNT];
-    enum file_kind kind; // of the files that are read: a running relay reads FILE_REGULAR
-    const char *only;    // the one setting that is wanted: the rest is at no fault; NULL: all are
+    enum file_kind kind;         // of the files that are read: a running relay reads FILE_REGULAR
+    enum config_purpose purpose; // which settings are wanted
 };
 void setting_values_finish(struct setting_values *values);
 

@@ -70,7 +70,19 @@ void setting_values_put(struct setting_values *values, int place, char *text, co
 
 bool setting_values_want(const struct setting_values *values, int place)
 {
-    return !values->only || strcmp(config_settings[place].name, values->only) == 0;
+    enum setting_part part = config_settings[place].part;
+    switch (values->purpose) {
+    case CONFIG_FOR_RELAY:
+    case CONFIG_FOR_COMMAND:
+        return true;
+    case CONFIG_FOR_QUEUE:
+        return part == PART_QUEUE;
+    case CONFIG_FOR_MAILS:
+        return part == PART_MAIL || part == PART_NORMALISER;
+    case CONFIG_FOR_TEMPLATES:
+        return part == PART_MAIL;
+    }
+    return true;
 }
 
 void setting_values_finish(struct setting_values *values)

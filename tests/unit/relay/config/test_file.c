@@ -167,7 +167,7 @@ static void only_what_is_wanted_can_be_at_fault(void **state)
                             "{\"queue_dir\": \"/q\", \"lisen\": 1, \"listen\": {},"
                             " \"api_key_file\": \"/nonexistent/key\"}",
                             0600);
-    struct setting_values values = {.only = "queue_dir"};
+    struct setting_values values = {.purpose = CONFIG_FOR_QUEUE};
     struct config_report report = {0};
     config_read_file(path, composer, &values, &report);
     assert_int_equal(report.count, 1);
