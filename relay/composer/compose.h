@@ -12,20 +12,10 @@
 
 #include "relay/base/buffer.h"
 #include "relay/base/error.h"
+#include "relay/composer/composer.h"
 #include "relay/composer/mail.h"
 
-struct composer; // templates, catalogs and settings, loaded
-
-struct composer_settings {
-    const char *templates_dir, *default_locale, *timezone;
-    const char *mail_from;   // "Acme <no-reply@acme.example>"
-    const char *reply_to;    // or NULL
-    const json_t *lifetimes; // template -> milliseconds, only those configured; or NULL
-};
-
-// Appends every fault to faults, as renderer_load() does, and returns NULL if there was one.
-struct composer *composer_create(const struct composer_settings *settings, json_t *faults);
-void composer_destroy(struct composer *composer); // NULL is a no-op
+#define COMPOSE_MIME_MAX (2 * 1024 * 1024) // bytes of one message
 
 struct compose_request {
     const char *id;     // the message's

@@ -91,6 +91,22 @@ void envelope_init(struct envelope *envelope, const struct mail *mail, const jso
     set_lifetime(envelope, mail, lifetimes);
 }
 
+void envelope_address(struct envelope *envelope, const struct mail *mail)
+{
+    struct address *recipient = &envelope->recipient;
+    if (!mail->to) {
+        envelope->park = "no_recipient";
+    } else if (mail->channel != MAIL_EMAIL) {
+        // A telephone number, for the operator to see; no part of it is looked at.
+        size_t size = strnlen(mail->to, sizeof(recipient->text));
+        if (size < sizeof(recipient->text))
+            memcpy(recipient->text, mail->to, size + 1);
+        envelope->park = "unsupported_channel";
+    } else if (!address_parse(mail->to, recipient, NULL)) {
+        envelope->park = "bad_recipient";
+    }
+}
+
 void envelope_init_unreadable(struct envelope *envelope, const char *park)
 {
     const struct kind *kind = kind_find(MAIL_TEMPLATE_UNKNOWN);

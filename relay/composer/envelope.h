@@ -32,6 +32,8 @@ struct envelope {
 
 // Everything that follows from the mail alone. lifetimes: composer_settings'; NULL: none.
 void envelope_init(struct envelope *envelope, const struct mail *mail, const json_t *lifetimes);
+// Fills recipient; or park, where the mail cannot be sent by mail to its `to`.
+void envelope_address(struct envelope *envelope, const struct mail *mail);
 // The envelope of what could not be read as a mail at all.
 void envelope_init_unreadable(struct envelope *envelope, const char *park);
 

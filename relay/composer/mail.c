@@ -4,6 +4,7 @@
 
 #define TEMPLATE_MAX 64    // what the queue keeps
 #define IDENTITY_ID_MAX 64 // a UUID, or another system's id
+#define BRAND_MAX 255 // a client's id is as long as its maker likes; ORY Hydra's have at most 255
 #define LOCALE_MAX 64
 #define TIMEZONE_MAX 64
 #define ACCEPT_LANGUAGE_MAX 1024
@@ -118,6 +119,7 @@ bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err
     mail.default_locale = word(json_object_get(canonical, "default_locale"), LOCALE_MAX);
     mail.timezone = word(json_object_get(canonical, "timezone"), TIMEZONE_MAX);
     mail.identity_id = word(json_object_get(canonical, "identity_id"), IDENTITY_ID_MAX);
+    mail.brand = word(json_object_get(canonical, "brand"), BRAND_MAX);
     mail.lifetime_ms = lifetime_ms(json_object_get(canonical, "expires_in_minutes"));
     *ret_mail = mail;
     return true;
@@ -178,7 +180,8 @@ static json_t *strip_value(const char *key, json_t *value)
     } words[] = {{"template", TEMPLATE_MAX},
                  {"default_locale", LOCALE_MAX},
                  {"timezone", TIMEZONE_MAX},
-                 {"identity_id", IDENTITY_ID_MAX}};
+                 {"identity_id", IDENTITY_ID_MAX},
+                 {"brand", BRAND_MAX}};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(key, words[i].key) == 0)
             return word(value, words[i].max) ? json_incref(value) : NULL;

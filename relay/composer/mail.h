@@ -29,6 +29,7 @@ struct mail {
     const char *default_locale; // for who has no wish that we serve
     const char *timezone;
     const char *identity_id;
+    const char *brand;                 // a brand's name, or an OAuth2 client's id
     int64_t lifetime_ms;               // expires_in_minutes; 0: not given
     const char *subject, *text, *html; // Kratos' own
 };

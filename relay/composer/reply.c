@@ -70,3 +70,28 @@ bool reply_composed(int fd, const json_t *request, const struct composition *com
         return reply_failed(fd, request, "too_large", error.message, err);
     return error_set(err, error.code, "%s", error.message);
 }
+
+static struct frame_blob text_blob(const char *text)
+{
+    return (struct frame_blob){text, strlen(text)};
+}
+
+bool reply_previewed(int fd, const json_t *request, const struct preview *preview,
+                     struct error *err)
+{
+    json_t *id = json_object_get(request, "id");
+    if (preview->park)
+        return write_frame(
+            fd, json_pack("{s:s, s:O, s:s}", "op", "previewed", "id", id, "park", preview->park),
+            NULL, 0, err);
+    const struct rendered *rendered = &preview->rendered;
+    const struct frame_blob blobs[] = {
+        text_blob(rendered->subject),
+        text_blob(rendered->text),
+        text_blob(rendered->html),
+        {preview->mime.data, preview->mime.size},
+    };
+    json_t *header = json_pack("{s:s, s:O, s:s, s:n}", "op", "previewed", "id", id, "locale",
+                               rendered->locale, "park");
+    return write_frame(fd, header, blobs, sizeof(blobs) / sizeof(blobs[0]), err);
+}

@@ -11,6 +11,7 @@
 #include "relay/base/error.h"
 #include "relay/composer/compose.h"
 #include "relay/composer/confine.h"
+#include "relay/composer/preview.h"
 
 // Says what is in force, and what is not.
 bool reply_ready(int fd, const struct confinement *confinement, struct error *err);
@@ -23,5 +24,7 @@ bool reply_failed(int fd, const json_t *request, const char *reason, const char 
 // Where the mails do not fit a frame, the answer is `failed`, `too_large`.
 bool reply_composed(int fd, const json_t *request, const struct composition *composition,
                     int64_t normaliser_us, struct error *err);
+bool reply_previewed(int fd, const json_t *request, const struct preview *preview,
+                     struct error *err);
 
 #endif

@@ -121,6 +121,25 @@ static bool answer_render(struct session *session, json_t *header, const struct 
     return answer_composed(session, header, &composition, 0);
 }
 
+static bool answer_preview(struct session *session, json_t *header, const struct frame_blob *blob)
+{
+    struct compose_request request;
+    struct error error;
+    if (!read_request(header, &request))
+        return malformed(session, "preview");
+    const struct preview_choice choice = {
+        .locale = json_string_value(json_object_get(header, "locale")),
+        .brand = json_string_value(json_object_get(header, "brand")),
+    };
+    json_auto_t *canonical = json_loadb(blob->data, blob->size, 0, NULL);
+    AUTO_PREVIEW struct preview preview = {0};
+    if (preview_make(session->composer, &request, &choice, canonical, &preview, &error))
+        return answered(session, reply_previewed(session->fd, header, &preview, session->err));
+    bool is_choice = error.code == ERR_INPUT && strncmp(error.message, "unknown_", 8) == 0;
+    return answer_failed(session, header, is_choice ? error.message : "preview_failed",
+                         error.message);
+}
+
 // route: NULL where the payload is composed without its normaliser, and the route is none of ours.
 static bool answer_payload(struct session *session, json_t *header,
                            const struct composer_route *route, json_t *document, json_t *result,
@@ -247,6 +266,8 @@ static json_t *take_request(struct session *session, json_t *header, const char 
 {
     if (strcmp(op, "render") == 0) {
         answer_render(session, header, blob);
+    } else if (strcmp(op, "preview") == 0) {
+        answer_preview(session, header, blob);
     } else if (strcmp(op, "evaluate") == 0) {
         answer_evaluate(session, header, blob);
     } else if (strcmp(op, "compose") != 0) {

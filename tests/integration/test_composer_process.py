@@ -191,6 +191,53 @@ def test_a_stored_mail_says_the_minutes_that_are_left(start):
             assert again[key] == mail[key]
 
 
+def preview(child, canonical, **fields):
+    return child.ask({"op": "preview", "id": MESSAGE_ID, "elapsed_ms": 0, "wall_ms": WALL_MS,
+                      "locale": None, "brand": None, **fields}, canonical)
+
+
+def test_a_preview_in_a_language_of_ones_choice(start):
+    child = start()
+    mail, blobs = compose_one(child, make("login_code_valid", "de"))
+    canonical = blobs[mail["canonical"]]
+    for locale in ("en", "hu", "de", None):
+        header, (subject, text, html, raw) = preview(child, canonical, locale=locale)
+        assert (header["op"], header["id"], header["park"]) == ("previewed", MESSAGE_ID, None)
+        assert header["locale"] == (locale or "de")
+        parsed = parse(raw)
+        assert parsed["Subject"] == subject.decode()
+        assert parsed["Content-Language"] == header["locale"]
+        # The last line end is the boundary's.
+        assert [part.replace("\r\n", "\n") + "\n" for part in texts(parsed)] == [
+            text.decode(), html.decode()]
+
+
+@pytest.mark.parametrize("change, want", [
+    ({"locale": "fr"}, "unknown_locale"),
+    ({"locale": "de-CH"}, "unknown_locale"),
+    ({"brand": "nobody"}, "unknown_brand"),
+])
+def test_a_preview_of_what_is_not_there(start, change, want):
+    child = start()
+    mail, blobs = compose_one(child, make("login_code_valid"))
+    header, blobs = preview(child, blobs[mail["canonical"]], **change)
+    assert (header["op"], header["id"], header["reason"]) == ("failed", MESSAGE_ID, want)
+    assert blobs == []
+
+
+@pytest.mark.parametrize("canonical, answer", [
+    (b"{", {"op": "failed", "reason": "preview_failed", "detail": "the mail is no object"}),
+    (b'{"to": "a@b.example"}',
+     {"op": "failed", "reason": "preview_failed", "detail": "data is missing"}),
+    (b'{"data": {}}', {"op": "previewed", "park": "no_recipient"}),
+    (b'{"data": {}, "to": "a@b.example"}', {"op": "previewed", "park": "no_content"}),
+])
+def test_a_preview_of_no_mail(start, canonical, answer):
+    child = start()
+    header, blobs = preview(child, canonical)
+    assert (header, blobs) == ({**answer, "id": MESSAGE_ID}, [])
+
+
 def test_a_first_attempt_says_the_minutes_that_are_left(start):
     child = start()
     mail, blobs = compose_one(child, make("login_code_valid"), elapsed_ms=5 * 60_000)
