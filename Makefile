@@ -8,7 +8,7 @@ PACKAGES_RUN = libmicrohttpd12 libcurl4 libjsonnet0 libesmtp6 libjansson4 libsql
     libsodium23 libgmime-3.0-0 libicu72 libseccomp2 libssl3 \
     ca-certificates
 PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3-pytest-xdist \
-    python3-aiosmtpd strace procps postfix openssl
+    python3-aiosmtpd python3-hypothesis strace procps postfix openssl
 PACKAGES_DEMO = python3 python3-aiosmtpd
 PACKAGES_BENCH = python3 procps
 PACKAGES_FUZZ = clang-14 libclang-rt-14-dev llvm-14 python3
@@ -160,6 +160,15 @@ $(BUILD)/tests/composer-probe: $(BUILD)/obj/relay/composer/main.o \
 $(BUILD)/obj/tests/support/probe.o: PKG = $(composer_PKG)
 $(BUILD)/tests/relay/composer/test_confine: TEST_WRAP = -Wl,--wrap=syscall
 
+# GMime's strict parser, as a second opinion on every mail: see tests/support/strict_mime.c.
+$(BUILD)/tests/strict-mime: $(BUILD)/obj/tests/support/strict_mime.o
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(call link,strict_mime)
+strict_mime_PKG = gmime-3.0 jansson
+$(BUILD)/obj/tests/support/strict_mime.o: PKG = $(strict_mime_PKG)
+unit: $(BUILD)/tests/strict-mime
+
 .PHONY: probe
 probe: $(BUILD)/tests/composer-probe # build what the confinement is tried with
 
@@ -251,6 +260,11 @@ check: deps-check ## install what is missing, build with ASan and UBSan, run eve
 	$(build) SANITIZE=1 BUILD=build/sanitize all unit
 	$(build) BUILD=build/release all probe
 	$(PYTHON) tests/run --build build/sanitize --release build/release
+
+.PHONY: golden
+golden: deps-build ## write tests/data/golden anew, after texts or frames have changed on purpose
+	$(build) all
+	RELAY_BUILD=$(BUILD) $(PYTHON) tests/support/golden.py
 
 .PHONY: demo
 demo: deps-demo ## install what is missing, build, and mail four real payloads to a local server

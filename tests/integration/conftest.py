@@ -6,8 +6,10 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 
+import mails  # noqa: E402
 import relay as relay_module  # noqa: E402
 import sink as sink_module  # noqa: E402
+import strict_mime  # noqa: E402
 
 
 @pytest.fixture
@@ -34,3 +36,16 @@ def start_relay(tmp_path):
 @pytest.fixture
 def relay(sink, start_relay):
     return start_relay(sink)
+
+
+@pytest.fixture(scope="session")
+def composer():
+    """One composer a worker, for tests that only make mails."""
+    with mails.Composer() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def strict_parser():
+    with strict_mime.StrictParser() as parser:
+        yield parser
