@@ -1,245 +1,38 @@
-// Loading catalogs, file by file, and writing their texts. What only several catalogs together
-// can have wrong is in catalog_check.c.
+// A catalog once it is loaded: finding its texts, and writing them.
 #include "templates/catalog.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "relay/base/cleanup.h"
-#include "templates/fault.h"
-#include "templates/source.h"
-
-#define CATALOGS_MAX 200
-#define TYPES_MAX 200
-#define TYPE_NAME_SIZE_MAX 64
-
-static const char SUFFIX[] = ".json";
+#include <strings.h>
 
 static const char *const KEY_NAMES[TEXT_COUNT] = {
     [TEXT_SUBJECT] = "subject",
+    [TEXT_SUBJECT_CODE] = "subject_code",
     [TEXT_PREHEADER] = "preheader",
+    [TEXT_PREHEADER_CODE] = "preheader_code",
     [TEXT_HEADING] = "heading",
     [TEXT_INTRO] = "intro",
+    [TEXT_CONTEXT] = "context",
+    [TEXT_CONTEXT_TIME] = "context_time",
     [TEXT_BUTTON] = "button",
     [TEXT_OUTRO] = "outro",
+    [TEXT_HAPPENED] = "happened",
     [TEXT_NOT_YOU] = "not_you",
     [TEXT_GREETING] = "greeting",
     [TEXT_GREETING_NAMELESS] = "greeting_nameless",
     [TEXT_CODE_LABEL] = "code_label",
     [TEXT_EXPIRY_CODE] = "expiry_code",
     [TEXT_EXPIRY_LINK] = "expiry_link",
+    [TEXT_EXPIRY_CODE_UNTIL] = "expiry_code_until",
+    [TEXT_EXPIRY_LINK_UNTIL] = "expiry_link_until",
     [TEXT_LINK_HINT] = "link_hint",
     [TEXT_FOOTER] = "footer",
     [TEXT_SUBJECT_OWN] = "subject_own",
 };
 
-// A catalog while it is read. keys is the path to what is being read, for fault lines.
-struct loader {
-    struct catalog *catalog;
-    struct source source;
-    json_t *faults;
-    const char *keys[5];
-};
-
 const char *text_key_name(enum text_key key)
 {
     return KEY_NAMES[key];
-}
-
-static bool text_key_parse(const char *name, enum text_key *ret_key)
-{
-    for (unsigned i = 0; i < TEXT_COUNT; i++) {
-        if (strcmp(KEY_NAMES[i], name) == 0) {
-            *ret_key = (enum text_key)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static size_t line_here(const struct loader *loader)
-{
-    return source_line_of(&loader->source, loader->keys);
-}
-
-// Reports a fault at the path in keys, whose last key it names.
-static void fault_here(const struct loader *loader, const char *what)
-{
-    char path[256] = "";
-    size_t used = 0;
-    for (size_t i = 0; loader->keys[i] && used < sizeof(path); i++)
-        used += (size_t)snprintf(path + used, sizeof(path) - used, "%s%s", i ? "." : "",
-                                 loader->keys[i]);
-    fault_at(loader->faults, loader->source.path, line_here(loader), "%s %s", path, what);
-}
-
-static struct message *load_message(const struct loader *loader, const json_t *value)
-{
-    struct error err = {0};
-    if (!json_is_string(value)) {
-        fault_here(loader, "is neither a text nor an object of plural classes");
-        return NULL;
-    }
-    struct message *message =
-        message_create(json_string_value(value), json_string_length(value), &err);
-    if (!message)
-        fault_here(loader, err.message);
-    else if (json_string_length(value) == 0)
-        fault_here(loader, "is empty");
-    return message;
-}
-
-// depth: where in keys the plural class goes.
-static void load_plural(struct loader *loader, json_t *value, size_t depth, struct text *text)
-{
-    const struct plural_rules *rules = loader->catalog->plural;
-    const char *name;
-    json_t *form;
-    json_object_foreach(value, name, form)
-    {
-        enum plural plural;
-        loader->keys[depth] = name;
-        if (!plural_parse(name, &plural) || !plural_exists(rules, plural))
-            fault_here(loader, "is no plural class of this language");
-        else
-            text->forms[plural] = load_message(loader, form);
-    }
-    loader->keys[depth] = NULL;
-
-    for (unsigned i = 0; i < PLURAL_COUNT; i++) {
-        char what[64];
-        snprintf(what, sizeof(what), "lacks the plural class %s", plural_name((enum plural)i));
-        if (plural_is_used(rules, (enum plural)i) && !json_object_get(value, plural_name(i)))
-            fault_here(loader, what);
-    }
-}
-
-// Every form has the same placeholders; only {minutes} may go where the class says the number.
-static void check_forms(const struct loader *loader, const struct text *text)
-{
-    for (unsigned i = 0; i < PLURAL_COUNT; i++) {
-        if (!text->forms[i])
-            continue;
-        unsigned has = message_placeholders(text->forms[i]);
-        if (plural_is_single(loader->catalog->plural, (enum plural)i))
-            has |= text->placeholders & PLACEHOLDER_BIT(PLACEHOLDER_MINUTES);
-        if (has != text->placeholders)
-            fault_here(loader, "has other placeholders in one plural class than in another");
-    }
-}
-
-static void load_text(struct loader *loader, const char *name, json_t *value, size_t depth,
-                      struct text *texts)
-{
-    enum text_key key;
-    loader->keys[depth] = name;
-    if (!text_key_parse(name, &key)) {
-        fault_here(loader, "is not a text that any mail has");
-    } else {
-        struct text *text = &texts[key];
-        text->line = line_here(loader);
-        if (json_is_object(value))
-            load_plural(loader, value, depth + 1, text);
-        else
-            text->forms[PLURAL_OTHER] = load_message(loader, value);
-        if (text->forms[PLURAL_OTHER]) {
-            text->placeholders = message_placeholders(text->forms[PLURAL_OTHER]);
-            check_forms(loader, text);
-        }
-    }
-    loader->keys[depth] = NULL;
-}
-
-static void load_types(struct loader *loader, json_t *types)
-{
-    struct catalog *catalog = loader->catalog;
-    size_t count = json_object_size(types);
-    catalog->types = count <= TYPES_MAX ? calloc(count + 1, sizeof(*catalog->types)) : NULL;
-    if (!catalog->types) {
-        fault_here(loader, "has too many types");
-        return;
-    }
-    const char *name;
-    json_t *value;
-    json_object_foreach(types, name, value)
-    {
-        loader->keys[1] = name;
-        if (!json_is_object(value) || strlen(name) > TYPE_NAME_SIZE_MAX) {
-            fault_here(loader, "is not an object of texts, or its name is too long");
-            continue;
-        }
-        struct catalog_type *type = &catalog->types[catalog->type_count];
-        type->name = strdup(name);
-        if (!type->name) {
-            fault_here(loader, "does not fit into memory");
-            continue;
-        }
-        catalog->type_count++;
-        type->need = mail_type_need(name);
-        type->line = line_here(loader);
-        const char *key;
-        json_t *text;
-        json_object_foreach(value, key, text) load_text(loader, key, text, 2, type->texts);
-    }
-    loader->keys[1] = NULL;
-}
-
-// The members of a catalog beside its texts.
-static bool load_head(struct loader *loader, json_t *root)
-{
-    struct catalog *catalog = loader->catalog;
-    const char *key;
-    json_t *value;
-    json_object_foreach(root, key, value)
-    {
-        loader->keys[0] = key;
-        if (strcmp(key, "locale") != 0 && strcmp(key, "name") != 0 && strcmp(key, "texts") != 0 &&
-            strcmp(key, "types") != 0)
-            fault_here(loader, "is not a member of a catalog");
-    }
-
-    struct error err = {0};
-    loader->keys[0] = "locale";
-    const char *locale = json_string_value(json_object_get(root, "locale"));
-    if (!locale || strcmp(locale, catalog->tag) != 0)
-        fault_here(loader, "must be what the file is named");
-    catalog->plural = plural_rules_create(catalog->tag, &err);
-    if (!catalog->plural) {
-        fault_here(loader, err.message);
-        return false;
-    }
-
-    loader->keys[0] = "name";
-    const char *name = json_string_value(json_object_get(root, "name"));
-    catalog->name = strdup(name ? name : "");
-    if (!name || !*name)
-        fault_here(loader, "must be the language's own name of itself");
-    return catalog->name != NULL;
-}
-
-static void load_root(struct loader *loader, json_t *root)
-{
-    if (!load_head(loader, root))
-        return;
-    loader->keys[0] = "texts";
-    json_t *texts = json_object_get(root, "texts");
-    loader->catalog->common_line = line_here(loader);
-    if (!json_is_object(texts))
-        fault_here(loader, "must be an object of texts");
-    const char *key;
-    json_t *text;
-    json_object_foreach(texts, key, text) load_text(loader, key, text, 1, loader->catalog->common);
-
-    loader->keys[0] = "types";
-    json_t *types = json_object_get(root, "types");
-    if (json_is_object(types))
-        load_types(loader, types);
-    else
-        fault_here(loader, "must be an object of types of mail");
-    loader->keys[0] = NULL;
 }
 
 static void texts_finish(struct text *texts)
@@ -250,7 +43,7 @@ static void texts_finish(struct text *texts)
     }
 }
 
-static void catalog_destroy(struct catalog *catalog)
+void catalog_destroy(struct catalog *catalog)
 {
     if (!catalog)
         return;
@@ -266,68 +59,6 @@ static void catalog_destroy(struct catalog *catalog)
     free(catalog);
 }
 
-// file is "<tag>.json". NULL after a fault that leaves nothing to go on with.
-static struct catalog *load_catalog(const char *dir, const char *file, json_t *faults)
-{
-    size_t tag_size = strlen(file) - strlen(SUFFIX);
-    if (tag_size == 0 || tag_size >= CATALOG_TAG_SIZE) {
-        fault_at(faults, file, 0, "must be named after its locale");
-        return NULL;
-    }
-    struct loader loader = {.faults = faults};
-    if (!source_read(dir, file, &loader.source, faults))
-        return NULL;
-    json_auto_t *root = source_parse(&loader.source, faults);
-    struct catalog *catalog = root ? calloc(1, sizeof(*catalog)) : NULL;
-    if (catalog) {
-        snprintf(catalog->tag, sizeof(catalog->tag), "%.*s", (int)tag_size, file);
-        catalog->path = strdup(loader.source.path);
-        loader.catalog = catalog;
-        if (catalog->path)
-            load_root(&loader, root);
-        else
-            fault_at(faults, file, 0, "out of memory");
-    } else if (root) {
-        fault_at(faults, file, 0, "out of memory");
-    }
-    source_finish(&loader.source);
-    return catalog;
-}
-
-static int is_catalog(const struct dirent *entry)
-{
-    size_t size = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && size > strlen(SUFFIX) &&
-           strcmp(entry->d_name + size - strlen(SUFFIX), SUFFIX) == 0;
-}
-
-struct catalogs *catalogs_load(const char *dir, json_t *faults)
-{
-    struct catalogs *catalogs = calloc(1, sizeof(*catalogs));
-    AUTO_FREE char *path = NULL;
-    if (!catalogs || asprintf(&path, "%s/locales", dir) < 0) {
-        free(catalogs);
-        return NULL;
-    }
-    struct dirent **entries = NULL;
-    int count = scandir(path, &entries, is_catalog, alphasort);
-    if (count <= 0 || count > CATALOGS_MAX)
-        fault_at(faults, path, 0, "%s",
-                 count < 0 ? strerrordesc_np(errno) : "has no catalog, or too many");
-    else
-        catalogs->items = calloc((size_t)count, sizeof(struct catalog *));
-    for (int i = 0; i < count; i++) {
-        struct catalog *catalog =
-            catalogs->items ? load_catalog(path, entries[i]->d_name, faults) : NULL;
-        if (catalog)
-            catalogs->items[catalogs->count++] = catalog;
-        free(entries[i]);
-    }
-    free(entries);
-    catalogs_check(catalogs, faults);
-    return catalogs;
-}
-
 void catalogs_destroy(struct catalogs *catalogs)
 {
     if (!catalogs)
@@ -336,6 +67,21 @@ void catalogs_destroy(struct catalogs *catalogs)
         catalog_destroy(catalogs->items[i]);
     free(catalogs->items);
     free(catalogs);
+}
+
+bool catalog_is_variant(const struct catalog *catalog)
+{
+    const char *variant = catalog->tag + strlen(catalog->language);
+    return strcmp(variant, "-x-formal") == 0 || strcmp(variant, "-x-informal") == 0;
+}
+
+const struct catalog *catalogs_find(const struct catalogs *catalogs, const char *tag)
+{
+    for (size_t i = 0; i < catalogs->count; i++) {
+        if (strcasecmp(catalogs->items[i]->tag, tag) == 0)
+            return catalogs->items[i];
+    }
+    return NULL;
 }
 
 const struct catalog_type *catalog_find_type(const struct catalog *catalog, const char *name)

@@ -10,15 +10,28 @@
 // What these texts may use although a mail may lack it: they are written only where it is
 // there. Everything else that a text uses must always be at hand.
 static const unsigned OPTIONAL[TEXT_COUNT] = {
-    [TEXT_BUTTON] = BIT(PLACEHOLDER_HOST),         [TEXT_GREETING] = BIT(PLACEHOLDER_NAME),
-    [TEXT_EXPIRY_CODE] = BIT(PLACEHOLDER_MINUTES), [TEXT_EXPIRY_LINK] = BIT(PLACEHOLDER_MINUTES),
+    [TEXT_SUBJECT_CODE] = BIT(PLACEHOLDER_CODE),
+    [TEXT_PREHEADER_CODE] = BIT(PLACEHOLDER_CODE),
+    [TEXT_CONTEXT] = BIT(PLACEHOLDER_BROWSER) | BIT(PLACEHOLDER_SYSTEM),
+    [TEXT_CONTEXT_TIME] =
+        BIT(PLACEHOLDER_BROWSER) | BIT(PLACEHOLDER_SYSTEM) | BIT(PLACEHOLDER_TIME),
+    [TEXT_BUTTON] = BIT(PLACEHOLDER_HOST),
+    [TEXT_HAPPENED] = BIT(PLACEHOLDER_TIME),
+    [TEXT_GREETING] = BIT(PLACEHOLDER_NAME),
+    [TEXT_EXPIRY_CODE] = BIT(PLACEHOLDER_MINUTES),
+    [TEXT_EXPIRY_LINK] = BIT(PLACEHOLDER_MINUTES),
+    [TEXT_EXPIRY_CODE_UNTIL] = BIT(PLACEHOLDER_MINUTES) | BIT(PLACEHOLDER_UNTIL),
+    [TEXT_EXPIRY_LINK_UNTIL] = BIT(PLACEHOLDER_MINUTES) | BIT(PLACEHOLDER_UNTIL),
     [TEXT_LINK_HINT] = BIT(PLACEHOLDER_HOST),
 };
 
-static unsigned always_there(enum mail_need need)
+static unsigned always_there(enum mail_need need, enum text_key key)
 {
     switch (need) {
     case NEED_CODE:
+        // A locked phone shows both: whether they may have the code is the brand's to say.
+        if (key == TEXT_SUBJECT || key == TEXT_PREHEADER)
+            break;
         return BIT(PLACEHOLDER_BRAND) | BIT(PLACEHOLDER_CODE);
     case NEED_LINK:
         return BIT(PLACEHOLDER_BRAND) | BIT(PLACEHOLDER_HOST);
@@ -32,12 +45,33 @@ static void check_placeholders(const struct catalog *catalog, const struct text 
                                enum mail_need need, json_t *faults)
 {
     for (unsigned i = 0; i < TEXT_COUNT; i++) {
-        unsigned unfit = texts[i].placeholders & ~(always_there(need) | OPTIONAL[i]);
+        enum text_key key = (enum text_key)i;
+        unsigned unfit = texts[i].placeholders & ~(always_there(need, key) | OPTIONAL[i]);
         char text[PLACEHOLDERS_TEXT_SIZE];
         if (unfit)
             fault_at(faults, catalog->path, texts[i].line,
-                     "%s may not use %s: not every mail with this text has it",
-                     text_key_name((enum text_key)i), placeholders_text(unfit, text));
+                     "%s may not use %s: not every mail with this text has it", text_key_name(key),
+                     placeholders_text(unfit, text));
+    }
+}
+
+// Texts that no mail of this type would ever show.
+static void check_unused(const struct catalog *catalog, const struct catalog_type *type,
+                         json_t *faults)
+{
+    static const struct {
+        enum text_key key;
+        enum mail_need need;
+    } bound[] = {
+        {TEXT_SUBJECT_CODE, NEED_CODE},      {TEXT_PREHEADER_CODE, NEED_CODE},
+        {TEXT_CODE_LABEL, NEED_CODE},        {TEXT_EXPIRY_CODE, NEED_CODE},
+        {TEXT_EXPIRY_CODE_UNTIL, NEED_CODE}, {TEXT_HAPPENED, NEED_NOTHING},
+    };
+    for (size_t i = 0; i < sizeof(bound) / sizeof(bound[0]); i++) {
+        size_t line = type->texts[bound[i].key].line;
+        if (line > 0 && type->need != bound[i].need)
+            fault_at(faults, catalog->path, line, "%s has no use for %s", type->name,
+                     text_key_name(bound[i].key));
     }
 }
 
@@ -57,7 +91,7 @@ static void check_required(const struct catalog *catalog, json_t *faults)
     }
 }
 
-// Holds one set of texts against the same set of the first catalog.
+// Holds one set of texts against the same set of the catalog that all are held against.
 static void compare_texts(const struct catalog *catalog, const struct text *texts, size_t line,
                           const char *set_name, const struct catalog *first,
                           const struct text *first_texts, json_t *faults)
@@ -105,17 +139,32 @@ static void compare_catalogs(const struct catalog *catalog, const struct catalog
     }
 }
 
-void catalogs_check(const struct catalogs *catalogs, json_t *faults)
+static void check_variant(const struct catalogs *catalogs, const struct catalog *catalog,
+                          json_t *faults)
 {
+    if (catalog_is_variant(catalog) && !catalogs_find(catalogs, catalog->language))
+        fault_at(faults, catalog->path, 0, "is a variant of %s.json, which is not there",
+                 catalog->language);
+}
+
+void catalogs_check(const struct catalogs *catalogs, const char *reference, json_t *faults)
+{
+    const struct catalog *first = catalogs_find(catalogs, reference);
+    if (!first && catalogs->count > 0)
+        first = catalogs->items[0];
     for (size_t i = 0; i < catalogs->count; i++) {
         const struct catalog *catalog = catalogs->items[i];
         if (!catalog->plural)
             continue; // was not read beyond its head; a fault says why
         check_placeholders(catalog, catalog->common, NEED_NOTHING, faults);
-        for (size_t k = 0; k < catalog->type_count; k++)
-            check_placeholders(catalog, catalog->types[k].texts, catalog->types[k].need, faults);
+        for (size_t k = 0; k < catalog->type_count; k++) {
+            const struct catalog_type *type = &catalog->types[k];
+            check_placeholders(catalog, type->texts, type->need, faults);
+            check_unused(catalog, type, faults);
+        }
         check_required(catalog, faults);
-        if (i > 0 && catalogs->items[0]->plural)
-            compare_catalogs(catalog, catalogs->items[0], faults);
+        check_variant(catalogs, catalog, faults);
+        if (catalog != first && first->plural)
+            compare_catalogs(catalog, first, faults);
     }
 }

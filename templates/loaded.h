@@ -11,8 +11,9 @@
 
 struct renderer {
     struct catalogs *catalogs;
-    struct locale_matcher *matcher; // its indexes are those of catalogs and bases
-    struct view_base *bases;
+    struct view_base *bases;        // one a catalog, in their order
+    struct locale_matcher *matcher; // of what readers can wish for, so without variants
+    size_t *matched;                // the matcher's indexes -> those of bases
     json_t *brand;
     struct template_set *text_set, *html_set;
     const struct template *text_frame, *html_frame;

@@ -23,8 +23,11 @@ struct message {
 };
 
 static const char *const NAMES[PLACEHOLDER_COUNT] = {
-    [PLACEHOLDER_CODE] = "code",   [PLACEHOLDER_NAME] = "name", [PLACEHOLDER_MINUTES] = "minutes",
-    [PLACEHOLDER_BRAND] = "brand", [PLACEHOLDER_HOST] = "host",
+    [PLACEHOLDER_CODE] = "code",       [PLACEHOLDER_NAME] = "name",
+    [PLACEHOLDER_MINUTES] = "minutes", [PLACEHOLDER_UNTIL] = "until",
+    [PLACEHOLDER_BRAND] = "brand",     [PLACEHOLDER_HOST] = "host",
+    [PLACEHOLDER_BROWSER] = "browser", [PLACEHOLDER_SYSTEM] = "system",
+    [PLACEHOLDER_TIME] = "time",
 };
 
 // Texts are plain: markup would be shown to the reader as it is, and a line break or another

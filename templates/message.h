@@ -14,10 +14,14 @@ enum placeholder {
     PLACEHOLDER_CODE,
     PLACEHOLDER_NAME,
     PLACEHOLDER_MINUTES,
+    PLACEHOLDER_UNTIL, // the time of day to which the minutes lead
     PLACEHOLDER_BRAND,
     PLACEHOLDER_HOST,
+    PLACEHOLDER_BROWSER,
+    PLACEHOLDER_SYSTEM,
+    PLACEHOLDER_TIME,
 };
-#define PLACEHOLDER_COUNT 5
+#define PLACEHOLDER_COUNT 9
 #define PLACEHOLDER_BIT(placeholder) (1u << (placeholder))
 
 // What stands for each placeholder; NULL: this mail has none.
@@ -39,7 +43,7 @@ unsigned message_placeholders(const struct message *message);
 bool message_write(const struct message *message, const struct message_values *values,
                    struct buffer *out);
 
-#define PLACEHOLDERS_TEXT_SIZE 64
+#define PLACEHOLDERS_TEXT_SIZE 96
 // "{code} {minutes}" for a set of bits, "none" for the empty set; for fault texts.
 const char *placeholders_text(unsigned bits, char ret_text[PLACEHOLDERS_TEXT_SIZE]);
 

@@ -28,7 +28,7 @@ static const struct view_base *choose_language(const struct renderer *renderer,
                                          .accept_language = request->accept_language,
                                          .ui_locales = request->ui_locales,
                                          .otherwise = request->default_locale};
-    return &renderer->bases[locale_match(renderer->matcher, &wishes)];
+    return &renderer->bases[renderer->matched[locale_match(renderer->matcher, &wishes)]];
 }
 
 static bool take(struct buffer *buffer, char **ret_text, struct error *err)
@@ -84,6 +84,7 @@ bool renderer_render(struct renderer *renderer, const struct render_request *req
         return false;
     struct rendered rendered = {0};
     snprintf(rendered.locale, sizeof(rendered.locale), "%s", base->catalog->tag);
+    snprintf(rendered.language, sizeof(rendered.language), "%s", base->catalog->language);
     if (!render_subject(view, &rendered.subject, err) ||
         !render_text(renderer, view, &rendered.text, err) ||
         !render_html(renderer, view, &rendered.html, err)) {

@@ -45,9 +45,10 @@ struct render_request {
 };
 
 struct rendered {
-    char locale[RENDERER_LOCALE_SIZE]; // BCP 47: what was chosen
-    char *subject;                     // one line
-    char *text;                        // LF line ends
+    char locale[RENDERER_LOCALE_SIZE];   // the tag of the catalog chosen: "hu-x-formal"
+    char language[RENDERER_LOCALE_SIZE]; // BCP 47, for Content-Language: "hu"
+    char *subject;                       // one line
+    char *text;                          // LF line ends
     char *html;
 };
 

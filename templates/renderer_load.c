@@ -86,36 +86,61 @@ static void load_templates(struct renderer *renderer, const char *dir, json_t *f
 
 // ---- languages ------------------------------------------------------------------------------
 
-static void load_languages(struct renderer *renderer, const char *dir, const char *default_locale,
-                           json_t *faults)
+// What readers can wish for: every language, but no variant of one.
+static void load_matcher(struct renderer *renderer, const char *dir, const char *default_locale,
+                         json_t *faults)
 {
-    renderer->catalogs = catalogs_load(dir, faults);
-    size_t count = renderer->catalogs ? renderer->catalogs->count : 0;
+    size_t count = renderer->catalogs->count;
     const char **tags = calloc(count + 1, sizeof(*tags));
-    renderer->bases = calloc(count + 1, sizeof(*renderer->bases));
-    if (!renderer->catalogs || !tags || !renderer->bases) {
+    renderer->matched = calloc(count + 1, sizeof(*renderer->matched));
+    if (!tags || !renderer->matched) {
         fault_at(faults, dir, 0, "out of memory");
         free(tags);
         return;
     }
+    size_t tag_count = 0;
     size_t default_index = count;
     for (size_t i = 0; i < count; i++) {
         const struct catalog *catalog = renderer->catalogs->items[i];
-        tags[i] = catalog->tag;
-        renderer->bases[i] =
-            (struct view_base){.catalog = catalog,
-                               .brand = renderer->brand,
-                               .is_right_to_left = locale_is_right_to_left(catalog->tag)};
+        if (catalog_is_variant(catalog))
+            continue;
         if (strcasecmp(catalog->tag, default_locale) == 0)
-            default_index = i;
+            default_index = tag_count;
+        renderer->matched[tag_count] = i;
+        tags[tag_count++] = catalog->tag;
     }
     struct error err;
-    if (default_index == count)
+    if (catalogs_find(renderer->catalogs, default_locale) && default_index == count)
+        fault_at(faults, "locale", 0,
+                 "%s is a variant, which a brand's address chooses; name its "
+                 "language",
+                 default_locale);
+    else if (default_index == count)
         fault_at(faults, "locale", 0, "there is no catalog locales/%s.json", default_locale);
-    renderer->matcher = locale_matcher_create(tags, count, default_index, &err);
+    renderer->matcher = locale_matcher_create(tags, tag_count, default_index, &err);
     if (!renderer->matcher)
         fault_at(faults, dir, 0, "%s", err.message);
     free(tags);
+}
+
+static void load_languages(struct renderer *renderer, const char *dir, const char *default_locale,
+                           json_t *faults)
+{
+    renderer->catalogs = catalogs_load(dir, default_locale, faults);
+    size_t count = renderer->catalogs ? renderer->catalogs->count : 0;
+    renderer->bases = calloc(count + 1, sizeof(*renderer->bases));
+    if (!renderer->catalogs || !renderer->bases) {
+        fault_at(faults, dir, 0, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct catalog *catalog = renderer->catalogs->items[i];
+        renderer->bases[i] =
+            (struct view_base){.catalog = catalog,
+                               .brand = renderer->brand,
+                               .is_right_to_left = locale_is_right_to_left(catalog->language)};
+    }
+    load_matcher(renderer, dir, default_locale, faults);
 }
 
 // ---- trial ----------------------------------------------------------------------------------
@@ -201,6 +226,7 @@ void renderer_destroy(struct renderer *renderer)
     template_set_destroy(renderer->text_set);
     template_set_destroy(renderer->html_set);
     free(renderer->bases);
+    free(renderer->matched);
     json_decref(renderer->brand);
     free(renderer);
 }

@@ -34,7 +34,7 @@ json_t *view_known_names(json_t *brand)
         "lang",      "dir",        "start", "locale", "template", "brand",    "subject",
         "preheader", "code",       "intro", "outro",  "heading",  "greeting", "own_html",
         "not_you",   "code_label", "link",  "url",    "host",     "button",   "hint",
-        "expiry",    "footer",     "own",   "text",   "lines",
+        "expiry",    "footer",     "own",   "text",   "lines",    "context",  "happened",
     };
     json_t *known = json_object();
     bool failed = json_object_update(known, brand) != 0;
@@ -106,10 +106,13 @@ static bool write_text(struct draft *draft, enum text_key key)
     return !draft->text.failed;
 }
 
-static void put_text(struct draft *draft, json_t *object, const char *key, enum text_key text)
+// False where nothing was put, as write_text() says.
+static bool put_text(struct draft *draft, json_t *object, const char *key, enum text_key text)
 {
-    if (write_text(draft, text))
-        put(draft, object, key, json_stringn_nocheck(draft->text.data, draft->text.size));
+    if (!write_text(draft, text))
+        return false;
+    put(draft, object, key, json_stringn_nocheck(draft->text.data, draft->text.size));
+    return true;
 }
 
 // ---- the parts of a view --------------------------------------------------------------------
@@ -118,7 +121,7 @@ static void put_base(struct draft *draft)
 {
     const struct view_base *base = draft->base;
     json_t *view = draft->view;
-    put_string(draft, view, "lang", base->catalog->tag);
+    put_string(draft, view, "lang", base->catalog->language);
     put_string(draft, view, "locale", base->catalog->tag);
     put_string(draft, view, "template", draft->request->template);
     put_string(draft, view, "dir", base->is_right_to_left ? "rtl" : "ltr");
@@ -147,8 +150,11 @@ static void put_texts(struct draft *draft)
 {
     json_t *view = draft->view;
     const char *const *values = draft->values.values;
-    put_text(draft, view, "subject", TEXT_SUBJECT);
-    put_text(draft, view, "preheader", TEXT_PREHEADER);
+    bool has_code = draft->type->need == NEED_CODE;
+    if (!has_code || !put_text(draft, view, "subject", TEXT_SUBJECT_CODE))
+        put_text(draft, view, "subject", TEXT_SUBJECT);
+    if (!has_code || !put_text(draft, view, "preheader", TEXT_PREHEADER_CODE))
+        put_text(draft, view, "preheader", TEXT_PREHEADER);
     put_text(draft, view, "heading", TEXT_HEADING);
     put_text(draft, view, "intro", TEXT_INTRO);
     put_text(draft, view, "outro", TEXT_OUTRO);
@@ -158,7 +164,6 @@ static void put_texts(struct draft *draft)
     if (greets_by_name || write_text(draft, TEXT_GREETING_NAMELESS))
         put(draft, view, "greeting", json_stringn_nocheck(draft->text.data, draft->text.size));
 
-    bool has_code = draft->type->need == NEED_CODE;
     if (has_code) {
         put_string(draft, view, "code", draft->code);
         put_text(draft, view, "code_label", TEXT_CODE_LABEL);

@@ -17,8 +17,8 @@
     "  \"not_you\": \"common\",\n"                                                                 \
     "  \"expiry_code\": {\"one\": \"one minute\", \"other\": \"{minutes} minutes\"}},\n"           \
     "\"types\": {\n"                                                                               \
-    "  \"login_code_valid\": {\"subject\": \"{code}\", \"intro\": \"in\", \"not_you\": "           \
-    "\"own\"},\n"                                                                                  \
+    "  \"login_code_valid\": {\"subject\": \"s\", \"subject_code\": \"{code}\", "                  \
+    "\"intro\": \"in\", \"not_you\": \"own\"},\n"                                                  \
     "  \"notice\": {\"subject\": \"s\", \"intro\": \"i {{x} }\"}}}\n"
 
 struct folder {
@@ -52,7 +52,7 @@ static void load(struct folder *folder)
 {
     catalogs_destroy(folder->catalogs);
     json_array_clear(folder->faults);
-    folder->catalogs = catalogs_load(folder->dir, folder->faults);
+    folder->catalogs = catalogs_load(folder->dir, "en", folder->faults);
     assert_non_null(folder->catalogs);
 }
 
@@ -96,7 +96,7 @@ static void writes_texts(void **state)
     const struct catalog *en = folder->catalogs->items[0];
     const struct message_values values = {
         .values = {[PLACEHOLDER_CODE] = "12{name}", [PLACEHOLDER_MINUTES] = "15"}};
-    write_into(en, "login_code_valid", TEXT_SUBJECT, 0, &values, "12{name}");
+    write_into(en, "login_code_valid", TEXT_SUBJECT_CODE, 0, &values, "12{name}");
     write_into(en, "login_code_valid", TEXT_NOT_YOU, 0, &values, "own");
     write_into(en, "notice", TEXT_NOT_YOU, 0, &values, "common");
     write_into(en, "notice", TEXT_INTRO, 0, &values, "i {x} }");
@@ -116,11 +116,10 @@ static void names_line_and_key_of_faults(void **state)
 {
     struct folder *folder = *state;
     static const struct {
-        const char *text; // of "subject", in line 4
+        const char *text; // of "intro", in line 4
         const char *where, *what;
     } cases[] = {
-        {"\"{cod}\"", "en.json:4",
-         "types.login_code_valid.subject has an unknown placeholder {cod}"},
+        {"\"{cod}\"", "en.json:4", "types.login_code_valid.intro has an unknown placeholder {cod}"},
         {"\"{code\"", "en.json:4", "not closed"},
         {"\"{{code}}\"", "en.json:4", "one is right here: {code}"},
         {"\"a <b>c\"", "en.json:4", "markup"},
@@ -138,15 +137,15 @@ static void names_line_and_key_of_faults(void **state)
         {"\"{minutes}\"", "en.json:4", "may not use {minutes}"},
         {"\"{name} {host}\"", "en.json:4", "may not use {name} {host}"},
         {"\"x\", \"heding\": \"x\"", "en.json:4", "heding is not a text that any mail has"},
-        {"\"x\",\n\"subject\": \"x\"", "en.json:5", "duplicate"},
+        {"\"x\",\n\"intro\": \"x\"", "en.json:5", "duplicate"},
         {"\"x", "en.json:4", "unexpected newline"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char catalog[2000];
         snprintf(catalog, sizeof(catalog),
                  "{\"locale\": \"en\", \"name\": \"English\",\n\"texts\": {\"greeting_nameless\": "
-                 "\"subject\"},\n\"types\": {\"login_code_valid\": {\"intro\": \"subject\",\n "
-                 "\"subject\": %s\n}}}",
+                 "\"intro\"},\n\"types\": {\"login_code_valid\": {\"subject\": \"intro\",\n "
+                 "\"intro\": %s\n}}}",
                  cases[i].text);
         folder_write(folder->dir, "locales/en.json", catalog);
         load(folder);
@@ -170,6 +169,123 @@ static void lists_all_faults_of_a_head(void **state)
     assert_true(has_fault(folder, "en.json:4", "types must be an object"));
     assert_true(has_fault(folder, "en.json:3", "lacks greeting_nameless"));
     assert_true(has_fault(folder, "de.json:1", "not a JSON object"));
+}
+
+// Each text may use what every mail that shows it has, and nothing else.
+static void knows_which_values_a_text_may_use(void **state)
+{
+    static const struct {
+        const char *type, *key, *text, *refused; // NULL: none
+    } cases[] = {
+        {"login_code_valid", "subject", "{brand} {code}", "{code}"},
+        {"login_code_valid", "subject_code", "{brand} {code}", NULL},
+        {"login_code_valid", "preheader", "{code}", "{code}"},
+        {"login_code_valid", "preheader_code", "{code}", NULL},
+        {"login_code_valid", "preheader_code", "{minutes}", "{minutes}"},
+        {"login_code_valid", "intro", "{code} {brand}", NULL},
+        {"login_code_valid", "intro", "{code} {host} {until}", "{until} {host}"},
+        {"login_code_valid", "context", "{browser} {system}", NULL},
+        {"login_code_valid", "context", "{browser} {time}", "{time}"},
+        {"login_code_valid", "context_time", "{browser} {system} {time}", NULL},
+        {"login_code_valid", "outro", "{browser} {system} {time}", "{browser} {system} {time}"},
+        {"login_code_valid", "expiry_code", "{minutes}", NULL},
+        {"login_code_valid", "expiry_code", "{until}", "{until}"},
+        {"login_code_valid", "expiry_code_until", "{minutes} {until}", NULL},
+        {"recovery_valid", "expiry_link_until", "{minutes} {until}", NULL},
+        {"recovery_valid", "expiry_link", "{until}", "{until}"},
+        {"recovery_valid", "subject", "{brand} {host}", NULL},
+        {"recovery_valid", "heading", "{code}", "{code}"},
+        {"notice", "happened", "{time}", NULL},
+        {"notice", "happened", "{until}", "{until}"},
+        {"notice", "intro", "{time}", "{time}"},
+        {"notice", "greeting", "{name}", NULL},
+        {"notice", "not_you", "{name} {host}", "{name} {host}"},
+    };
+    struct folder *folder = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char catalog[2000];
+        char what[200];
+        snprintf(catalog, sizeof(catalog),
+                 "{\"locale\": \"en\", \"name\": \"English\", \"texts\": {\"greeting_nameless\": "
+                 "\"x\", \"subject\": \"x\", \"intro\": \"x\", \"button\": \"x\"},\n\"types\": "
+                 "{\"%s\": {\"%s\": \"%s\"}}}",
+                 cases[i].type, cases[i].key, cases[i].text);
+        snprintf(what, sizeof(what), "%s may not use %s:", cases[i].key, cases[i].refused);
+        folder_write(folder->dir, "locales/en.json", catalog);
+        load(folder);
+        if (cases[i].refused)
+            assert_true(has_fault(folder, "en.json:2", what));
+        assert_int_equal(json_array_size(folder->faults), cases[i].refused ? 1 : 0);
+    }
+}
+
+static void refuses_texts_that_no_mail_shows(void **state)
+{
+    static const struct {
+        const char *type, *key;
+    } cases[] = {
+        {"recovery_valid", "subject_code"},      {"notice", "preheader_code"},
+        {"recovery_valid", "code_label"},        {"notice", "expiry_code"},
+        {"recovery_valid", "expiry_code_until"}, {"login_code_valid", "happened"},
+    };
+    struct folder *folder = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char catalog[2000];
+        snprintf(catalog, sizeof(catalog),
+                 "{\"locale\": \"en\", \"name\": \"English\", \"texts\": {\"greeting_nameless\": "
+                 "\"x\", \"subject\": \"x\", \"intro\": \"x\", \"button\": \"x\"}, \"types\": "
+                 "{\"%s\": {\n\"%s\": \"x\"}}}",
+                 cases[i].type, cases[i].key);
+        folder_write(folder->dir, "locales/en.json", catalog);
+        load(folder);
+        assert_true(has_fault(folder, "en.json:2", "has no use for"));
+        assert_int_equal(json_array_size(folder->faults), 1);
+    }
+}
+
+static const char VARIANT[] =
+    "{\"locale\": \"%s\", \"name\": \"x\", \"texts\": {\"greeting_nameless\": \"x\"}, "
+    "\"types\": {}}";
+
+static void write_bare(struct folder *folder, const char *tag)
+{
+    char file[64];
+    char catalog[200];
+    snprintf(file, sizeof(file), "locales/%s.json", tag);
+    snprintf(catalog, sizeof(catalog), VARIANT, tag);
+    folder_write(folder->dir, file, catalog);
+}
+
+static void knows_the_variants_of_a_language(void **state)
+{
+    struct folder *folder = *state;
+    static const char *const tags[] = {"hu", "hu-x-formal", "de-AT", "de-AT-x-informal"};
+    for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
+        write_bare(folder, tags[i]);
+    load(folder);
+    assert_int_equal(json_array_size(folder->faults), 0);
+    const struct catalog *formal = catalogs_find(folder->catalogs, "hu-x-formal");
+    assert_non_null(formal);
+    assert_true(catalog_is_variant(formal));
+    assert_string_equal(formal->language, "hu");
+    const struct catalog *austrian = catalogs_find(folder->catalogs, "DE-at");
+    assert_non_null(austrian);
+    assert_false(catalog_is_variant(austrian));
+    assert_string_equal(austrian->language, "de-AT");
+    assert_string_equal(catalogs_find(folder->catalogs, "de-AT-x-informal")->language, "de-AT");
+    assert_null(catalogs_find(folder->catalogs, "hu-x"));
+    for (size_t i = 1; i < folder->catalogs->count; i++)
+        assert_true(strcmp(folder->catalogs->items[i - 1]->tag, folder->catalogs->items[i]->tag) <
+                    0);
+
+    write_bare(folder, "hu-x-polite");
+    write_bare(folder, "fr-x-formal");
+    write_bare(folder, "de-x-formal");
+    load(folder);
+    assert_true(has_fault(folder, "hu-x-polite.json:1", "there are no other variants"));
+    assert_true(has_fault(folder, "fr-x-formal.json", "is a variant of fr.json"));
+    assert_true(has_fault(folder, "de-x-formal.json", "is a variant of de.json"));
+    assert_int_equal(json_array_size(folder->faults), 3);
 }
 
 static void needs_what_each_type_shows(void **state)
@@ -196,13 +312,14 @@ static void holds_catalogs_against_each_other(void **state)
                  "  \"footer\": \"x\",\n"
                  "  \"expiry_code\": \"perc\"},\n"
                  "\"types\": {\n"
-                 "  \"login_code_valid\": {\"subject\": \"kod\", \"intro\": \"in\"},\n"
+                 "  \"login_code_valid\": {\"subject\": \"s\", \"subject_code\": \"kod\", "
+                 "\"intro\": \"in\"},\n"
                  "  \"other\": {\"subject\": \"s\", \"intro\": \"i\"}}}\n");
     load(folder);
     assert_true(has_fault(folder, "hu.json:2", "texts lacks not_you, which en has"));
     assert_true(has_fault(folder, "hu.json:3", "texts has footer, which en lacks"));
     assert_true(has_fault(folder, "hu.json:4", "has the placeholders none, but in en {minutes}"));
-    assert_true(has_fault(folder, "hu.json:6", "subject in login_code_valid"));
+    assert_true(has_fault(folder, "hu.json:6", "subject_code in login_code_valid"));
     assert_true(has_fault(folder, "hu.json:6", "login_code_valid lacks not_you"));
     assert_true(has_fault(folder, "hu.json:7", "has the type other, which en lacks"));
     assert_true(has_fault(folder, "hu.json", "lacks the type notice, which en has"));
@@ -254,6 +371,9 @@ int main(void)
         TEST(writes_texts),
         TEST(names_line_and_key_of_faults),
         TEST(lists_all_faults_of_a_head),
+        TEST(knows_which_values_a_text_may_use),
+        TEST(refuses_texts_that_no_mail_shows),
+        TEST(knows_the_variants_of_a_language),
         TEST(needs_what_each_type_shows),
         TEST(holds_catalogs_against_each_other),
         TEST(needs_a_folder_with_catalogs),

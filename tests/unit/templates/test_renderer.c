@@ -40,7 +40,8 @@ static const char EN[] =
     "\"expiry_code\": {\"one\": \"{minutes} minute\", \"other\": \"{minutes} minutes\"},\n"
     "\"expiry_link\": {\"one\": \"link {minutes}\", \"other\": \"link {minutes}\"}},\n"
     "\"types\": {\n"
-    "\"login_code_valid\": {\"subject\": \"{code} for {brand}\", \"heading\": \"Sign in\", "
+    "\"login_code_valid\": {\"subject\": \"Sign in\", \"subject_code\": \"{code} for {brand}\", "
+    "\"heading\": \"Sign in\", "
     "\"intro\": \"Enter it.\"},\n"
     "\"verification_code_valid\": {\"subject\": \"Verify\", \"intro\": \"Enter or click.\", "
     "\"button\": \"Verify\"},\n"
@@ -52,7 +53,8 @@ static const char AR[] =
     "\"greeting\": \"{name}\", \"greeting_nameless\": \"-\", \"code_label\": \"C\",\n"
     "\"expiry_code\": \"{minutes}\", \"expiry_link\": \"{minutes}\"},\n"
     "\"types\": {\n"
-    "\"login_code_valid\": {\"subject\": \"{code} {brand}\", \"heading\": \"H\", \"intro\": "
+    "\"login_code_valid\": {\"subject\": \"S\", \"subject_code\": \"{code} {brand}\", \"heading\": "
+    "\"H\", \"intro\": "
     "\"I\"},\n"
     "\"verification_code_valid\": {\"subject\": \"V\", \"intro\": \"I\", \"button\": \"B\"},\n"
     "\"recovery_valid\": {\"subject\": \"R\", \"intro\": \"I\", \"button\": \"B\"},\n"
@@ -204,6 +206,7 @@ static void turns_with_the_language(void **state)
         .template = "login_code_valid", .data = data, .accept_language = "ar-EG,en;q=0.5"};
     struct rendered mail AUTO_RENDERED = render(fixture->renderer, &request);
     assert_string_equal(mail.locale, "ar");
+    assert_string_equal(mail.language, "ar");
     assert_non_null(strstr(mail.html, "lang=\"ar\" dir=\"rtl\" class=\"right ar"));
 }
 
