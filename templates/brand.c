@@ -1,151 +1,335 @@
-// Its values stand in style attributes and links of every mail, where escaping alone does not
-// keep a slip of the pen from becoming something else, so each has one strict form.
 #include "templates/brand.h"
 
 #include <ctype.h>
-#include <stdbool.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "relay/base/names.h"
+#include "relay/base/cleanup.h"
+#include "templates/brand_check.h"
+#include "templates/color.h"
 #include "templates/fault.h"
 #include "templates/source.h"
-#include "templates/value.h"
 
-// Keys nearer than that to one of ours are taken for it, misspelt ("colour", "logoUrl").
-#define LIKENESS_MAX 2
+#define ID_SIZE_MAX 63
 
-static bool is_one_line(const json_t *value)
-{
-    const char *text = json_string_value(value);
-    if (!text || !*text)
-        return false;
-    for (; *text; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            return false;
-    }
-    return true;
-}
+static const char DEFAULT_ID[] = "default";
+static const char FOLDER[] = "brands";
+static const char SUFFIX[] = ".json";
 
-static bool is_color(const json_t *value)
-{
-    const char *text = json_string_value(value);
-    return text && json_string_length(value) == 7 && text[0] == '#' &&
-           strspn(text + 1, "0123456789abcdefABCDEF") == 6;
-}
-
-static bool is_https(const json_t *value)
-{
-    const char *url;
-    char host[VALUE_HOST_SIZE];
-    return value_read_url(value, &url, host) && strncasecmp(url, "https:", 6) == 0;
-}
-
-static bool is_mailto(const json_t *value)
-{
-    const char *url = json_string_value(value);
-    if (!url || strncasecmp(url, "mailto:", 7) != 0 || strlen(url) != json_string_length(value))
-        return false;
-    const char *at = strchr(url, '@');
-    if (!at || at == url + 7 || !isalnum((unsigned char)at[1]))
-        return false;
-    for (; *url; url++) {
-        if (*url <= ' ' || *url > '~' || strchr("\"'<>\\^`{|}", *url))
-            return false;
-    }
-    return true;
-}
-
-static bool is_logo(const json_t *value)
-{
-    return json_is_null(value) || is_https(value);
-}
-
-static bool is_support(const json_t *value)
-{
-    const char *url;
-    char host[VALUE_HOST_SIZE];
-    return json_is_null(value) || value_read_url(value, &url, host) || is_mailto(value);
-}
-
-// Where brand.json leaves one out, a frame that uses it is at fault, and named as such.
-static const struct rule {
-    const char *key;
-    bool (*is_good)(const json_t *value);
-    const char *what;
-    bool needed;
-} RULES[] = {
-    {"name", is_one_line, "name is needed, on one line; or null, for the sender's own", true},
-    {"color", is_color, "color must be of the form #rrggbb", false},
-    {"text_on_color", is_color, "text_on_color must be of the form #rrggbb", false},
-    {"logo_url", is_logo, "logo_url must be an https:// URL, or null", false},
-    {"support_url", is_support, "support_url must be an https:, http: or mailto: URL, or null",
-     false},
+struct brands {
+    struct brand *items;
+    size_t count;
+    json_t *by_name; // name or client -> index
 };
-#define RULE_COUNT (sizeof(RULES) / sizeof(RULES[0]))
 
-static const struct rule *find_rule(const char *key)
+// ---- one brand ------------------------------------------------------------------------------
+
+// Settings that are not for frames to show.
+static const char *const UNSEEN[] = {
+    "from_name", "reply_to", "link_hosts", "code_in_subject", "address", "locale", "clients",
+};
+
+static json_t *create_view(const struct brand *brand)
 {
-    for (size_t i = 0; i < RULE_COUNT; i++) {
-        if (strcmp(RULES[i].key, key) == 0)
-            return &RULES[i];
+    json_t *view = json_copy(brand->settings);
+    bool failed = json_object_set_new(view, "id", json_string(brand->id)) != 0;
+    for (size_t i = 0; i < sizeof(UNSEEN) / sizeof(UNSEEN[0]); i++)
+        json_object_del(view, UNSEEN[i]);
+    const char *color = json_string_value(json_object_get(view, "color"));
+    if (!json_string_value(json_object_get(view, "text_on_color")) && color &&
+        color_is_valid(color))
+        failed |= json_object_set_new(view, "text_on_color",
+                                      json_string(color_black_or_white_on(color))) != 0;
+    if (failed) {
+        json_decref(view);
+        return NULL;
     }
-    return NULL;
+    return view;
 }
 
-// Frames see an operator's own keys, so only what looks like one of ours is a mistake.
-static const struct rule *nearest_rule(const char *key)
+static enum brand_address address_of(const json_t *settings)
 {
-    const struct rule *nearest = NULL;
-    size_t best = LIKENESS_MAX + 1;
-    for (size_t i = 0; i < RULE_COUNT; i++) {
-        size_t distance = names_distance(key, RULES[i].key);
-        if (distance < best) {
-            best = distance;
-            nearest = &RULES[i];
-        }
-    }
-    return nearest;
+    const char *address = json_string_value(json_object_get(settings, "address"));
+    if (!address)
+        return BRAND_ADDRESS_OWN;
+    return strcmp(address, "formal") == 0 ? BRAND_ADDRESS_FORMAL : BRAND_ADDRESS_INFORMAL;
 }
 
-static size_t line_of(const struct source *source, const char *key)
+static const char *text_of(const json_t *settings, const char *key)
 {
-    const char *const keys[] = {key, NULL};
-    return source_line_of(source, keys);
+    return json_string_value(json_object_get(settings, key));
 }
 
-static void check(json_t *brand, const struct source *source, json_t *faults)
+static void finish(struct brand *brand)
 {
-    for (size_t i = 0; i < RULE_COUNT; i++) {
-        const json_t *value = json_object_get(brand, RULES[i].key);
-        if (value ? !RULES[i].is_good(value) : RULES[i].needed)
-            fault_at(faults, source->path, line_of(source, RULES[i].key), "%s", RULES[i].what);
-    }
-    const char *key;
-    json_t *value;
-    json_object_foreach(brand, key, value)
-    {
-        const struct rule *meant = find_rule(key) ? NULL : nearest_rule(key);
-        if (meant)
-            fault_at(faults, source->path, line_of(source, key),
-                     "%s is not known; did you mean %s?", key, meant->key);
-    }
+    free(brand->id);
+    free(brand->path);
+    json_decref(brand->view);
+    json_decref(brand->settings);
 }
 
-json_t *brand_load(const char *dir, const char *name, json_t *faults)
+// Fills what is read often from the settings. False where there is no memory.
+static bool set_fields(struct brand *brand, const char *id, const char *path)
+{
+    brand->id = strdup(id);
+    brand->path = strdup(path);
+    brand->view = brand->id ? create_view(brand) : NULL;
+    brand->name = text_of(brand->settings, "name");
+    brand->from_name = text_of(brand->settings, "from_name");
+    brand->reply_to = text_of(brand->settings, "reply_to");
+    brand->locale = text_of(brand->settings, "locale");
+    brand->address = address_of(brand->settings);
+    return brand->path && brand->view;
+}
+
+// What the file says on top of what it lacks; the caller owns it. NULL: no memory.
+static json_t *create_settings(json_t *own, const struct brand *base, json_t *sender_name)
+{
+    json_t *settings = base ? json_copy(base->settings) : json_object();
+    json_object_del(settings, "clients"); // those are the base's own
+    bool failed = json_object_update(settings, own) != 0;
+    const json_t *name = json_object_get(settings, "name");
+    if ((!name || json_is_null(name)) && sender_name)
+        failed |= json_object_set(settings, "name", sender_name) != 0;
+    if (failed) {
+        json_decref(settings);
+        return NULL;
+    }
+    return settings;
+}
+
+// ---- all brands -----------------------------------------------------------------------------
+
+// Adds the brand in dir/file; the first one has what the others lack. A file that cannot be read
+// is a fault and adds none.
+static void add_brand(struct brands *brands, const char *dir, const char *file, const char *id,
+                      json_t *sender_name, json_t *faults)
 {
     struct source source AUTO_SOURCE = {0};
-    if (!source_read(dir, "brand.json", &source, faults))
-        return NULL;
-    json_t *brand = source_parse(&source, faults);
-    if (!brand)
-        return NULL;
-    if (name && json_is_null(json_object_get(brand, "name")))
-        json_object_del(brand, "name");
-    if (name && !json_object_get(brand, "name") &&
-        json_object_set_new(brand, "name", json_string(name)) != 0)
-        fault_at(faults, source.path, 0, "the sender's name is not UTF-8");
+    if (!source_read(dir, file, &source, faults))
+        return;
+    json_auto_t *own = source_parse(&source, faults);
+    if (!own)
+        return;
+    const struct brand *base = brands->count > 0 ? brands->items : NULL;
+    struct brand brand = {.settings = create_settings(own, base, sender_name)};
+    if (!brand.settings || !set_fields(&brand, id, source.path)) {
+        fault_at(faults, source.path, 0, "out of memory");
+        finish(&brand);
+        return;
+    }
+    static const char *const clients[] = {"clients", NULL};
+    brand.clients_line = source_line_of(&source, clients);
+    brand_check_keys(own, !base, &source, faults);
+    brand_check_whole(own, brand.settings, !base, &source, faults);
+    brands->items[brands->count++] = brand;
+}
+
+// The name of a brand goes into headers and onto command lines.
+static bool is_id(const char *id, size_t size)
+{
+    if (size == 0 || size > ID_SIZE_MAX || !isalnum((unsigned char)id[0]))
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        if (!isalnum((unsigned char)id[i]) && !strchr("-_.", id[i]))
+            return false;
+    }
+    return true;
+}
+
+static void add_file(struct brands *brands, const char *dir, const char *file, json_t *sender_name,
+                     json_t *faults)
+{
+    char path[sizeof(FOLDER) + NAME_MAX + 1];
+    char id[ID_SIZE_MAX + 1];
+    size_t id_size = strlen(file) - strlen(SUFFIX);
+    snprintf(path, sizeof(path), "%s/%s", FOLDER, file);
+    if (!is_id(file, id_size)) {
+        fault_at(faults, path, 0, "a brand's name is of 1 to %d letters, digits and - _ .",
+                 ID_SIZE_MAX);
+        return;
+    }
+    snprintf(id, sizeof(id), "%.*s", (int)id_size, file);
+    if (strcasecmp(id, DEFAULT_ID) == 0)
+        fault_at(faults, path, 0, "the default brand is brand.json");
     else
-        check(brand, &source, faults);
-    return brand;
+        add_brand(brands, dir, path, id, sender_name, faults);
+}
+
+static int is_brand(const struct dirent *entry)
+{
+    size_t size = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && size >= strlen(SUFFIX) &&
+           strcmp(entry->d_name + size - strlen(SUFFIX), SUFFIX) == 0;
+}
+
+static void add_folder(struct brands *brands, const char *dir, json_t *sender_name, json_t *faults)
+{
+    AUTO_FREE char *path = NULL;
+    struct dirent **entries = NULL;
+    if (asprintf(&path, "%s/%s", dir, FOLDER) < 0) {
+        fault_at(faults, dir, 0, "out of memory");
+        return;
+    }
+    int count = scandir(path, &entries, is_brand, alphasort);
+    if (count < 0 && errno != ENOENT)
+        fault_at(faults, path, 0, "cannot be read: %s", strerrordesc_np(errno));
+    if (count <= 0)
+        return;
+    struct brand *items = reallocarray(brands->items, (size_t)count + 1, sizeof(*items));
+    if (!items)
+        fault_at(faults, path, 0, "out of memory");
+    else
+        brands->items = items;
+    for (int i = 0; i < count; i++) {
+        if (items)
+            add_file(brands, dir, entries[i]->d_name, sender_name, faults);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+// ---- finding one ----------------------------------------------------------------------------
+
+static void index_name(struct brands *brands, const char *name, size_t index, json_t *faults)
+{
+    const json_t *taken = json_object_get(brands->by_name, name);
+    const struct brand *brand = &brands->items[index];
+    if (!taken) {
+        if (json_object_set_new(brands->by_name, name, json_integer((json_int_t)index)) != 0)
+            fault_at(faults, brand->path, 0, "out of memory");
+        return;
+    }
+    size_t other = (size_t)json_integer_value(taken);
+    if (other != index)
+        fault_at(faults, brand->path, brand->clients_line, "clients: \"%s\" is also of %s", name,
+                 brands->items[other].path);
+}
+
+// All names before any client, so that a client cannot take a brand's name.
+static void index_all(struct brands *brands, json_t *faults)
+{
+    for (size_t i = 0; i < brands->count; i++)
+        index_name(brands, brands->items[i].id, i, faults);
+    for (size_t i = 0; i < brands->count; i++) {
+        size_t k;
+        const json_t *client;
+        json_array_foreach(json_object_get(brands->items[i].settings, "clients"), k, client)
+        {
+            if (json_is_string(client))
+                index_name(brands, json_string_value(client), i, faults);
+        }
+    }
+}
+
+struct brands *brands_load(const char *dir, const char *default_name, json_t *faults)
+{
+    struct brands *brands = calloc(1, sizeof(*brands));
+    json_auto_t *sender_name = default_name ? json_string(default_name) : NULL;
+    if (default_name && !sender_name) {
+        fault_at(faults, dir, 0, "the sender's name is not UTF-8");
+        sender_name = json_string("?");
+    }
+    if (brands) {
+        brands->items = calloc(1, sizeof(*brands->items));
+        brands->by_name = json_object();
+    }
+    if (!brands || !brands->items || !brands->by_name)
+        fault_at(faults, dir, 0, "out of memory");
+    else
+        add_brand(brands, dir, "brand.json", DEFAULT_ID, sender_name, faults);
+    if (!brands || brands->count == 0) {
+        brands_destroy(brands);
+        return NULL;
+    }
+    add_folder(brands, dir, sender_name, faults);
+    index_all(brands, faults);
+    return brands;
+}
+
+void brands_destroy(struct brands *brands)
+{
+    if (!brands)
+        return;
+    for (size_t i = 0; i < brands->count; i++)
+        finish(&brands->items[i]);
+    free(brands->items);
+    json_decref(brands->by_name);
+    free(brands);
+}
+
+size_t brands_count(const struct brands *brands)
+{
+    return brands->count;
+}
+
+const struct brand *brands_at(const struct brands *brands, size_t index)
+{
+    return &brands->items[index];
+}
+
+const struct brand *brands_find(const struct brands *brands, const char *name)
+{
+    // json_integer_value() of what is not there is 0, the default one.
+    const json_t *index = name ? json_object_get(brands->by_name, name) : NULL;
+    return &brands->items[json_integer_value(index)];
+}
+
+json_t *brands_known_names(const struct brands *brands)
+{
+    json_t *names = json_object();
+    for (size_t i = 0; i < brands->count; i++) {
+        if (json_object_update(names, brands->items[i].view) != 0) {
+            json_decref(names);
+            return NULL;
+        }
+    }
+    return names;
+}
+
+// ---- what a brand allows --------------------------------------------------------------------
+
+static bool matches_host(const char *pattern, const char *host, size_t host_size)
+{
+    size_t pattern_size = strlen(pattern);
+    if (pattern[0] != '*')
+        return pattern_size == host_size && strncasecmp(pattern, host, host_size) == 0;
+    // From its dot on, so that "*.acme.example" is no "xacme.example".
+    size_t suffix_size = pattern_size - 1;
+    return host_size > suffix_size &&
+           strncasecmp(pattern + 1, host + host_size - suffix_size, suffix_size) == 0;
+}
+
+bool brand_names_hosts(const struct brand *brand)
+{
+    return json_is_array(json_object_get(brand->settings, "link_hosts"));
+}
+
+bool brand_allows_host(const struct brand *brand, const char *host)
+{
+    if (!brand_names_hosts(brand))
+        return true;
+    // "login.acme.example." is the same host, told that it is a whole name.
+    size_t size = strlen(host);
+    if (size > 0 && host[size - 1] == '.')
+        size--;
+    size_t index;
+    const json_t *pattern;
+    json_array_foreach(json_object_get(brand->settings, "link_hosts"), index, pattern)
+    {
+        if (json_is_string(pattern) && matches_host(json_string_value(pattern), host, size))
+            return true;
+    }
+    return false;
+}
+
+bool brand_shows_code(const struct brand *brand, const char *template)
+{
+    const json_t *shows = json_object_get(brand->settings, "code_in_subject");
+    return json_is_true(json_is_object(shows) ? json_object_get(shows, template) : shows);
 }

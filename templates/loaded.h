@@ -3,6 +3,7 @@
 #ifndef TEMPLATES_LOADED_H
 #define TEMPLATES_LOADED_H
 
+#include "templates/brand.h"
 #include "templates/catalog.h"
 #include "templates/locale.h"
 #include "templates/renderer.h"
@@ -14,7 +15,7 @@ struct renderer {
     struct view_base *bases;        // one a catalog, in their order
     struct locale_matcher *matcher; // of what readers can wish for, so without variants
     size_t *matched;                // the matcher's indexes -> those of bases
-    json_t *brand;
+    struct brands *brands;
     struct template_set *text_set, *html_set;
     const struct template *text_frame, *html_frame;
 };

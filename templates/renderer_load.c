@@ -53,8 +53,9 @@ static void load_template(struct renderer *renderer, const char *dir, const char
 static void load_templates(struct renderer *renderer, const char *dir, json_t *faults)
 {
     static const char *const raw_names[] = {"own_html", NULL};
-    json_auto_t *no_brand = json_object();
-    json_auto_t *known = view_known_names(renderer->brand ? renderer->brand : no_brand);
+    json_auto_t *brand_names =
+        renderer->brands ? brands_known_names(renderer->brands) : json_object();
+    json_auto_t *known = brand_names ? view_known_names(brand_names) : NULL;
     const struct template_rules text_rules = {.mode = TEMPLATE_TEXT, .known_names = known};
     const struct template_rules html_rules = {
         .mode = TEMPLATE_HTML, .raw_names = raw_names, .known_names = known};
@@ -135,10 +136,10 @@ static void load_languages(struct renderer *renderer, const char *dir, const cha
     }
     for (size_t i = 0; i < count; i++) {
         const struct catalog *catalog = renderer->catalogs->items[i];
-        renderer->bases[i] =
-            (struct view_base){.catalog = catalog,
-                               .brand = renderer->brand,
-                               .is_right_to_left = locale_is_right_to_left(catalog->language)};
+        renderer->bases[i] = (struct view_base){
+            .catalog = catalog,
+            .brand = renderer->brands ? brands_at(renderer->brands, 0)->view : NULL,
+            .is_right_to_left = locale_is_right_to_left(catalog->language)};
     }
     load_matcher(renderer, dir, default_locale, faults);
 }
@@ -204,7 +205,7 @@ struct renderer *renderer_load(const char *dir, const char *default_locale, cons
     if (!locale_knows_timezone(timezone))
         fault_at(faults, "timezone", 0, "there is no time zone named %s", timezone);
     if (is_folder(dir, faults)) {
-        renderer->brand = brand_load(dir, brand_name, faults);
+        renderer->brands = brands_load(dir, brand_name, faults);
         load_templates(renderer, dir, faults);
         load_languages(renderer, dir, default_locale, faults);
     }
@@ -227,6 +228,6 @@ void renderer_destroy(struct renderer *renderer)
     template_set_destroy(renderer->html_set);
     free(renderer->bases);
     free(renderer->matched);
-    json_decref(renderer->brand);
+    brands_destroy(renderer->brands);
     free(renderer);
 }

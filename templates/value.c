@@ -45,6 +45,27 @@ bool value_read_code(const json_t *value, char ret_code[VALUE_CODE_SIZE])
 
 // ---- links ----------------------------------------------------------------------------------
 
+static bool is_ipv6(const char *host)
+{
+    size_t size = strspn(host + 1, "0123456789abcdefABCDEF:.");
+    return size >= 2 && memchr(host + 1, ':', size) && strcmp(host + 1 + size, "]") == 0;
+}
+
+bool value_is_host(const char *host)
+{
+    if (host[0] == '[')
+        return is_ipv6(host);
+    size_t label_size = 0;
+    for (const char *at = host; *at; at++) {
+        if (*at == '.' && label_size == 0)
+            return false;
+        if (*at != '.' && *at != '-' && *at != '_' && !is_digit(*at) && !is_letter(*at))
+            return false;
+        label_size = *at == '.' ? 0 : label_size + 1;
+    }
+    return host[0] != '\0';
+}
+
 bool value_read_url(const json_t *value, const char **ret_url, char ret_host[VALUE_HOST_SIZE])
 {
     const char *url = json_string_value(value);
@@ -68,10 +89,14 @@ bool value_read_url(const json_t *value, const char **ret_url, char ret_host[VAL
     if (memchr(host, '@', authority_size))
         return false;
     size_t host_size = host[0] == '[' ? strcspn(host, "]/?#") + 1 : strcspn(host, ":/?#");
-    if (host_size == 0 || host_size > authority_size || host_size >= VALUE_HOST_SIZE)
+    char checked[VALUE_HOST_SIZE];
+    if (host_size > authority_size || host_size >= VALUE_HOST_SIZE)
         return false;
-    memcpy(ret_host, host, host_size);
-    ret_host[host_size] = '\0';
+    memcpy(checked, host, host_size);
+    checked[host_size] = '\0';
+    if (!value_is_host(checked))
+        return false;
+    memcpy(ret_host, checked, host_size + 1);
     *ret_url = url;
     return true;
 }

@@ -20,6 +20,11 @@ bool value_read_code(const json_t *value, char ret_code[VALUE_CODE_SIZE]);
 // password. *ret_url points into value.
 bool value_read_url(const json_t *value, const char **ret_url, char ret_host[VALUE_HOST_SIZE]);
 
+// True where host may stand in a URL: labels of ASCII letters, digits, "-" and "_" between dots
+// (names in other scripts are xn--…), also with a dot behind the last; or an IPv6 address in
+// brackets.
+bool value_is_host(const char *host);
+
 // True where value is fit to be greeted with. Control, bidirectional and invisible characters
 // are taken out, and what is long is cut. A name that carries an address, a link or a number,
 // and so a stranger's message under our letterhead, is no name; nor is what programs write where
