@@ -8,7 +8,7 @@ import pytest
 import relay as harness
 import sink as sink_module
 
-LANGUAGES = ("en", "hu", "de")
+LANGUAGES = ("en", "hu", "de", "ar")
 CODES = {"login_code_valid": "login_code", "registration_code_valid": "registration_code",
          "verification_code_valid": "verification_code", "recovery_code_valid": "recovery_code"}
 LINKS = {"verification_valid": "verification_url", "recovery_valid": "recovery_url",
@@ -85,8 +85,8 @@ def test_every_type_in_every_language(start_relay, tmp_path):
             written[template, language] = check_mail(mail, payload, expected, language)
         except AssertionError as failure:
             raise AssertionError(f"{template} in {language}: {failure}\n{mail.data.decode()}")
-    for template in TYPES:  # three languages are three texts
-        assert len({written[template, language][1] for language in LANGUAGES}) == 3, template
+    for template in TYPES:  # each language has texts of its own
+        assert len({written[template, language][1] for language in LANGUAGES}) == len(LANGUAGES), template
 
 
 @pytest.mark.parametrize("name", ["Zoë O'Hara & Søn <b>", "محمد", "a" * 5000, "{{code}} {code}"])

@@ -407,7 +407,7 @@ static void lets_the_caller_name_the_brand(void **state)
 static void renders_what_is_shipped(void **state)
 {
     (void)state;
-    static const char *const locales[] = {"en", "de", "hu"};
+    static const char *const locales[] = {"en", "de", "hu", "ar"};
     static const struct {
         const char *template, *shows;
     } cases[] = {
