@@ -1,5 +1,5 @@
-// loaded.h - what a renderer holds: the form between renderer_load.c, which fills it, and
-// renderer.c, which only reads it.
+// loaded.h - what a renderer holds: the form between renderer_load.c, which fills it,
+// renderer_trial.c, which tries it, and renderer.c, which only reads it.
 #ifndef TEMPLATES_LOADED_H
 #define TEMPLATES_LOADED_H
 
@@ -10,14 +10,26 @@
 #include "templates/template.h"
 #include "templates/view.h"
 
+#define BRAND_ADDRESS_COUNT 3 // of enum brand_address
+
+// A language that readers can wish for: how its mails are written, by the brand's address. Where
+// it has no such variant, as in the catalog of the language itself.
+struct language {
+    const struct view_base *bases[BRAND_ADDRESS_COUNT];
+};
+
 struct renderer {
-    struct catalogs *catalogs;
-    struct view_base *bases;        // one a catalog, in their order
-    struct locale_matcher *matcher; // of what readers can wish for, so without variants
-    size_t *matched;                // the matcher's indexes -> those of bases
     struct brands *brands;
+    struct catalogs *catalogs;
+    struct view_base *bases; // one a catalog, in their order
+    struct language *languages;
+    struct locale_matcher *matcher; // its indexes are those of languages
     struct template_set *text_set, *html_set;
     const struct template *text_frame, *html_frame;
 };
+
+// Renders mails of each type in each language and under each brand. What they lack is appended to
+// faults.
+void renderer_try(struct renderer *renderer, json_t *faults);
 
 #endif

@@ -358,8 +358,10 @@ size_t locale_match(const struct locale_matcher *matcher, const struct locale_wi
         return index;
     if (wishes->ui_locales && match_words(matcher, wishes->ui_locales, &index))
         return index;
-    if (wishes->otherwise && match_words(matcher, wishes->otherwise, &index))
-        return index;
+    for (size_t i = 0; i < sizeof(wishes->otherwise) / sizeof(wishes->otherwise[0]); i++) {
+        if (wishes->otherwise[i] && match_words(matcher, wishes->otherwise[i], &index))
+            return index;
+    }
     return matcher->default_index;
 }
 

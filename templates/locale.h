@@ -22,7 +22,7 @@ struct locale_wishes {
     const json_t *locales;       // array of strings, best first, or NULL
     const char *accept_language; // RFC 9110 §12.5.4, or NULL
     const char *ui_locales;      // OpenID Connect's: space separated, best first, or NULL
-    const char *otherwise;       // one tag for who has no wish that we serve, or NULL
+    const char *otherwise[2];    // for who has no wish that we serve; each one tag, or NULL
 };
 
 // The index of the tag that serves best: the first wish that any tag serves, in the order of

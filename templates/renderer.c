@@ -21,14 +21,28 @@ bool renderer_knows(const struct renderer *renderer, const char *template)
     return catalog_find_type(renderer->catalogs->items[0], template) != NULL;
 }
 
-static const struct view_base *choose_language(const struct renderer *renderer,
-                                               const struct render_request *request)
+static const struct view_base *find_base(const struct renderer *renderer, const char *tag)
 {
+    for (size_t i = 0; i < renderer->catalogs->count; i++) {
+        if (strcmp(renderer->catalogs->items[i]->tag, tag) == 0)
+            return &renderer->bases[i];
+    }
+    return NULL;
+}
+
+// Whose wish it is comes first, then how the brand speaks to people in that language.
+static const struct view_base *choose_base(const struct renderer *renderer,
+                                           const struct brand *brand,
+                                           const struct render_request *request)
+{
+    const struct view_base *base = request->locale ? find_base(renderer, request->locale) : NULL;
+    if (base)
+        return base;
     const struct locale_wishes wishes = {.locales = request->locales,
                                          .accept_language = request->accept_language,
                                          .ui_locales = request->ui_locales,
-                                         .otherwise = request->default_locale};
-    return &renderer->bases[renderer->matched[locale_match(renderer->matcher, &wishes)]];
+                                         .otherwise = {request->default_locale, brand->locale}};
+    return renderer->languages[locale_match(renderer->matcher, &wishes)].bases[brand->address];
 }
 
 static bool take(struct buffer *buffer, char **ret_text, struct error *err)
@@ -78,11 +92,12 @@ static bool render_html(const struct renderer *renderer, const json_t *view, cha
 bool renderer_render(struct renderer *renderer, const struct render_request *request,
                      struct rendered *ret_rendered, struct error *err)
 {
-    const struct view_base *base = choose_language(renderer, request);
-    json_auto_t *view = view_create(base, request, err);
+    const struct brand *brand = brands_find(renderer->brands, request->brand);
+    const struct view_base *base = choose_base(renderer, brand, request);
+    json_auto_t *view = view_create(base, brand, request, err);
     if (!view)
         return false;
-    struct rendered rendered = {0};
+    struct rendered rendered = {.brand = brand};
     snprintf(rendered.locale, sizeof(rendered.locale), "%s", base->catalog->tag);
     snprintf(rendered.language, sizeof(rendered.language), "%s", base->catalog->language);
     if (!render_subject(view, &rendered.subject, err) ||
@@ -103,4 +118,14 @@ void rendered_finish(struct rendered *rendered)
     wipe_free(rendered->text);
     wipe_free(rendered->html);
     *rendered = (struct rendered){0};
+}
+
+size_t renderer_brand_count(const struct renderer *renderer)
+{
+    return brands_count(renderer->brands);
+}
+
+const struct brand *renderer_brand(const struct renderer *renderer, size_t index)
+{
+    return brands_at(renderer->brands, index);
 }

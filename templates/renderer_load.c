@@ -1,6 +1,5 @@
-// Loads a folder of templates, finding as many faults at once as it can, and then renders a
-// mail of each type in each language on trial: a frame that forgets the code is found here,
-// and not by the first person who cannot sign in.
+// Loads a folder of templates, finding as many faults at once as it can, and then tries it
+// (renderer_trial.c).
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -87,40 +86,62 @@ static void load_templates(struct renderer *renderer, const char *dir, json_t *f
 
 // ---- languages ------------------------------------------------------------------------------
 
-// What readers can wish for: every language, but no variant of one.
-static void load_matcher(struct renderer *renderer, const char *dir, const char *default_locale,
-                         json_t *faults)
+static const struct view_base *variant_of(const struct renderer *renderer, size_t index,
+                                          const char *suffix)
 {
-    size_t count = renderer->catalogs->count;
-    const char **tags = calloc(count + 1, sizeof(*tags));
-    renderer->matched = calloc(count + 1, sizeof(*renderer->matched));
-    if (!tags || !renderer->matched) {
-        fault_at(faults, dir, 0, "out of memory");
-        free(tags);
-        return;
+    const struct catalogs *catalogs = renderer->catalogs;
+    size_t size = strlen(catalogs->items[index]->tag);
+    for (size_t i = 0; i < catalogs->count; i++) {
+        const char *tag = catalogs->items[i]->tag;
+        if (strncmp(tag, catalogs->items[index]->tag, size) == 0 && strcmp(tag + size, suffix) == 0)
+            return &renderer->bases[i];
     }
-    size_t tag_count = 0;
-    size_t default_index = count;
-    for (size_t i = 0; i < count; i++) {
+    return &renderer->bases[index];
+}
+
+static void add_language(struct renderer *renderer, size_t index, size_t count)
+{
+    static const char *const suffixes[BRAND_ADDRESS_COUNT] = {
+        [BRAND_ADDRESS_OWN] = "",
+        [BRAND_ADDRESS_FORMAL] = "-x-formal",
+        [BRAND_ADDRESS_INFORMAL] = "-x-informal",
+    };
+    for (size_t i = 0; i < BRAND_ADDRESS_COUNT; i++)
+        renderer->languages[count].bases[i] = variant_of(renderer, index, suffixes[i]);
+}
+
+// A locale that somebody may name as a default: where is one, and what.
+static void check_default(const struct renderer *renderer, const char *where, const char *locale,
+                          json_t *faults)
+{
+    const struct catalog *catalog = catalogs_find(renderer->catalogs, locale);
+    if (!catalog)
+        fault_at(faults, where, 0, "locale: there is no catalog locales/%s.json", locale);
+    else if (catalog_is_variant(catalog))
+        fault_at(faults, where, 0, "locale: %s is for a brand's address to choose; name %s", locale,
+                 catalog->language);
+}
+
+// What readers can wish for: every language, but no variant of one.
+static void load_matcher(struct renderer *renderer, const char *default_locale, json_t *faults)
+{
+    size_t catalog_count = renderer->catalogs->count;
+    const char **tags = calloc(catalog_count + 1, sizeof(*tags));
+    size_t count = 0;
+    size_t default_index = 0;
+    for (size_t i = 0; tags && i < catalog_count; i++) {
         const struct catalog *catalog = renderer->catalogs->items[i];
         if (catalog_is_variant(catalog))
             continue;
         if (strcasecmp(catalog->tag, default_locale) == 0)
-            default_index = tag_count;
-        renderer->matched[tag_count] = i;
-        tags[tag_count++] = catalog->tag;
+            default_index = count;
+        add_language(renderer, i, count);
+        tags[count++] = catalog->tag;
     }
-    struct error err;
-    if (catalogs_find(renderer->catalogs, default_locale) && default_index == count)
-        fault_at(faults, "locale", 0,
-                 "%s is a variant, which a brand's address chooses; name its "
-                 "language",
-                 default_locale);
-    else if (default_index == count)
-        fault_at(faults, "locale", 0, "there is no catalog locales/%s.json", default_locale);
-    renderer->matcher = locale_matcher_create(tags, tag_count, default_index, &err);
+    struct error err = {.message = "out of memory"};
+    renderer->matcher = tags ? locale_matcher_create(tags, count, default_index, &err) : NULL;
     if (!renderer->matcher)
-        fault_at(faults, dir, 0, "%s", err.message);
+        fault_at(faults, "locale", 0, "%s", err.message);
     free(tags);
 }
 
@@ -130,59 +151,27 @@ static void load_languages(struct renderer *renderer, const char *dir, const cha
     renderer->catalogs = catalogs_load(dir, default_locale, faults);
     size_t count = renderer->catalogs ? renderer->catalogs->count : 0;
     renderer->bases = calloc(count + 1, sizeof(*renderer->bases));
-    if (!renderer->catalogs || !renderer->bases) {
+    renderer->languages = calloc(count + 1, sizeof(*renderer->languages));
+    if (!renderer->catalogs || !renderer->bases || !renderer->languages) {
         fault_at(faults, dir, 0, "out of memory");
         return;
     }
     for (size_t i = 0; i < count; i++) {
         const struct catalog *catalog = renderer->catalogs->items[i];
         renderer->bases[i] = (struct view_base){
-            .catalog = catalog,
-            .brand = renderer->brands ? brands_at(renderer->brands, 0)->view : NULL,
-            .is_right_to_left = locale_is_right_to_left(catalog->language)};
+            .catalog = catalog, .is_right_to_left = locale_is_right_to_left(catalog->language)};
     }
-    load_matcher(renderer, dir, default_locale, faults);
+    load_matcher(renderer, default_locale, faults);
+    check_default(renderer, "locale", default_locale, faults);
+    for (size_t i = 0; renderer->brands && i < brands_count(renderer->brands); i++) {
+        const struct brand *brand = brands_at(renderer->brands, i);
+        const char *inherited = i > 0 ? brands_at(renderer->brands, 0)->locale : NULL;
+        if (brand->locale && (!inherited || strcmp(brand->locale, inherited) != 0))
+            check_default(renderer, brand->path, brand->locale, faults);
+    }
 }
 
-// ---- trial ----------------------------------------------------------------------------------
-
-#define TRIAL_CODE "7391-TRIAL"
-#define TRIAL_URL "https://trial.example/verify/7391"
-#define TRIAL_OWN "Own words 7391"
-
-static void try_mail(struct renderer *renderer, const struct catalog *catalog, const char *template,
-                     const char *must_have, json_t *faults)
-{
-    json_auto_t *data = json_pack("{s:s, s:s}", "code", TRIAL_CODE, "url", TRIAL_URL);
-    json_auto_t *locales = json_pack("[s]", catalog->tag);
-    const struct render_request request = {
-        .template = template, .data = data, .locales = locales, .text = TRIAL_OWN};
-    struct rendered mail;
-    struct error err;
-    if (!renderer_render(renderer, &request, &mail, &err)) {
-        fault_at(faults, catalog->path, 0, "%s cannot be rendered: %s", template, err.message);
-        return;
-    }
-    if (must_have && !strstr(mail.text, must_have))
-        fault_at(faults, "frame.text.mustache", 0, "%s comes out without %s", template, must_have);
-    if (must_have && !strstr(mail.html, must_have))
-        fault_at(faults, "frame.html.mustache", 0, "%s comes out without %s", template, must_have);
-    rendered_finish(&mail);
-}
-
-static void try_mails(struct renderer *renderer, json_t *faults)
-{
-    static const char *const needed[] = {
-        [NEED_NOTHING] = NULL, [NEED_CODE] = TRIAL_CODE, [NEED_LINK] = TRIAL_URL};
-    for (size_t i = 0; i < renderer->catalogs->count; i++) {
-        const struct catalog *catalog = renderer->catalogs->items[i];
-        for (size_t k = 0; k < catalog->type_count; k++)
-            try_mail(renderer, catalog, catalog->types[k].name, needed[catalog->types[k].need],
-                     faults);
-    }
-    // Of a type that no catalog knows: Kratos' own words.
-    try_mail(renderer, renderer->catalogs->items[0], "?", TRIAL_OWN, faults);
-}
+// ---- all of it ------------------------------------------------------------------------------
 
 // One fault where the folder is not there, and not one for each file that is not in it.
 static bool is_folder(const char *dir, json_t *faults)
@@ -209,8 +198,8 @@ struct renderer *renderer_load(const char *dir, const char *default_locale, cons
         load_templates(renderer, dir, faults);
         load_languages(renderer, dir, default_locale, faults);
     }
-    if (renderer->catalogs && json_array_size(faults) == faults_before)
-        try_mails(renderer, faults);
+    if (json_array_size(faults) == faults_before)
+        renderer_try(renderer, faults);
     if (json_array_size(faults) > faults_before) {
         renderer_destroy(renderer);
         return NULL;
@@ -227,7 +216,7 @@ void renderer_destroy(struct renderer *renderer)
     template_set_destroy(renderer->text_set);
     template_set_destroy(renderer->html_set);
     free(renderer->bases);
-    free(renderer->matched);
+    free(renderer->languages);
     brands_destroy(renderer->brands);
     free(renderer);
 }

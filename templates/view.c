@@ -1,12 +1,11 @@
 #include "templates/view.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "relay/base/buffer.h"
+#include "templates/facts.h"
 #include "templates/own_text.h"
 #include "templates/text_layout.h"
-#include "templates/value.h"
 
 #define TEXT_SIZE_MAX (64 * 1024)
 #define OWN_TEXT_SIZE_MAX (1024 * 1024)
@@ -14,21 +13,16 @@
 // A view while it is made. What could not be added for want of memory shows in failed.
 struct draft {
     const struct view_base *base;
+    const struct brand *brand;
     const struct render_request *request;
-    const struct catalog_type *type;
+    const struct catalog_type *type; // NULL: not one of ours
+    struct facts facts;
     json_t *view;
     struct buffer text; // the text that is being written
     bool failed;
-
-    struct message_values values;
-    char code[VALUE_CODE_SIZE];
-    char host[VALUE_HOST_SIZE];
-    char name[VALUE_NAME_SIZE];
-    char minutes[16];
-    const char *url; // NULL: no link
 };
 
-json_t *view_known_names(json_t *brand)
+json_t *view_known_names(json_t *brand_names)
 {
     static const char *const names[] = {
         "lang",      "dir",        "start", "locale", "template", "brand",    "subject",
@@ -37,7 +31,7 @@ json_t *view_known_names(json_t *brand)
         "expiry",    "footer",     "own",   "text",   "lines",    "context",  "happened",
     };
     json_t *known = json_object();
-    bool failed = json_object_update(known, brand) != 0;
+    bool failed = json_object_update(known, brand_names) != 0;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         failed |= json_object_set_new(known, names[i], json_null()) != 0;
     if (failed) {
@@ -45,38 +39,6 @@ json_t *view_known_names(json_t *brand)
         return NULL;
     }
     return known;
-}
-
-// ---- values ---------------------------------------------------------------------------------
-
-static void read_values(struct draft *draft)
-{
-    const json_t *data = draft->request->data;
-    const char **values = draft->values.values;
-    values[PLACEHOLDER_BRAND] = json_string_value(json_object_get(draft->base->brand, "name"));
-    if (value_read_code(json_object_get(data, "code"), draft->code))
-        values[PLACEHOLDER_CODE] = draft->code;
-    if (value_read_url(json_object_get(data, "url"), &draft->url, draft->host))
-        values[PLACEHOLDER_HOST] = draft->host;
-    if (value_read_name(json_object_get(data, "name"), draft->name))
-        values[PLACEHOLDER_NAME] = draft->name;
-    if (draft->request->minutes_left > 0) {
-        snprintf(draft->minutes, sizeof(draft->minutes), "%d", draft->request->minutes_left);
-        values[PLACEHOLDER_MINUTES] = draft->minutes;
-    }
-}
-
-static bool has_what_it_needs(const struct draft *draft)
-{
-    switch (draft->type->need) {
-    case NEED_CODE:
-        return draft->values.values[PLACEHOLDER_CODE];
-    case NEED_LINK:
-        return draft->url;
-    case NEED_NOTHING:
-        break;
-    }
-    return true;
 }
 
 // ---- adding ---------------------------------------------------------------------------------
@@ -99,8 +61,8 @@ static bool write_text(struct draft *draft, enum text_key key)
     const struct catalog *catalog = draft->base->catalog;
     const struct text *text = catalog_text(catalog, draft->type, key);
     buffer_clear(&draft->text);
-    if (!text ||
-        !catalog_write(catalog, text, draft->request->minutes_left, &draft->values, &draft->text))
+    if (!text || !catalog_write(catalog, text, draft->request->minutes_left, &draft->facts.values,
+                                &draft->text))
         return false;
     draft->failed |= draft->text.failed;
     return !draft->text.failed;
@@ -126,46 +88,62 @@ static void put_base(struct draft *draft)
     put_string(draft, view, "template", draft->request->template);
     put_string(draft, view, "dir", base->is_right_to_left ? "rtl" : "ltr");
     put_string(draft, view, "start", base->is_right_to_left ? "right" : "left");
-    put(draft, view, "brand", json_incref(base->brand));
+    put(draft, view, "brand", json_incref(draft->brand->view));
     put_text(draft, view, "footer", TEXT_FOOTER);
 }
 
 // Without words for the button the catalog does not want the link in this type of mail.
 static bool shows_link(const struct draft *draft)
 {
-    return draft->url && catalog_text(draft->base->catalog, draft->type, TEXT_BUTTON);
+    return draft->facts.url && catalog_text(draft->base->catalog, draft->type, TEXT_BUTTON);
 }
 
 static void put_link(struct draft *draft)
 {
     json_t *link = json_object();
-    put_string(draft, link, "url", draft->url);
-    put_string(draft, link, "host", draft->host);
+    put_string(draft, link, "url", draft->facts.url);
+    put_string(draft, link, "host", draft->facts.host);
     put_text(draft, link, "button", TEXT_BUTTON);
     put_text(draft, link, "hint", TEXT_LINK_HINT);
     put(draft, draft->view, "link", link);
 }
 
+// The first of two texts that this mail can fill; the second is the one that needs less.
+static void put_either(struct draft *draft, const char *key, enum text_key first,
+                       enum text_key second)
+{
+    if (!put_text(draft, draft->view, key, first))
+        put_text(draft, draft->view, key, second);
+}
+
+// What a locked phone shows.
+static void put_outside(struct draft *draft)
+{
+    bool shows_code =
+        draft->type->need == NEED_CODE && brand_shows_code(draft->brand, draft->type->name);
+    put_either(draft, "subject", shows_code ? TEXT_SUBJECT_CODE : TEXT_SUBJECT, TEXT_SUBJECT);
+    put_either(draft, "preheader", shows_code ? TEXT_PREHEADER_CODE : TEXT_PREHEADER,
+               TEXT_PREHEADER);
+}
+
 static void put_texts(struct draft *draft)
 {
     json_t *view = draft->view;
-    const char *const *values = draft->values.values;
+    const char *const *values = draft->facts.values.values;
     bool has_code = draft->type->need == NEED_CODE;
-    if (!has_code || !put_text(draft, view, "subject", TEXT_SUBJECT_CODE))
-        put_text(draft, view, "subject", TEXT_SUBJECT);
-    if (!has_code || !put_text(draft, view, "preheader", TEXT_PREHEADER_CODE))
-        put_text(draft, view, "preheader", TEXT_PREHEADER);
+    put_outside(draft);
     put_text(draft, view, "heading", TEXT_HEADING);
     put_text(draft, view, "intro", TEXT_INTRO);
     put_text(draft, view, "outro", TEXT_OUTRO);
     put_text(draft, view, "not_you", TEXT_NOT_YOU);
 
-    bool greets_by_name = values[PLACEHOLDER_NAME] && write_text(draft, TEXT_GREETING);
-    if (greets_by_name || write_text(draft, TEXT_GREETING_NAMELESS))
-        put(draft, view, "greeting", json_stringn_nocheck(draft->text.data, draft->text.size));
+    put_either(draft, "greeting", values[PLACEHOLDER_NAME] ? TEXT_GREETING : TEXT_GREETING_NAMELESS,
+               TEXT_GREETING_NAMELESS);
+    if (values[PLACEHOLDER_BROWSER] && values[PLACEHOLDER_SYSTEM])
+        put_text(draft, view, "context", TEXT_CONTEXT);
 
     if (has_code) {
-        put_string(draft, view, "code", draft->code);
+        put_string(draft, view, "code", draft->facts.code);
         put_text(draft, view, "code_label", TEXT_CODE_LABEL);
     }
     if (shows_link(draft))
@@ -174,69 +152,147 @@ static void put_texts(struct draft *draft)
         put_text(draft, view, "expiry", has_code ? TEXT_EXPIRY_CODE : TEXT_EXPIRY_LINK);
 }
 
+// ---- Kratos' own words ----------------------------------------------------------------------
+
+// Kratos puts the code into the subject of all mails with one, whatever the brand wants there.
+static bool keeps_own_subject(const struct draft *draft)
+{
+    const char *template = draft->request->template;
+    return own_text_is_there(draft->request->subject) &&
+           (mail_type_need(template) != NEED_CODE || brand_shows_code(draft->brand, template));
+}
+
 static void put_own_subject(struct draft *draft)
 {
     const char *subject = draft->request->subject;
-    const struct catalog *catalog = draft->base->catalog;
-    buffer_clear(&draft->text);
-    if (own_text_is_there(subject))
+    if (keeps_own_subject(draft)) {
+        buffer_clear(&draft->text);
         text_layout_subject(subject, strlen(subject), &draft->text);
-    else if (!catalog_text(catalog, NULL, TEXT_SUBJECT_OWN) || !write_text(draft, TEXT_SUBJECT_OWN))
-        buffer_puts(&draft->text, draft->values.values[PLACEHOLDER_BRAND]);
-    buffer_append(&draft->text, "", 0); // so that data is there for an empty one
-    draft->failed |= draft->text.failed;
-    if (!draft->text.failed)
-        put(draft, draft->view, "subject", json_stringn(draft->text.data, draft->text.size));
+        buffer_append(&draft->text, "", 0); // so that data is there for an empty one
+        draft->failed |= draft->text.failed;
+        if (!draft->text.failed)
+            put(draft, draft->view, "subject", json_stringn(draft->text.data, draft->text.size));
+        return;
+    }
+    // A type of ours has a subject that needs nothing but the brand, unless it is a link's.
+    draft->type = catalog_find_type(draft->base->catalog, draft->request->template);
+    bool has_one = draft->type && put_text(draft, draft->view, "subject", TEXT_SUBJECT);
+    draft->type = NULL;
+    if (!has_one && !put_text(draft, draft->view, "subject", TEXT_SUBJECT_OWN))
+        put_string(draft, draft->view, "subject", draft->brand->name);
 }
 
-static void put_own(struct draft *draft)
+// The text to be shown: Kratos' plain one, or what a reader of its HTML would see, written into
+// from_html. NULL: no memory.
+static const char *choose_own_text(const struct render_request *request, struct buffer *from_html)
+{
+    if (own_text_is_there(request->text))
+        return request->text;
+    own_text_from_html(request->html, from_html);
+    buffer_append(from_html, "", 0);
+    return from_html->failed ? NULL : from_html->data;
+}
+
+// Looked at as they will be shown, so that nothing that is taken out can hide a link.
+static bool may_show(const struct draft *draft, const json_t *lines)
+{
+    size_t i;
+    const json_t *line;
+    json_array_foreach(lines, i, line)
+    {
+        const char *text = json_string_value(json_object_get(line, "text"));
+        if (!own_text_leads_only_to(draft->brand, text))
+            return false;
+    }
+    return !draft->request->subject ||
+           own_text_leads_only_to(draft->brand, draft->request->subject);
+}
+
+// False where it may not be sent: it has a link that the brand does not allow.
+static bool put_own(struct draft *draft, struct error *err)
 {
     const struct render_request *request = draft->request;
     struct buffer from_html AUTO_BUFFER;
     buffer_init(&from_html, OWN_TEXT_SIZE_MAX);
-    const char *text = request->text;
-    if (!own_text_is_there(text)) {
-        own_text_from_html(request->html, &from_html);
-        buffer_append(&from_html, "", 0);
-        draft->failed |= from_html.failed;
-        text = from_html.data;
+    const char *text = choose_own_text(request, &from_html);
+    if (!text) {
+        draft->failed = true;
+        return true;
     }
-    if (draft->failed)
-        return;
     json_t *own = json_object();
-    put(draft, own, "lines", own_text_lines(text));
+    json_t *lines = own_text_lines(text);
+    put(draft, own, "lines", lines);
     put(draft, draft->view, "own", own);
-    if (own_text_is_there(request->html) && own_text_is_laid_out(request->html))
+    if (draft->failed)
+        return true;
+    if (!may_show(draft, lines))
+        return error_set(err, ERR_INPUT, "link_not_allowed");
+    // HTML has too many ways to hide a link in.
+    if (!brand_names_hosts(draft->brand) && own_text_is_there(request->html) &&
+        own_text_is_laid_out(request->html))
         put(draft, draft->view, "own_html", json_string(request->html));
     put_own_subject(draft);
+    return true;
 }
 
-json_t *view_create(const struct view_base *base, const struct render_request *request,
-                    struct error *err)
-{
-    struct draft draft = {.base = base, .request = request};
-    draft.type = catalog_find_type(base->catalog, request->template);
-    read_values(&draft);
-    if (draft.type && !has_what_it_needs(&draft))
-        draft.type = NULL;
-    if (!draft.type && !own_text_is_there(request->text) && !own_text_is_there(request->html)) {
-        error_set(err, ERR_INPUT, "no_content");
-        return NULL;
-    }
+// ---- all of it ------------------------------------------------------------------------------
 
-    draft.view = json_object();
-    buffer_init(&draft.text, TEXT_SIZE_MAX);
-    put_base(&draft);
-    if (draft.type)
-        put_texts(&draft);
-    else
-        put_own(&draft);
-    buffer_finish(&draft.text);
-    explicit_bzero(draft.code, sizeof(draft.code));
-    if (draft.failed) {
-        json_decref(draft.view);
+static bool has_what_it_needs(const struct draft *draft)
+{
+    switch (draft->type->need) {
+    case NEED_CODE:
+        return draft->facts.values.values[PLACEHOLDER_CODE];
+    case NEED_LINK:
+        return draft->facts.url;
+    case NEED_NOTHING:
+        break;
+    }
+    return true;
+}
+
+// Whether our texts say it, or Kratos' own do. False where neither can.
+static bool choose_texts(struct draft *draft, struct error *err)
+{
+    const struct render_request *request = draft->request;
+    draft->type = catalog_find_type(draft->base->catalog, request->template);
+    if (draft->type && has_what_it_needs(draft))
+        return true;
+    // Kratos' own text would lead where ours may not.
+    if (draft->type && draft->type->need == NEED_LINK && draft->facts.link_is_forbidden)
+        return error_set(err, ERR_INPUT, "link_not_allowed");
+    draft->type = NULL;
+    if (own_text_is_there(request->text) || own_text_is_there(request->html))
+        return true;
+    return error_set(err, ERR_INPUT, "no_content");
+}
+
+static bool fill(struct draft *draft, struct error *err)
+{
+    if (!choose_texts(draft, err))
+        return false;
+    put_base(draft);
+    if (draft->type)
+        put_texts(draft);
+    else if (!put_own(draft, err))
+        return false;
+    return !draft->failed || error_set(err, ERR_TEMPORARY, "out of memory for what the mail says");
+}
+
+json_t *view_create(const struct view_base *base, const struct brand *brand,
+                    const struct render_request *request, struct error *err)
+{
+    struct draft draft = {.base = base, .brand = brand, .request = request};
+    if (!facts_read(&draft.facts, request, brand, base->is_right_to_left)) {
         error_set(err, ERR_TEMPORARY, "out of memory for what the mail says");
         return NULL;
     }
-    return draft.view;
+    draft.view = json_object();
+    buffer_init(&draft.text, TEXT_SIZE_MAX);
+    bool filled = fill(&draft, err);
+    buffer_finish(&draft.text);
+    facts_finish(&draft.facts);
+    if (filled)
+        return draft.view;
+    json_decref(draft.view);
+    return NULL;
 }

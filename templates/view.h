@@ -8,23 +8,23 @@
 #include <stdbool.h>
 
 #include "relay/base/error.h"
+#include "templates/brand.h"
 #include "templates/catalog.h"
 #include "templates/renderer.h"
 
-// What is the same for all mails in one language.
+// What is the same for all mails in one catalog.
 struct view_base {
     const struct catalog *catalog;
     bool is_right_to_left;
-    json_t *brand; // object with a string "name"
 };
 
-// The view of one mail; the caller owns it. ERR_INPUT, "no_content": neither our texts nor
-// Kratos' can make this mail. ERR_TEMPORARY: no memory.
-json_t *view_create(const struct view_base *base, const struct render_request *request,
-                    struct error *err);
+// The view of one mail under a brand; the caller owns it. ERR_INPUT: what renderer_render() says.
+// ERR_TEMPORARY: no memory.
+json_t *view_create(const struct view_base *base, const struct brand *brand,
+                    const struct render_request *request, struct error *err);
 
-// An object with every key that a frame may name, at whatever depth; the caller owns it.
-// NULL: no memory.
-json_t *view_known_names(json_t *brand);
+// An object with every key that a frame may name, at whatever depth, brand_names' among them;
+// the caller owns it. NULL: no memory.
+json_t *view_known_names(json_t *brand_names);
 
 #endif

@@ -190,12 +190,12 @@ static void asks_in_order(void **state)
     assert_string_equal(TAGS[locale_match(*state, &wishes)], "ar");
     wishes.ui_locales = NULL;
     assert_string_equal(TAGS[locale_match(*state, &wishes)], "en");
-    wishes.otherwise = "de-AT";
+    wishes.otherwise[0] = "de-AT";
     assert_string_equal(TAGS[locale_match(*state, &wishes)], "de");
     wishes.ui_locales = "ar";
     assert_string_equal(TAGS[locale_match(*state, &wishes)], "ar");
     wishes.ui_locales = NULL;
-    wishes.otherwise = "fr";
+    wishes.otherwise[0] = "fr";
     assert_string_equal(TAGS[locale_match(*state, &wishes)], "en");
 }
 

@@ -1,0 +1,93 @@
+#include "templates/facts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unicode/uchar.h>
+
+#include "relay/base/cleanup.h"
+#include "templates/utf8.h"
+
+#define ISOLATE "\u2068" // U+2068, first strong isolate
+#define END_ISOLATE "\u2069"
+
+static void read_link(struct facts *facts, const json_t *data, const struct brand *brand)
+{
+    const char *url;
+    if (!value_read_url(json_object_get(data, "url"), &url, facts->host))
+        return;
+    facts->link_is_forbidden = !brand_allows_host(brand, facts->host);
+    if (!facts->link_is_forbidden)
+        facts->url = url;
+}
+
+// ---- direction ------------------------------------------------------------------------------
+
+enum direction { DIRECTION_NONE, DIRECTION_LEFT_TO_RIGHT, DIRECTION_RIGHT_TO_LEFT };
+
+// That of the first letter that has one, as Unicode's algorithm has it (UAX #9, P2).
+static enum direction direction_of(const char *text)
+{
+    const char *end = text + strlen(text);
+    while (text < end) {
+        uint32_t point;
+        text += utf8_decode(text, (size_t)(end - text), &point);
+        UCharDirection direction = u_charDirection((UChar32)point);
+        if (direction == U_LEFT_TO_RIGHT)
+            return DIRECTION_LEFT_TO_RIGHT;
+        if (direction == U_RIGHT_TO_LEFT || direction == U_RIGHT_TO_LEFT_ARABIC)
+            return DIRECTION_RIGHT_TO_LEFT;
+    }
+    return DIRECTION_NONE;
+}
+
+static bool isolate(struct facts *facts, bool is_right_to_left)
+{
+    static const enum placeholder plain[] = {PLACEHOLDER_CODE, PLACEHOLDER_MINUTES};
+    enum direction against = is_right_to_left ? DIRECTION_LEFT_TO_RIGHT : DIRECTION_RIGHT_TO_LEFT;
+    for (size_t i = 0; i < PLACEHOLDER_COUNT; i++) {
+        const char *value = facts->values.values[i];
+        if (!value || i == plain[0] || i == plain[1] || direction_of(value) != against)
+            continue;
+        if (asprintf(&facts->isolated[i], ISOLATE "%s" END_ISOLATE, value) < 0) {
+            facts->isolated[i] = NULL;
+            return false;
+        }
+        facts->values.values[i] = facts->isolated[i];
+    }
+    return true;
+}
+
+// ---- all of them ----------------------------------------------------------------------------
+
+bool facts_read(struct facts *facts, const struct render_request *request,
+                const struct brand *brand, bool is_right_to_left)
+{
+    *facts = (struct facts){0};
+    const char **values = facts->values.values;
+    const json_t *data = request->data;
+    read_link(facts, data, brand);
+    values[PLACEHOLDER_BRAND] = brand->name;
+    values[PLACEHOLDER_HOST] = facts->url ? facts->host : NULL;
+    values[PLACEHOLDER_BROWSER] = request->browser;
+    values[PLACEHOLDER_SYSTEM] = request->system;
+    if (value_read_code(json_object_get(data, "code"), facts->code))
+        values[PLACEHOLDER_CODE] = facts->code;
+    if (value_read_name(json_object_get(data, "name"), facts->name))
+        values[PLACEHOLDER_NAME] = facts->name;
+    if (request->minutes_left > 0) {
+        snprintf(facts->minutes, sizeof(facts->minutes), "%d", request->minutes_left);
+        values[PLACEHOLDER_MINUTES] = facts->minutes;
+    }
+    if (isolate(facts, is_right_to_left))
+        return true;
+    facts_finish(facts);
+    return false;
+}
+
+void facts_finish(struct facts *facts)
+{
+    for (size_t i = 0; i < PLACEHOLDER_COUNT; i++)
+        wipe_free(facts->isolated[i]);
+    explicit_bzero(facts, sizeof(*facts));
+}

@@ -1,0 +1,34 @@
+// facts.h - what is known of one mail, checked, and written out for its texts to repeat.
+#ifndef TEMPLATES_FACTS_H
+#define TEMPLATES_FACTS_H
+
+#include <stdbool.h>
+
+#include "templates/brand.h"
+#include "templates/catalog.h"
+#include "templates/message.h"
+#include "templates/renderer.h"
+#include "templates/value.h"
+
+struct facts {
+    // For placeholders. Those that run against the catalog's direction are isolated from it
+    // (U+2068, U+2069), but for the code and the minutes, which are to be copied and counted.
+    struct message_values values;
+
+    char code[VALUE_CODE_SIZE]; // empty: there is none
+    const char *url;            // of a link that may be shown, or NULL; borrowed
+    char host[VALUE_HOST_SIZE];
+    bool link_is_forbidden; // there is a link, and to a host that the brand does not allow
+
+    char name[VALUE_NAME_SIZE];
+    char minutes[16];
+    char *isolated[PLACEHOLDER_COUNT];
+};
+
+// Reads them from request, for a mail of brand in a language that is written from right to left
+// or not. All are borrowed until facts_finish(). False: no memory.
+bool facts_read(struct facts *facts, const struct render_request *request,
+                const struct brand *brand, bool is_right_to_left);
+void facts_finish(struct facts *facts); // wipes them
+
+#endif

@@ -1,0 +1,269 @@
+#include "tests/unit/templates/renderer_fixture.h"
+
+static void write_brand(struct fixture *fixture, const char *name, const char *json)
+{
+    char file[64];
+    snprintf(file, sizeof(file), "brands/%s.json", name);
+    folder_write(fixture->dir, file, json);
+}
+
+static void renders_under_the_brand_asked_for(void **state)
+{
+    struct fixture *fixture = *state;
+    write_brand(fixture, "other",
+                "{\"name\": \"Other\", \"clients\": [\"client-7\"], \"x\": \"z\"}");
+    load(fixture);
+    assert_no_fault(fixture->faults);
+    static const struct {
+        const char *brand, *id, *head;
+    } cases[] = {
+        {NULL, "default", "Brand y\n"},     {"default", "default", "Brand y\n"},
+        {"other", "other", "Other z\n"},    {"client-7", "other", "Other z\n"},
+        {"nobody", "default", "Brand y\n"},
+    };
+    json_auto_t *data = json_pack("{s:s}", "code", CODE);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct render_request request = {
+            .template = "login_code_valid", .data = data, .brand = cases[i].brand};
+        struct rendered mail AUTO_RENDERED = render(fixture->renderer, &request);
+        assert_string_equal(mail.brand->id, cases[i].id);
+        assert_memory_equal(mail.text, cases[i].head, strlen(cases[i].head));
+    }
+    assert_int_equal(renderer_brand_count(fixture->renderer), 2);
+    assert_string_equal(renderer_brand(fixture->renderer, 0)->id, "default");
+    assert_string_equal(renderer_brand(fixture->renderer, 1)->id, "other");
+}
+
+// What a locked phone shows is the brand's to choose, also where the subject is Kratos' own.
+static void shows_the_code_outside_only_where_the_brand_wants_it(void **state)
+{
+    struct fixture *fixture = *state;
+    write_brand(fixture, "closed", "{\"code_in_subject\": false}");
+    write_brand(fixture, "half", "{\"code_in_subject\": {\"login_code_valid\": true}}");
+    load(fixture);
+    assert_no_fault(fixture->faults);
+    static const struct {
+        const char *brand, *template, *data, *subject, *preheader;
+    } cases[] = {
+        {NULL, "login_code_valid", "750046", "750046 for Brand", "Code 750046"},
+        {"closed", "login_code_valid", "750046", "Sign in", "Inside"},
+        {"half", "login_code_valid", "750046", "750046 for Brand", "Code 750046"},
+        {"half", "verification_code_valid", "750046", "Verify", ""},
+        {NULL, "verification_code_valid", "750046", "Verify", ""},
+        // Kratos' own texts.
+        {NULL, "login_code_valid", "", "Use code 750046", ""},
+        {"closed", "login_code_valid", "", "Sign in", ""},
+        {"half", "login_code_valid", "", "Use code 750046", ""},
+        {"half", "verification_code_valid", "", "Verify", ""},
+        {NULL, "custom_code_valid", "", "Use code 750046", ""},
+        {"closed", "custom_code_valid", "", "From Brand", ""},
+        {"closed", "custom", "", "Use code 750046", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *data = json_pack("{s:s}", "code", cases[i].data);
+        struct render_request request = {.template = cases[i].template,
+                                         .data = data,
+                                         .brand = cases[i].brand,
+                                         .subject = "Use code 750046",
+                                         .text = "750046"};
+        struct rendered mail AUTO_RENDERED = render(fixture->renderer, &request);
+        char preheader[64];
+        snprintf(preheader, sizeof(preheader), "<!--%s-->", cases[i].preheader);
+        assert_string_equal(mail.subject, cases[i].subject);
+        assert_non_null(strstr(mail.html, preheader));
+    }
+}
+
+static void leaves_out_or_refuses_links_to_other_hosts(void **state)
+{
+    static const char own[] = "Own: https://evil.example/";
+    static const struct {
+        const char *template, *data, *text, *html;
+        const char *want; // in the text, or the error
+    } cases[] = {
+        // A code goes without the link, a link does not go.
+        {"verification_code_valid", "{'code':'750046','url':'https://auth.acme.example/v'}", own,
+         NULL, "Verify: https://auth.acme.example/v"},
+        {"verification_code_valid", "{'code':'750046','url':'https://evil.example/'}", own, NULL,
+         "Enter or click.\nCode: 750046\n"},
+        {"recovery_valid", "{'url':'https://login.other.example/v'}", own, NULL,
+         "Recover: https://login.other.example/v"},
+        {"recovery_valid", "{'url':'https://evil.example/'}", "Own", NULL, "!link_not_allowed"},
+        {"recovery_valid", "{'url':'https://evil.example/'}", NULL, NULL, "!link_not_allowed"},
+        {"recovery_valid", "{'url':'https://other.example/'}", own, NULL, "!link_not_allowed"},
+        // One that is no link is none, and Kratos' own words are looked at.
+        {"recovery_valid", "{'url':'javascript:x'}", own, NULL, "!link_not_allowed"},
+        {"recovery_valid", "{'url':'javascript:x'}", "Own", NULL, "Own"},
+        {"recovery_valid", "{'url':'javascript:x'}", NULL, NULL, "!no_content"},
+        {"login_code_valid", "{}", own, NULL, "!link_not_allowed"},
+        {"login_code_valid", "{}", "Own: https://AUTH.acme.example./x", NULL, "Own: https"},
+        {"custom", "{}", "see (http://auth.acme.example:80), or not", NULL, "see (http"},
+        {"custom", "{}", "HTTP://evil.example", NULL, "!link_not_allowed"},
+        {"custom", "{}", "ht\x01tps://evil.example", NULL, "!link_not_allowed"},
+        {"custom", "{}", NULL, "<p>a <a href=\"https://evil.example\">b</a>", "!link_not_allowed"},
+        {"custom", "{}", NULL, "<p>a <a href='https://auth.acme.example'>b</a>",
+         "a b https://auth.acme.example"},
+        // Where hosts are named, nobody's HTML is shown.
+        {"custom", "{}", "Own", "<p>html <a href=\"https://evil.example\">b</a>", "Own"},
+        {"custom", "{}", "Own", "<html><p>html https://evil.example</html>", "Own"},
+    };
+    struct fixture *fixture = *state;
+    write_brand(fixture, "strict",
+                "{\"link_hosts\": [\"auth.acme.example\", \"*.other.example\"]}");
+    load(fixture);
+    assert_no_fault(fixture->faults);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char json[200];
+        snprintf(json, sizeof(json), "%s", cases[i].data);
+        for (char *at = json; *at; at++)
+            *at = *at == '\'' ? '"' : *at;
+        json_auto_t *data = json_loads(json, 0, NULL);
+        assert_non_null(data);
+        struct render_request request = {.template = cases[i].template,
+                                         .data = data,
+                                         .brand = "strict",
+                                         .subject = "s",
+                                         .text = cases[i].text,
+                                         .html = cases[i].html};
+        struct rendered mail AUTO_RENDERED = {0};
+        struct error err = {0};
+        bool rendered = renderer_render(fixture->renderer, &request, &mail, &err);
+        if (cases[i].want[0] == '!') {
+            assert_false(rendered);
+            assert_int_equal(err.code, ERR_INPUT);
+            assert_string_equal(err.message, cases[i].want + 1);
+            continue;
+        }
+        assert_true(rendered);
+        if (!strstr(mail.text, cases[i].want) || strstr(mail.html, "evil"))
+            fail_msg("case %zu: %s\n%s", i, mail.text, mail.html);
+
+        // Nobody else minds.
+        request.brand = NULL;
+        struct rendered free_mail AUTO_RENDERED = render(fixture->renderer, &request);
+        assert_non_null(free_mail.text);
+    }
+}
+
+static void refuses_links_in_kratos_own_subject(void **state)
+{
+    struct fixture *fixture = *state;
+    write_brand(fixture, "strict", "{\"link_hosts\": [\"a.example\"]}");
+    load(fixture);
+    struct render_request request = {.template = "custom",
+                                     .brand = "strict",
+                                     .subject = "go to https://evil.example",
+                                     .text = "Own"};
+    struct rendered mail AUTO_RENDERED = {0};
+    struct error err = {0};
+    assert_false(renderer_render(fixture->renderer, &request, &mail, &err));
+    assert_string_equal(err.message, "link_not_allowed");
+    request.subject = "go to https://a.example";
+    mail = render(fixture->renderer, &request);
+    assert_string_equal(mail.subject, request.subject);
+}
+
+static void write_variant(struct fixture *fixture, const char *tag)
+{
+    char file[64];
+    char catalog[sizeof(EN) + 64];
+    snprintf(file, sizeof(file), "locales/%s.json", tag);
+    snprintf(catalog, sizeof(catalog), "{\"locale\": \"%s\",%s", tag, strchr(EN, ',') + 1);
+    folder_write(fixture->dir, file, catalog);
+}
+
+static void speaks_as_the_brand_does(void **state)
+{
+    struct fixture *fixture = *state;
+    write_variant(fixture, "en-x-formal");
+    write_brand(fixture, "stiff", "{\"address\": \"formal\", \"locale\": \"ar\"}");
+    write_brand(fixture, "loose", "{\"address\": \"informal\", \"locale\": \"AR\"}");
+    load(fixture);
+    assert_no_fault(fixture->faults);
+    static const struct {
+        const char *brand, *accept, *otherwise, *locale, *want, *language;
+    } cases[] = {
+        {NULL, "en", NULL, NULL, "en", "en"},
+        {"stiff", "en", NULL, NULL, "en-x-formal", "en"},
+        {"stiff", "en-x-informal", NULL, NULL, "en-x-formal", "en"},
+        {"loose", "en-x-formal", NULL, NULL, "en", "en"},
+        {NULL, "en-x-formal", NULL, NULL, "en", "en"},
+        // Who has no wish: the mail's own default, then the brand's, then ours.
+        {NULL, NULL, NULL, NULL, "en", "en"},
+        {"loose", NULL, NULL, NULL, "ar", "ar"},
+        {"loose", "xx", NULL, NULL, "ar", "ar"},
+        {"stiff", NULL, "en", NULL, "en-x-formal", "en"},
+        {"stiff", NULL, "xx", NULL, "ar", "ar"},
+        // A preview takes what it names, whatever brand and reader want.
+        {NULL, "ar", NULL, "en-x-formal", "en-x-formal", "en"},
+        {"stiff", "ar", NULL, "en", "en", "en"},
+        {"stiff", "en", NULL, "xx", "en-x-formal", "en"},
+    };
+    json_auto_t *data = json_pack("{s:s}", "code", CODE);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct render_request request = {.template = "login_code_valid",
+                                         .data = data,
+                                         .brand = cases[i].brand,
+                                         .accept_language = cases[i].accept,
+                                         .default_locale = cases[i].otherwise,
+                                         .locale = cases[i].locale};
+        struct rendered mail AUTO_RENDERED = render(fixture->renderer, &request);
+        char html[64];
+        snprintf(html, sizeof(html), "<html lang=\"%s\"", cases[i].language);
+        assert_string_equal(mail.locale, cases[i].want);
+        assert_string_equal(mail.language, cases[i].language);
+        assert_non_null(strstr(mail.html, html));
+    }
+}
+
+static void wants_default_locales_to_be_there(void **state)
+{
+    struct fixture *fixture = *state;
+    write_variant(fixture, "en-x-formal");
+    folder_write(fixture->dir, "brand.json", "{\"name\": \"B\", \"x\": \"y\", \"locale\": \"fr\"}");
+    write_brand(fixture, "heir", "{}");
+    write_brand(fixture, "own", "{\"locale\": \"en-x-formal\"}");
+    json_auto_t *faults = json_array();
+    assert_null(renderer_load(fixture->dir, "en-x-formal", "UTC", NULL, faults));
+    assert_true(has_fault(faults, "/brand.json", "there is no catalog locales/fr.json"));
+    assert_true(has_fault(faults, "brands/own.json", "for a brand's address to choose; name en"));
+    assert_true(has_fault(faults, "locale", "for a brand's address to choose; name en"));
+    assert_int_equal(json_array_size(faults), 3);
+}
+
+// A frame that forgets what a brand's mails need.
+static void tries_every_brand(void **state)
+{
+    struct fixture *fixture = *state;
+    write_brand(fixture, "lone", "{\"link_hosts\": [\"acme.example\"]}");
+    write_brand(fixture, "strict", "{\"link_hosts\": [\"*.acme.example\"]}");
+    load(fixture);
+    assert_no_fault(fixture->faults);
+    folder_write(fixture->dir, "frame.text.mustache",
+                 "{{code}} {{link.url}}{{#own.lines}}{{text}}{{/own.lines}}");
+    load(fixture);
+    assert_no_fault(fixture->faults);
+    write_brand(fixture, "bare", "{\"x\": \"\"}");
+    folder_write(
+        fixture->dir, "frame.text.mustache",
+        "{{#brand.x}}{{code}} {{link.url}}{{/brand.x}}{{#own.lines}}{{text}}{{/own.lines}}");
+    load(fixture);
+    assert_true(
+        has_fault(fixture->faults, "frame.text.mustache", "recovery_valid comes out without"));
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, make_small, remove_small)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(renders_under_the_brand_asked_for),
+        TEST(shows_the_code_outside_only_where_the_brand_wants_it),
+        TEST(leaves_out_or_refuses_links_to_other_hosts),
+        TEST(refuses_links_in_kratos_own_subject),
+        TEST(speaks_as_the_brand_does),
+        TEST(wants_default_locales_to_be_there),
+        TEST(tries_every_brand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
