@@ -21,8 +21,7 @@ struct config_lifetime {
     int64_t ms;
 };
 
-// A path that takes payloads.
-struct config_route {
+struct config_route {  // a path that takes payloads
     char *name;        // "kratos"
     char *path;        // "/kratos/webhook"
     char *normaliser;  // file
@@ -79,27 +78,24 @@ struct config {
 };
 
 enum config_purpose {
-    CONFIG_FOR_RELAY,   // serve, check: what must be set has to be there
-    CONFIG_FOR_COMMAND, // what is not set is NULL or empty, and no fault
-    CONFIG_FOR_QUEUE,   // only queue_dir is there; what is wrong with the others does not matter
-    // Only what mails are made of is there, with a sender made up where none is set; no value of
-    // another setting is looked at. For templates the normaliser is the shipped one.
-    CONFIG_FOR_MAILS,
-    CONFIG_FOR_TEMPLATES,
+    CONFIG_FOR_RELAY,     // serve, check: what must be set has to be there
+    CONFIG_FOR_COMMAND,   // what is not set is NULL or empty, and no fault
+    CONFIG_FOR_QUEUE,     // only queue_dir is there; what is wrong with the others does not matter
+    CONFIG_FOR_MAILS,     // only what mails are made of; a sender is made up where none is set
+    CONFIG_FOR_TEMPLATES, // the same, with the shipped normaliser whatever is set
 };
 
 // Reads the file (NULL: RELAY_CONFIG; without that either, none) and the environment, and checks
-// every value, not only up to the first fault. A file's name is relative to the folder of the
-// configuration file where it stands in that, else to the working directory. Secrets are wiped
-// from the environment's memory and removed from it. NULL where there was a fault: *ret_report,
-// which the caller finishes, says which. Call once, before threads are started.
+// every value. A file's name is relative to the folder of the configuration file where it stands in
+// that, else to the working directory. Secrets are wiped from the environment's memory and removed
+// from it. NULL where there was a fault: *ret_report, which the caller finishes, says which. Call
+// once, before threads are started.
 struct config *config_load(const char *file, enum config_purpose purpose,
                            struct config_report *ret_report);
 
 // Reads everything anew, as for the relay: the environment as it was at the start, the same file
-// and the secrets' files as they are now. Changes neither the environment nor old, and shares
-// nothing with old, so that both may be destroyed in any order and other threads may run. Waits
-// for the file's evaluation. The rest is as for config_load().
+// and the secrets' files as they are now. Changes neither environment nor old, shares nothing with
+// old, and other threads may run. Waits for the file's evaluation. The rest is as above.
 struct config *config_reload(const struct config *old, struct config_report *ret_report);
 void config_destroy(struct config *config); // wipes its secrets; NULL is a no-op
 
@@ -109,9 +105,8 @@ void config_destroy(struct config *config); // wipes its secrets; NULL is a no-o
 const char *config_next_change(const struct config *before, const struct config *after,
                                size_t *number, bool *ret_reloads);
 
-// Where the operator set what the program calls by this name: "RELAY_LOCALE" or
-// "relay.jsonnet: locale" for "locale"; a default goes by its variable. A name that is no
-// setting's comes back as it is. Valid as long as config and name.
+// Where the operator set "locale": "RELAY_LOCALE" or "relay.jsonnet: locale"; a default goes by its
+// variable. A name that is no setting's comes back as it is. Valid as long as config and name.
 const char *config_place(const struct config *config, const char *name);
 
 // The environment for executing oneself anew: today's, and the secrets that were wiped from it.
