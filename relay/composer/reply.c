@@ -76,6 +76,13 @@ static struct frame_blob text_blob(const char *text)
     return (struct frame_blob){text, strlen(text)};
 }
 
+bool reply_described(int fd, const json_t *request, json_t *description, struct error *err)
+{
+    json_object_set_new(description, "op", json_string("described"));
+    json_object_set(description, "id", json_object_get(request, "id"));
+    return write_frame(fd, description, NULL, 0, err);
+}
+
 bool reply_previewed(int fd, const json_t *request, const struct preview *preview,
                      struct error *err)
 {

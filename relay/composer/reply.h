@@ -24,6 +24,8 @@ bool reply_failed(int fd, const json_t *request, const char *reason, const char 
 // Where the mails do not fit a frame, the answer is `failed`, `too_large`.
 bool reply_composed(int fd, const json_t *request, const struct composition *composition,
                     int64_t normaliser_us, struct error *err);
+bool reply_described(int fd, const json_t *request, json_t *description, // steals description
+                     struct error *err);
 bool reply_previewed(int fd, const json_t *request, const struct preview *preview,
                      struct error *err);
 

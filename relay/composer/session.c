@@ -140,6 +140,14 @@ static bool answer_preview(struct session *session, json_t *header, const struct
                          error.message);
 }
 
+static bool answer_describe(struct session *session, const json_t *header)
+{
+    json_t *description = renderer_describe(session->composer->renderer);
+    if (!description)
+        return answer_failed(session, header, "describe_failed", "no memory");
+    return answered(session, reply_described(session->fd, header, description, session->err));
+}
+
 // route: NULL where the payload is composed without its normaliser, and the route is none of ours.
 static bool answer_payload(struct session *session, json_t *header,
                            const struct composer_route *route, json_t *document, json_t *result,
@@ -268,6 +276,8 @@ static json_t *take_request(struct session *session, json_t *header, const char 
         answer_render(session, header, blob);
     } else if (strcmp(op, "preview") == 0) {
         answer_preview(session, header, blob);
+    } else if (strcmp(op, "describe") == 0) {
+        answer_describe(session, header);
     } else if (strcmp(op, "evaluate") == 0) {
         answer_evaluate(session, header, blob);
     } else if (strcmp(op, "compose") != 0) {

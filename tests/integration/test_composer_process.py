@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import frames
@@ -237,6 +238,44 @@ def test_a_preview_of_no_mail(start, canonical, answer):
     child = start()
     header, blobs = preview(child, canonical)
     assert (header, blobs) == ({**answer, "id": MESSAGE_ID}, [])
+
+
+def test_a_composer_describes_what_it_has_loaded(start):
+    header, blobs = start().ask({"op": "describe", "id": MESSAGE_ID}, b"")
+    assert (header["op"], header["id"], blobs) == ("described", MESSAGE_ID, [])
+    types = {one["name"]: one["need"] for one in header["types"]}
+    assert set(types) == set(TYPES)
+    assert types["login_code_valid"] == "code"
+    assert types["recovery_valid"] == "link"
+    assert types["recovery_invalid"] == "nothing"
+    assert all(one["overrides"] == [] for one in header["types"])
+    files = {path.stem: json.loads(path.read_text())
+             for path in (harness.ROOT / "templates/locales").glob("*.json")}
+    assert [one["locale"] for one in header["locales"]] == sorted(files)
+    for one in header["locales"]:
+        catalog = files[one["locale"]]
+        assert one["name"] == catalog["name"]
+        assert one["language"] == one["locale"].split("-x-")[0]
+        assert one["dir"] == ("rtl" if one["language"] == "ar" else "ltr")
+        assert one["texts"] == len(catalog["texts"]) + sum(map(len, catalog["types"].values()))
+    assert header["brands"] == [{"brand": "default", "name": "Acme", "clients": [], "address": None,
+                                 "locale": None, "link_hosts": None}]
+    assert header["default_locale"] == "en"
+
+
+def test_a_composer_describes_its_brands(start, tmp_path):
+    folder = tmp_path / "templates"
+    shutil.copytree(harness.ROOT / "templates", folder)
+    (folder / "brands").mkdir(exist_ok=True)
+    (folder / "brands/other.json").write_text(json.dumps(
+        {"name": "Other", "clients": ["web", "app"], "address": "formal", "locale": "hu",
+         "link_hosts": ["*.other.example"]}))
+    header, _ = start(templates_dir=str(folder), default_locale="de").ask(
+        {"op": "describe", "id": MESSAGE_ID}, b"")
+    assert [one["brand"] for one in header["brands"]][:1] == ["default"]
+    assert {"brand": "other", "name": "Other", "clients": ["web", "app"], "address": "formal",
+            "locale": "hu", "link_hosts": ["*.other.example"]} in header["brands"]
+    assert header["default_locale"] == "de"
 
 
 def test_a_first_attempt_says_the_minutes_that_are_left(start):
