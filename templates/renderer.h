@@ -10,15 +10,16 @@
 #include <stdint.h>
 
 #include "relay/base/error.h"
+#include "templates/brand.h"
 
 #define RENDERER_LOCALE_SIZE 65
 
 struct renderer;
 
-// Loads dir (*.mustache, locales/*.json, brand.json). Every fault found is appended to faults
-// (a JSON array) as {"where": "file:line" or "file: key", "what": "..."}; NULL is returned if
-// there was any. default_locale must be one of the catalogs; timezone is an IANA name.
-// brand_name is what the brand is called where brand.json names none; or NULL.
+// Loads dir (*.mustache, locales/*.json, brand.json, brands/*.json). Every fault found is appended
+// to faults (a JSON array) as {"where": "file:line" or "file: key", "what": "..."}; NULL is
+// returned if there was any. default_locale must be one of the catalogs; timezone is an IANA name.
+// brand_name is what a brand is called that has no name; or NULL.
 struct renderer *renderer_load(const char *dir, const char *default_locale, const char *timezone,
                                const char *brand_name, json_t *faults);
 void renderer_destroy(struct renderer *renderer); // NULL is a no-op
@@ -36,10 +37,11 @@ struct render_request {
     const json_t *locales;        // array of wishes, best first, or NULL
     const char *accept_language;  // or NULL
     const char *ui_locales;       // from the request's URL, space separated, or NULL
-    const char *default_locale;   // goes before the loaded default, or NULL; so does one unknown
+    const char *default_locale;   // goes before the brand's and the loaded default, or NULL
     const char *timezone;         // IANA, ICU or .NET name, or NULL
     const char *brand;            // a brand's name or an OAuth2 client's id, or NULL
-    const char *locale;           // for previews: one taken whatever anybody wishes; or NULL
+    const char *locale;           // for previews: one taken whatever anybody wishes; NULL, or
+                                  // one we do not have: as they wish
     const char *browser, *system; // that asked for the mail, fixed words; or NULL
     int minutes_left;             // 0: not known, and the text states none
     int64_t received_wall_ms;     // when the mail was asked for
@@ -51,15 +53,22 @@ struct render_request {
 struct rendered {
     char locale[RENDERER_LOCALE_SIZE];   // the tag of the catalog chosen: "hu-x-formal"
     char language[RENDERER_LOCALE_SIZE]; // BCP 47, for Content-Language: "hu"
+    const struct brand *brand;           // lives as long as the renderer
     char *subject;                       // one line
     char *text;                          // LF line ends
     char *html;
 };
 
 // A template that dir has no texts for, or whose code or link is missing, uses Kratos' own
-// subject, text and html in our frame. ERR_INPUT, message "no_content": there is neither.
+// subject, text and html in our frame. ERR_INPUT, and a message that is a reason to park it:
+// "no_content"        there is neither
+// "link_not_allowed"  its link leads to a host that the brand does not name; where there is a code
+//                     as well, the mail goes without the link
 bool renderer_render(struct renderer *renderer, const struct render_request *request,
                      struct rendered *ret_rendered, struct error *err);
 void rendered_finish(struct rendered *rendered);
+
+size_t renderer_brand_count(const struct renderer *renderer);
+const struct brand *renderer_brand(const struct renderer *renderer, size_t index); // 0: default
 
 #endif

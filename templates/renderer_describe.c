@@ -52,8 +52,8 @@ static json_t *describe_brand(const struct brand *brand)
 static const char *default_locale(const struct renderer *renderer)
 {
     const struct locale_wishes none = {0};
-    size_t index = renderer->matched[locale_match(renderer->matcher, &none)];
-    return renderer->bases[index].catalog->tag;
+    size_t index = locale_match(renderer->matcher, &none);
+    return renderer->languages[index].bases[BRAND_ADDRESS_OWN]->catalog->tag;
 }
 
 json_t *renderer_describe(const struct renderer *renderer)
