@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "templates/text_layout.h"
+
 #define TEXT_SIZE_MAX 2000
 #define PIECES_MAX 32
 
@@ -39,9 +41,7 @@ static bool check_text(const char *text, size_t size, struct error *err)
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)text[i];
         unsigned char next = i + 1 < size ? (unsigned char)text[i + 1] : 0;
-        // U+0080 to U+009F are 0xC2 0x80 to 0xC2 0x9F; U+2028 and U+2029 end lines.
-        if (c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next <= 0x9f) ||
-            strncmp(text + i, "\u2028", 3) == 0 || strncmp(text + i, "\u2029", 3) == 0)
+        if (text_layout_control(text + i, size - i) > 0)
             return error_set(err, ERR_INPUT, "has a control character or line break");
         if (c == '<' &&
             (next == '/' || (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z')))

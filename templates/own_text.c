@@ -8,6 +8,8 @@
 
 #include "templates/value.h"
 
+#include "templates/text_layout.h"
+
 #define TAG_NAME_SIZE 12
 #define HREF_SIZE 4097
 
@@ -15,7 +17,14 @@ static const char WHITE[] = " \t\r\n\v\f";
 
 bool own_text_is_there(const char *text)
 {
-    return text && text[strspn(text, WHITE)] != '\0';
+    size_t size = text ? strlen(text) : 0;
+    for (size_t i = 0; i < size;) {
+        size_t control = text_layout_control(text + i, size - i);
+        if (control == 0 && text[i] != ' ')
+            return true;
+        i += control > 0 ? control : 1;
+    }
+    return false;
 }
 
 // ---- plain text -----------------------------------------------------------------------------
@@ -24,12 +33,13 @@ bool own_text_is_there(const char *text)
 static void clean_line(const char *line, size_t size, struct buffer *out)
 {
     buffer_clear(out);
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)line[i];
-        if (c == '\t')
+    for (size_t i = 0; i < size;) {
+        size_t control = text_layout_control(line + i, size - i);
+        if (control == 0)
+            buffer_putc(out, line[i++]);
+        else if (line[i] == '\t')
             buffer_putc(out, ' ');
-        else if (c >= 0x20 && c != 0x7f)
-            buffer_putc(out, (char)c);
+        i += control;
     }
     while (out->size > 0 && out->data[out->size - 1] == ' ')
         out->data[--out->size] = '\0';

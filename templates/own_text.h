@@ -8,7 +8,7 @@
 #include "relay/base/buffer.h"
 #include "templates/brand.h"
 
-// False for NULL and for what is nothing but white space.
+// False for NULL and for what is nothing but white space and control characters.
 bool own_text_is_there(const char *text);
 
 // The lines of a plain text, as [{"text": "..."}, ...]: trimmed, without control characters,

@@ -11,6 +11,18 @@ static bool continues_character(char c)
     return ((unsigned char)c & 0xc0) == 0x80;
 }
 
+size_t text_layout_control(const char *text, size_t size)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    if (size >= 1 && (c[0] < 0x20 || c[0] == 0x7f))
+        return 1;
+    if (size >= 2 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
+        return 2;
+    if (size >= 3 && (memcmp(c, "\u2028", 3) == 0 || memcmp(c, "\u2029", 3) == 0))
+        return 3;
+    return 0;
+}
+
 static size_t count_columns(const char *text, size_t size)
 {
     size_t columns = 0;
@@ -93,9 +105,10 @@ void text_layout_subject(const char *text, size_t size, struct buffer *out)
     bool any = false;
     size_t points = 0;
     for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c <= ' ' || c == 0x7f) {
+        size_t control = text_layout_control(text + i, size - i);
+        if (control > 0 || text[i] == ' ') {
             space = any;
+            i += control > 1 ? control - 1 : 0;
             continue;
         }
         if (!continues_character(text[i])) {

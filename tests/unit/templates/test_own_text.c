@@ -19,6 +19,9 @@ static void splits_lines(void **state)
          "[{\"text\":\"Use this "
          "code:\"},{\"text\":\"\"},{\"text\":\"750046\"},{\"text\":\"End\"}]"},
         {"a\rb\x01\x1b[2Jc\td", "[{\"text\":\"a\"},{\"text\":\"b[2Jc d\"}]"},
+        {"a\xc2\x9b"
+         "b\u2028c",
+         "[{\"text\":\"abc\"}]"},
         {"", "[]"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -34,6 +37,7 @@ static void tells_kinds_of_content(void **state)
     (void)state;
     assert_false(own_text_is_there(NULL));
     assert_false(own_text_is_there(" \r\n\t"));
+    assert_false(own_text_is_there("\x01 \x7f\xc2\x80"));
     assert_true(own_text_is_there(" x"));
     assert_true(own_text_is_document("\n<!DOCTYPE html><HTML>"));
     assert_false(own_text_is_document("<p>html</p>"));

@@ -62,6 +62,10 @@ static void lays_out_subjects(void **state)
         {"", ""},
         {SEVENTY SEVENTY SEVENTY, SEVENTY SEVENTY TEN TEN TEN TEN TEN "123456789"},
         {"\u00e1 \u00e9", "\u00e1 \u00e9"},
+        {"a\xc2\x85\xc2\x80"
+         "b\u2028c\u2029",
+         "a b c"},
+        {"\xc2\xa0\u2027\u202a", "\xc2\xa0\u2027\u202a"},
     };
     lay_out(text_layout_subject, cases, sizeof(cases) / sizeof(cases[0]));
 }
