@@ -66,14 +66,19 @@ class Composer:
     """A composer with Kratos' route and the settings given over the usual ones (docs/protocol.md)."""
 
     def __init__(self, **settings):
-        self.child = Child(str(harness.program("composer")))
-        header, _ = self.child.ask({
+        self.settings = settings
+        self.child = self._start()
+
+    def _start(self):
+        child = Child(str(harness.program("composer")))
+        header, _ = child.ask({
             "op": "init", "templates_dir": str(harness.ROOT / "templates"), "routes": [{
                 "name": "kratos", "defaults": None,
                 "normaliser": str(harness.ROOT / "jsonnet/kratos_courier.jsonnet")}],
             "default_locale": "en", "timezone": "UTC", "mail_from": harness.MAIL_FROM,
-            "reply_to": None, "lifetimes": {}, **settings})
+            "reply_to": None, "lifetimes": {}, **self.settings})
         assert header["op"] == "ready", header
+        return child
 
     def __enter__(self):
         return self
@@ -96,7 +101,7 @@ class Composer:
 
     def preview(self, mail, locale=None, brand=None, elapsed_ms=0, wall_ms=WALL_MS):
         """The mail in that language and brand, whatever it wishes itself. Raises Parked."""
-        header, blobs = self._ask(
+        header, blobs = self.ask(
             {"op": "preview", "id": ID, "elapsed_ms": elapsed_ms, "wall_ms": wall_ms,
              "locale": locale, "brand": brand}, mail)
         assert header["op"] == "previewed", header
@@ -106,13 +111,17 @@ class Composer:
         return Shown(subject.decode(), text.decode(), html.decode(), raw, header["locale"],
                      header.get("brand"))
 
-    def _ask(self, header, document):
+    def ask(self, header, document):
+        """The frame that answers. One that dies is replaced, so that only this mail is blamed."""
         answer = self.child.ask(header, json.dumps(document).encode())
-        assert answer, f"the composer ended with {self.child.wait()}"
+        if answer is None:
+            status = self.child.close()
+            self.child = self._start()
+            raise AssertionError(f"the composer ended with {status}")
         return answer
 
     def _one(self, header, document):
-        header, blobs = self._ask(header, document)
+        header, blobs = self.ask(header, document)
         assert header["op"] == "composed", header
         (mail,) = header["mails"]
         if mail["park"] is not None:
