@@ -66,8 +66,49 @@ static size_t character_end(const char *text, size_t max)
     return size;
 }
 
-// RFC 2047 encoded words, of base64, one a line. GMime's own header functions count characters
-// where the RFC counts bytes (words of 170 columns), and let a "=?" of the text through as it is.
+static bool continues_character(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+// How much of text makes an encoded word of base64 of at most room columns; 0: none. One that
+// another follows is of whole groups of three bytes, without "=" at its end: GMime, and who reads
+// mail with it, drops all the words behind such a "=" (3.2.13).
+static size_t base64_end(const char *text, size_t room)
+{
+    size_t max = room / 4 * 3;
+    size_t size = strnlen(text, max + 1);
+    if (size <= max)
+        return size;
+    for (size = max; size > 0 && continues_character(text[size]);)
+        size -= 3;
+    return size;
+}
+
+// Appends an encoded word of RFC 2047's "Q", at most room columns long, or of one character. Gives
+// how much of text is in it.
+static size_t put_q_word(struct buffer *out, const char *text, size_t room)
+{
+    size_t done = 0, columns = 0;
+    buffer_puts(out, "=?utf-8?Q?");
+    while (text[done]) {
+        size_t size = 1;
+        while (continues_character(text[done + size]))
+            size++;
+        // Three columns a byte, also where one would do: it is for a few odd words.
+        if (done > 0 && columns + 3 * size > room)
+            break;
+        for (size_t end = done + size; done < end; done++)
+            buffer_printf(out, "=%02X", (unsigned)(unsigned char)text[done]);
+        columns += 3 * size;
+    }
+    buffer_puts(out, "?=");
+    return done;
+}
+
+// RFC 2047 encoded words, of base64 where it goes, one a line. GMime's own header functions count
+// characters where the RFC counts bytes (words of 170 columns), and let a "=?" of the text through
+// as it is.
 static size_t encode_words(struct buffer *out, const char *text, size_t column)
 {
     static const char start[] = "=?utf-8?B?", end[] = "?=";
@@ -77,13 +118,18 @@ static size_t encode_words(struct buffer *out, const char *text, size_t column)
             column = 1;
         }
         size_t room = LINE_COLUMNS - column - (sizeof(start) - 1) - (sizeof(end) - 1);
-        size_t size = character_end(text, room / 4 * 3);
-        buffer_puts(out, start);
-        char *encoded = g_base64_encode((const guchar *)text, size);
-        buffer_puts(out, encoded);
-        column += sizeof(start) - 1 + strlen(encoded) + sizeof(end) - 1;
-        g_free(encoded);
-        buffer_puts(out, end);
+        size_t begin = out->size;
+        size_t size = base64_end(text, room);
+        if (size == 0) {
+            size = put_q_word(out, text, room);
+        } else {
+            char *encoded = g_base64_encode((const guchar *)text, size);
+            buffer_puts(out, start);
+            buffer_puts(out, encoded);
+            buffer_puts(out, end);
+            g_free(encoded);
+        }
+        column += out->size - begin;
         text += size;
     }
     return column;
