@@ -295,6 +295,15 @@ attack: deps-check ## besiege the relay for ATTACK_SECONDS (60), then send ATTAC
 	$(PYTHON) tests/attack/siege.py --build build/release --seconds $(ATTACK_SECONDS)
 	$(PYTHON) tests/attack/raw_requests.py --build build/sanitize --requests $(ATTACK_REQUESTS)
 
+PROPERTY_EXAMPLES = 5000
+PROPERTY_SEED = $(shell od -An -N4 -tu4 /dev/urandom)
+.PHONY: properties
+properties: deps-check ## try PROPERTY_EXAMPLES (5000) odd payloads a property; PROPERTY_SEED repeats a run
+	$(build) SANITIZE=1 BUILD=build/sanitize all unit
+	RELAY_BUILD=build/sanitize RELAY_PROPERTY_EXAMPLES=$(PROPERTY_EXAMPLES) $(PYTHON) -m pytest \
+	    -p no:cacheprovider -q -n $(shell nproc) --hypothesis-seed=$(strip $(PROPERTY_SEED)) \
+	    tests/integration/test_mail_properties.py
+
 .PHONY: docker
 docker: ## build the container image courier-relay
 	docker build -t courier-relay .

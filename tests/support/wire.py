@@ -79,6 +79,12 @@ def _check_parts(parsed):
     assert not (parsed.preamble or "").strip() and not (parsed.epilogue or "").strip()
 
 
+def _check_texts(mail):
+    """No control characters and no invisible line ends, but in HTML that is not ours."""
+    for part in (mail.subject, mail.text.replace("\n", "")):
+        assert not re.search("[\0-\x1f\x7f-\x9f\u2028\u2029]", part), part
+
+
 def _mailboxes(header):
     return [[address.display_name, address.addr_spec] for address in header.addresses] \
         if header else []
@@ -105,5 +111,6 @@ def check(raw, strict_parser, smtputf8=False, more=()):
     _check_headers(parsed, more)
     _check_parts(parsed)
     mail = WireMail(raw, parsed)
+    _check_texts(mail)
     _check_strictly(mail, strict_parser)
     return mail
