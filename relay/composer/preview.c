@@ -11,7 +11,7 @@ static bool check_choice(const struct preview_choice *choice, const struct rende
 {
     if (choice->locale && strcmp(choice->locale, rendered->locale) != 0)
         return error_set(err, ERR_INPUT, "unknown_locale");
-    if (choice->brand)
+    if (choice->brand && strcmp(choice->brand, rendered->brand->id) != 0)
         return error_set(err, ERR_INPUT, "unknown_brand");
     return true;
 }

@@ -214,6 +214,21 @@ def test_a_preview_in_a_language_of_ones_choice(start):
             text.decode(), html.decode()]
 
 
+def test_a_preview_in_a_brand_of_ones_choice(start, tmp_path):
+    folder = tmp_path / "templates"
+    shutil.copytree(harness.ROOT / "templates", folder)
+    (folder / "brands").mkdir(exist_ok=True)
+    (folder / "brands/other.json").write_text('{"name": "Other & Sons", "clients": ["web"]}')
+    child = start(templates_dir=str(folder))
+    mail, blobs = compose_one(child, make("login_code_valid"))
+    for brand, name in (("other", "Other & Sons"), ("default", "Acme"), (None, "Acme")):
+        header, (_, text, _, _) = preview(child, blobs[mail["canonical"]], brand=brand)
+        assert header["park"] is None
+        assert name in text.decode()
+    # By its name only: a client is no brand.
+    assert preview(child, blobs[mail["canonical"]], brand="web")[0]["reason"] == "unknown_brand"
+
+
 @pytest.mark.parametrize("change, want", [
     ({"locale": "fr"}, "unknown_locale"),
     ({"locale": "de-CH"}, "unknown_locale"),
