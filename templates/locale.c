@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unicode/ucal.h>
 #include <unicode/uchar.h>
 #include <unicode/uloc.h>
 #include <unicode/ustring.h>
@@ -365,7 +364,7 @@ size_t locale_match(const struct locale_matcher *matcher, const struct locale_wi
     return matcher->default_index;
 }
 
-// ---- what ICU knows about a tag or zone -----------------------------------------------------
+// ---- what ICU knows about a tag -------------------------------------------------------------
 
 bool locale_is_right_to_left(const char *tag)
 {
@@ -374,16 +373,4 @@ bool locale_is_right_to_left(const char *tag)
     uloc_forLanguageTag(tag, locale, sizeof(locale), NULL, &status);
     return U_SUCCESS(status) && status != U_STRING_NOT_TERMINATED_WARNING &&
            uloc_isRightToLeft(locale);
-}
-
-bool locale_knows_timezone(const char *name)
-{
-    UErrorCode status = U_ZERO_ERROR;
-    UChar id[UTF16_MAX];
-    UChar canonical[UTF16_MAX];
-    UBool is_system = false;
-    int32_t size = 0;
-    u_strFromUTF8(id, UTF16_MAX, &size, name, -1, &status);
-    ucal_getCanonicalTimeZoneID(id, size, canonical, UTF16_MAX, &is_system, &status);
-    return U_SUCCESS(status) && is_system;
 }

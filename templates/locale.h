@@ -33,6 +33,5 @@ struct locale_wishes {
 size_t locale_match(const struct locale_matcher *matcher, const struct locale_wishes *wishes);
 
 bool locale_is_right_to_left(const char *tag);
-bool locale_knows_timezone(const char *name); // IANA: "Europe/Budapest", "UTC"
 
 #endif

@@ -12,6 +12,7 @@
 #include "templates/fault.h"
 #include "templates/loaded.h"
 #include "templates/source.h"
+#include "templates/zone.h"
 
 static const char HTML_SUFFIX[] = ".html.mustache";
 static const char TEXT_SUFFIX[] = ".text.mustache";
@@ -191,7 +192,8 @@ struct renderer *renderer_load(const char *dir, const char *default_locale, cons
         fault_at(faults, dir, 0, "out of memory");
         return NULL;
     }
-    if (!locale_knows_timezone(timezone))
+    char zone[ZONE_NAME_SIZE];
+    if (!zone_resolve(timezone, zone))
         fault_at(faults, "timezone", 0, "there is no time zone named %s", timezone);
     if (is_folder(dir, faults)) {
         renderer->brands = brands_load(dir, brand_name, faults);

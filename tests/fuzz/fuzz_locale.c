@@ -42,7 +42,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(input, data, size);
     input[size] = '\0';
     char *wishes = take(&rest, '\x01');
-    locale_knows_timezone(wishes);
     locale_is_right_to_left(wishes);
     json_t *locales = array_of(wishes);
     const char *accept = take(&rest, '\x01');
