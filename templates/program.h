@@ -1,8 +1,9 @@
 // program.h - what a compiled template is: the form between template_compile.c and
 // template_render.c, of no concern to anybody else.
 //
-// A template is a flat array of instructions. Texts and names are in one pool of bytes, and
-// instructions say where. A new kind of tag is a new opcode.
+// A template is a flat array of instructions; what a section or a block encloses is a range of
+// it. Texts and names are in one pool of bytes, and instructions say where. A new kind of tag is
+// a new opcode.
 #ifndef TEMPLATES_PROGRAM_H
 #define TEMPLATES_PROGRAM_H
 
@@ -10,36 +11,39 @@
 
 #include "templates/template.h"
 
-#define PROGRAM_SECTIONS_MAX 32 // open at once in one template
-
 enum opcode {
-    OP_TEXT,     // pool[offset .. +size)
+    OP_TEXT,     // text
     OP_INDENT,   // a line of the template begins here, with something else than OP_TEXT before
     OP_VALUE,    // name
     OP_RAW,      // name, never escaped
     OP_SECTION,  // name; target: behind its OP_END
     OP_INVERTED, // name; target: behind what it encloses (it has no OP_END)
     OP_END,      // target: first instruction within its OP_SECTION
-    OP_PARTIAL,  // partial; pool[offset .. +size) is its indentation, its name stands behind that
+    OP_PARTIAL,  // name
+    OP_PARENT,   // name; up to target: the OP_BLOCKs that it is given, and what these enclose
+    OP_BLOCK,    // name; target: behind what it encloses
 };
 
-// A name of n parts ("a.b.c": 3) is n NUL-terminated strings in a row, from pool[offset] on;
-// size is n, and 0 for the implicit iterator ".".
 struct instruction {
     enum opcode opcode;
-    uint32_t offset;
-    uint32_t size;
+    // pool[offset .. +size): the text of OP_TEXT; of OP_PARTIAL, OP_PARENT and OP_BLOCK, and of
+    // OP_INDENT behind a block on the same line, the indentation of the lines that come there.
+    uint32_t offset, size;
+    // pool[name ..): NUL-terminated strings in a row, as many as the name has parts ("a.b.c": 3;
+    // the implicit iterator ".": none). The names of templates and blocks are one string.
+    uint32_t name, name_parts;
     uint32_t target;
-    uint32_t line;   // in the source, for faults
-    bool standalone; // OP_PARTIAL: stood on a line of its own, so its lines are indented
-    const struct template *partial; // NULL until linked
+    uint32_t line;                  // in the source, for faults
+    bool begins_line;               // OP_PARTIAL, OP_PARENT: so their lines are indented
+    bool is_dynamic;                // OP_PARTIAL, OP_PARENT: the name is that of a value
+    const struct template *partial; // OP_PARTIAL, OP_PARENT, not dynamic: NULL until linked
 };
 
 struct template
 {
+    const struct template_set *set;
     char *name;
     char *file;
-    enum template_mode mode;
     struct buffer pool;
     struct instruction *instructions;
     uint32_t count;
@@ -48,12 +52,15 @@ struct template
 
 struct template_set {
     struct template_rules rules;
-    struct template **templates;
+    struct template **templates; // by name
     size_t count;
 };
 
-// Compiles source into template, whose name, file and mode are set. False after a fault.
+// Compiles source into template, whose name and file are set. False after a fault.
 bool program_compile(struct template *template, const struct template_rules *rules,
                      const char *source, size_t source_size, json_t *faults);
+
+// The template of a set that the size bytes at name are the name of, or NULL.
+const struct template *program_find(const struct template_set *set, const char *name, size_t size);
 
 #endif

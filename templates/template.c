@@ -40,13 +40,14 @@ void template_set_destroy(struct template_set *set)
     free(set);
 }
 
-static struct template *template_create(const char *name, const char *file, enum template_mode mode)
+static struct template *template_create(const struct template_set *set, const char *name,
+                                        const char *file)
 {
     struct template *template = calloc(1, sizeof(*template));
     if (!template)
         return NULL;
     buffer_init(&template->pool, POOL_SIZE_MAX);
-    template->mode = mode;
+    template->set = set;
     template->name = strdup(name);
     template->file = strdup(file);
     if (!template->name || !template->file) {
@@ -56,12 +57,38 @@ static struct template *template_create(const char *name, const char *file, enum
     return template;
 }
 
+// Where name stands among the templates, or would.
+static size_t find_index(const struct template_set *set, const char *name, size_t size,
+                         bool *ret_found)
+{
+    size_t low = 0;
+    size_t high = set->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const char *other = set->templates[middle]->name;
+        size_t other_size = strlen(other);
+        int order = memcmp(other, name, other_size < size ? other_size : size);
+        if (order == 0 && other_size == size) {
+            *ret_found = true;
+            return middle;
+        }
+        if (order < 0 || (order == 0 && other_size < size))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *ret_found = false;
+    return low;
+}
+
 bool template_set_add(struct template_set *set, const char *name, const char *file,
                       const char *source, size_t source_size, json_t *faults)
 {
     if (source_size > SOURCE_SIZE_MAX)
         return fault_at(faults, file, 0, "is larger than %d bytes", SOURCE_SIZE_MAX);
-    if (template_set_find(set, name))
+    bool found;
+    size_t index = find_index(set, name, strlen(name), &found);
+    if (found)
         return fault_at(faults, file, 0, "there is another template named %s", name);
 
     struct template **templates =
@@ -69,26 +96,28 @@ bool template_set_add(struct template_set *set, const char *name, const char *fi
     if (!templates)
         return fault_at(faults, file, 0, "out of memory");
     set->templates = templates;
-    struct template *template = template_create(name, file, set->rules.mode);
+    struct template *template = template_create(set, name, file);
     if (!template)
         return fault_at(faults, file, 0, "out of memory");
-    set->templates[set->count++] = template;
+    memmove(templates + index + 1, templates + index, (set->count - index) * sizeof(*templates));
+    templates[index] = template;
+    set->count++;
     return program_compile(template, &set->rules, source, source_size, faults);
 }
 
-static bool link_partials(struct template_set *set, struct template *template, json_t *faults)
+static bool link_partials(const struct template_set *set, struct template *template, json_t *faults)
 {
     bool linked = true;
     for (uint32_t i = 0; i < template->count && !template->pool.failed; i++) {
         struct instruction *instruction = &template->instructions[i];
-        if (instruction->opcode != OP_PARTIAL)
+        bool names_template = instruction->opcode == OP_PARTIAL || instruction->opcode == OP_PARENT;
+        if (!names_template || instruction->is_dynamic)
             continue;
-        // The compiler has left the partial's name behind the indentation in the pool.
-        const char *name = template->pool.data + instruction->offset + instruction->size;
+        const char *name = template->pool.data + instruction->name;
         instruction->partial = template_set_find(set, name);
         if (!instruction->partial)
-            linked = fault_at(faults, template->file, instruction->line,
-                              "there is no partial named %s", name);
+            linked = fault_at(faults, template->file, instruction->line, "there is no %s named %s",
+                              instruction->opcode == OP_PARENT ? "parent" : "partial", name);
     }
     return linked;
 }
@@ -101,11 +130,14 @@ bool template_set_link(struct template_set *set, json_t *faults)
     return linked;
 }
 
+const struct template *program_find(const struct template_set *set, const char *name, size_t size)
+{
+    bool found;
+    size_t index = find_index(set, name, size, &found);
+    return found ? set->templates[index] : NULL;
+}
+
 const struct template *template_set_find(const struct template_set *set, const char *name)
 {
-    for (size_t i = 0; i < set->count; i++) {
-        if (strcmp(set->templates[i]->name, name) == 0)
-            return set->templates[i];
-    }
-    return NULL;
+    return program_find(set, name, strlen(name));
 }

@@ -1,80 +1,26 @@
-// Turns the source of a template into its program, line by line and tag by tag.
+// Turns the source of a template into its program, tag by tag.
 #include <stdlib.h>
 #include <string.h>
 
 #include "templates/fault.h"
 #include "templates/program.h"
+#include "templates/tags.h"
 
-#define DELIMITER_SIZE_MAX 8
-#define NAME_SIZE_MAX 128
-#define INSTRUCTIONS_MAX 100000
-
-struct slice {
-    const char *text;
-    size_t size;
-};
-
-static const struct slice USUAL_OPEN = {"{{", 2};
-static const struct slice USUAL_CLOSE = {"}}", 2};
-
-struct open_section {
-    struct slice name;
-    uint32_t instruction;
-    size_t line;
-};
+#define INSTRUCTIONS_MAX (256 * 1024)
 
 struct compiler {
     struct template *template;
-    const struct template_rules *rules;
-    json_t *faults;
-    const char *at; // what comes next
-    const char *end;
-    const char *line_begin; // of the line that `at` is in
-    size_t line;
-    struct slice open, close; // delimiters
-    uint32_t last_target;     // of a jump: no text may run on over it
-    bool line_starts;         // nothing was compiled yet of the template's current line
-    bool failed;              // there was a fault, perhaps one that need not stop us
-    struct open_section sections[PROGRAM_SECTIONS_MAX];
-    size_t section_count;
+    struct tags tags;
+    struct slice strip;     // what lines lose: those of the block that we are in
+    uint32_t last_target;   // of a jump: no text may run on over it
+    bool line_starts;       // nothing was compiled yet of the template's current line,
+    uint32_t indent_offset; // but, where this has a size, a block whose indentation it is
+    uint32_t indent_size;
 };
-
-struct tag {
-    char kind; // one of # ^ / > & { ! = and 0 for a plain value
-    struct slice content;
-    const char *begin;
-    const char *end;
-    size_t line;
-};
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static bool is_space(char c)
-{
-    return is_blank(c) || c == '\n' || c == '\r';
-}
-
-static struct slice trim(struct slice slice)
-{
-    while (slice.size > 0 && is_space(slice.text[0])) {
-        slice.text++;
-        slice.size--;
-    }
-    while (slice.size > 0 && is_space(slice.text[slice.size - 1]))
-        slice.size--;
-    return slice;
-}
-
-static bool same(struct slice a, struct slice b)
-{
-    return a.size == b.size && memcmp(a.text, b.text, a.size) == 0;
-}
 
 // ---- instructions ---------------------------------------------------------------------------
 
+// NULL, and a fault, where there are too many.
 static struct instruction *add_instruction(struct compiler *compiler, enum opcode opcode,
                                            size_t line)
 {
@@ -86,7 +32,7 @@ static struct instruction *add_instruction(struct compiler *compiler, enum opcod
                 ? NULL
                 : reallocarray(template->instructions, capacity, sizeof(*instructions));
         if (!instructions) {
-            fault_at(compiler->faults, template->file, line, "the template is too large");
+            fault_at(compiler->tags.faults, template->file, line, "the template is too large");
             return NULL;
         }
         template->instructions = instructions;
@@ -98,17 +44,29 @@ static struct instruction *add_instruction(struct compiler *compiler, enum opcod
     return instruction;
 }
 
+static void start_line(struct compiler *compiler, bool starts)
+{
+    compiler->line_starts = starts;
+    compiler->indent_size = 0;
+}
+
 // Marks that a line of the template begins at what is compiled next, unless a text runs on
 // over it: OP_TEXT knows its own line starts.
-static bool begin_line(struct compiler *compiler)
+static bool begin_line(struct compiler *compiler, size_t line)
 {
     if (!compiler->line_starts)
         return true;
-    compiler->line_starts = false;
-    return add_instruction(compiler, OP_INDENT, compiler->line);
+    struct instruction *indent = add_instruction(compiler, OP_INDENT, line);
+    if (!indent)
+        return false;
+    indent->offset = compiler->indent_offset;
+    indent->size = compiler->indent_size;
+    start_line(compiler, false);
+    return true;
 }
 
-static bool add_text(struct compiler *compiler, const char *text, size_t size)
+// Text that has no more to lose.
+static bool add_text(struct compiler *compiler, const char *text, size_t size, size_t line)
 {
     struct template *template = compiler->template;
     if (size == 0)
@@ -116,283 +74,224 @@ static bool add_text(struct compiler *compiler, const char *text, size_t size)
     bool runs_on = template->count > compiler->last_target &&
                    template->instructions[template->count - 1].opcode == OP_TEXT;
     if (!runs_on) {
-        bool empty_line = text[0] == '\n' || text[0] == '\r';
-        if (!empty_line && !begin_line(compiler))
+        bool is_empty_line = text[0] == '\n' || text[0] == '\r';
+        if (!is_empty_line && !begin_line(compiler, line))
             return false;
-        if (!add_instruction(compiler, OP_TEXT, compiler->line))
+        if (!add_instruction(compiler, OP_TEXT, line))
             return false;
     }
     struct instruction *last = &template->instructions[template->count - 1];
     buffer_append(&template->pool, text, size);
     last->size += (uint32_t)size;
-    compiler->line_starts = text[size - 1] == '\n';
+    start_line(compiler, text[size - 1] == '\n');
     return true;
 }
 
-// Puts a name into the pool, part by part, and says so in instruction.
-static bool add_name(struct compiler *compiler, const struct tag *tag,
-                     struct instruction *instruction)
+static bool add_lines(struct compiler *compiler, const char *from, const char *to, size_t line)
 {
-    struct buffer *pool = &compiler->template->pool;
-    const char *file = compiler->template->file;
-    if (tag->content.size == 1 && tag->content.text[0] == '.')
-        return true; // the implicit iterator: no parts
-
-    struct slice rest = tag->content;
-    while (true) {
-        const char *dot = memchr(rest.text, '.', rest.size);
-        size_t size = dot ? (size_t)(dot - rest.text) : rest.size;
-        if (size == 0)
-            return fault_at(compiler->faults, file, tag->line, "a name has an empty part: %.*s",
-                            (int)tag->content.size, tag->content.text);
-        buffer_append(pool, rest.text, size);
-        buffer_putc(pool, '\0');
-        instruction->size++;
-        if (!dot)
-            break;
-        rest.text = dot + 1;
-        rest.size -= size + 1;
-    }
-
-    const char *first = pool->failed ? "" : pool->data + instruction->offset;
-    if (compiler->rules->known_names && !json_object_get(compiler->rules->known_names, first)) {
-        fault_at(compiler->faults, file, tag->line, "there is no value named %s", first);
-        compiler->failed = true;
+    if (compiler->strip.size == 0)
+        return from >= to || add_text(compiler, from, (size_t)(to - from), line);
+    while (from < to) {
+        const char *newline = memchr(from, '\n', (size_t)(to - from));
+        const char *stop = newline ? newline + 1 : to;
+        // A blank line may be shorter than what all others begin with.
+        if (tags_line_begins_at(&compiler->tags, from)) {
+            for (size_t i = 0; i < compiler->strip.size && from < stop && is_blank(*from); i++)
+                from++;
+        }
+        if (!add_text(compiler, from, (size_t)(stop - from), line))
+            return false;
+        from = stop;
     }
     return true;
+}
+
+// Puts a name into the pool. A name that is looked up is stored part by part.
+static void add_name(struct compiler *compiler, const struct tag *tag,
+                     struct instruction *instruction, bool is_looked_up)
+{
+    struct buffer *pool = &compiler->template->pool;
+    instruction->name = (uint32_t)pool->size;
+    if (is_looked_up && tag->name.size == 1 && tag->name.text[0] == '.')
+        return; // the implicit iterator: no parts
+    buffer_append(pool, tag->name.text, tag->name.size);
+    buffer_putc(pool, '\0');
+    instruction->name_parts = 1;
+    if (!is_looked_up || pool->failed)
+        return;
+    for (char *at = pool->data + instruction->name; *at; at++) {
+        if (*at != '.')
+            continue;
+        *at = '\0';
+        instruction->name_parts++;
+    }
+}
+
+static void add_indent(struct compiler *compiler, const struct tag *tag,
+                       struct instruction *instruction)
+{
+    struct slice indent = tag->indent;
+    if (!tag->begins_line)
+        return;
+    if (tags_line_begins_at(&compiler->tags, indent.text)) {
+        indent.text += compiler->strip.size;
+        indent.size -= compiler->strip.size;
+    }
+    instruction->size = (uint32_t)indent.size;
+    buffer_append(&compiler->template->pool, indent.text, indent.size);
 }
 
 // ---- tags -----------------------------------------------------------------------------------
 
-static bool is_raw_allowed(const struct compiler *compiler, struct slice name)
-{
-    if (compiler->rules->mode == TEMPLATE_TEXT)
-        return true;
-    const char *const *names = compiler->rules->raw_names;
-    for (; names && *names; names++) {
-        if (same(name, (struct slice){*names, strlen(*names)}))
-            return true;
-    }
-    return false;
-}
-
 static bool compile_value(struct compiler *compiler, const struct tag *tag)
 {
-    bool raw = tag->kind == '{' || tag->kind == '&';
-    if (raw && !is_raw_allowed(compiler, tag->content)) {
-        fault_at(compiler->faults, compiler->template->file, tag->line,
-                 "%.*s may not stand unescaped in HTML: write it with two braces",
-                 (int)tag->content.size, tag->content.text);
-        compiler->failed = true;
-    }
-    struct instruction *value = add_instruction(compiler, raw ? OP_RAW : OP_VALUE, tag->line);
-    return value && add_name(compiler, tag, value);
+    if (!begin_line(compiler, tag->line))
+        return false;
+    struct instruction *value =
+        add_instruction(compiler, tag->kind == TAG_RAW ? OP_RAW : OP_VALUE, tag->line);
+    if (value)
+        add_name(compiler, tag, value, true);
+    return value;
 }
 
-static bool compile_section(struct compiler *compiler, const struct tag *tag)
+static bool compile_section(struct compiler *compiler, struct tag *tag)
 {
-    struct template *template = compiler->template;
-    if (compiler->section_count == PROGRAM_SECTIONS_MAX)
-        return fault_at(compiler->faults, template->file, tag->line,
-                        "more than %d sections within each other", PROGRAM_SECTIONS_MAX);
-    compiler->sections[compiler->section_count++] = (struct open_section){
-        .name = tag->content, .instruction = template->count, .line = tag->line};
+    if (!tag->is_alone && !begin_line(compiler, tag->line))
+        return false;
+    tag->instruction = compiler->template->count;
     struct instruction *section =
-        add_instruction(compiler, tag->kind == '#' ? OP_SECTION : OP_INVERTED, tag->line);
-    return section && add_name(compiler, tag, section);
+        add_instruction(compiler, tag->kind == TAG_SECTION ? OP_SECTION : OP_INVERTED, tag->line);
+    if (section)
+        add_name(compiler, tag, section, true);
+    return section;
 }
 
-static bool compile_section_end(struct compiler *compiler, const struct tag *tag)
+static bool compile_section_end(struct compiler *compiler, const struct tag *tag,
+                                const struct tag *section)
 {
-    struct template *template = compiler->template;
-    if (compiler->section_count == 0)
-        return fault_at(compiler->faults, template->file, tag->line,
-                        "section %.*s ends but was not begun", (int)tag->content.size,
-                        tag->content.text);
-    const struct open_section *section = &compiler->sections[--compiler->section_count];
-    if (!same(section->name, tag->content))
-        return fault_at(compiler->faults, template->file, tag->line,
-                        "section %.*s ends, but the one begun last is %.*s in line %zu",
-                        (int)tag->content.size, tag->content.text, (int)section->name.size,
-                        section->name.text, section->line);
-
-    if (template->instructions[section->instruction].opcode == OP_SECTION) {
+    if (!tag->is_alone && !begin_line(compiler, tag->line))
+        return false;
+    if (section->kind == TAG_SECTION) {
         struct instruction *end = add_instruction(compiler, OP_END, tag->line);
         if (!end)
             return false;
         end->target = section->instruction + 1;
     }
-    template->instructions[section->instruction].target = template->count;
-    compiler->last_target = template->count;
     return true;
 }
 
-static bool compile_partial(struct compiler *compiler, const struct tag *tag, bool standalone)
+// A partial, a parent, or the place of a block: lines that stand elsewhere come here.
+static bool compile_place(struct compiler *compiler, struct tag *tag, enum opcode opcode)
 {
-    struct buffer *pool = &compiler->template->pool;
-    struct instruction *partial = add_instruction(compiler, OP_PARTIAL, tag->line);
-    if (!partial)
+    if (!tag->begins_line && !begin_line(compiler, tag->line))
         return false;
-    partial->standalone = standalone;
-    if (standalone) {
-        partial->size = (uint32_t)(tag->begin - compiler->line_begin);
-        buffer_append(pool, compiler->line_begin, partial->size);
-    }
-    buffer_append(pool, tag->content.text, tag->content.size);
-    buffer_putc(pool, '\0');
-    return true;
-}
-
-// {{=<% %>=}}
-static bool compile_delimiters(struct compiler *compiler, const struct tag *tag)
-{
-    struct slice open = tag->content;
-    open.size = 0;
-    while (open.size < tag->content.size && !is_space(open.text[open.size]))
-        open.size++;
-    struct slice close = trim((struct slice){open.text + open.size, tag->content.size - open.size});
-
-    bool valid = open.size > 0 && open.size <= DELIMITER_SIZE_MAX && close.size > 0 &&
-                 close.size <= DELIMITER_SIZE_MAX;
-    for (size_t i = 0; valid && i < open.size; i++)
-        valid = open.text[i] != '=';
-    for (size_t i = 0; valid && i < close.size; i++)
-        valid = close.text[i] != '=' && !is_space(close.text[i]);
-    if (!valid)
-        return fault_at(compiler->faults, compiler->template->file, tag->line,
-                        "delimiters are set as {{=<%% %%>=}}: two words, a space between");
-    compiler->open = open;
-    compiler->close = close;
-    return true;
-}
-
-static bool check_name(struct compiler *compiler, const struct tag *tag)
-{
-    const char *file = compiler->template->file;
-    if (tag->content.size == 0)
-        return fault_at(compiler->faults, file, tag->line, "a tag has no name");
-    if (tag->content.size > NAME_SIZE_MAX)
-        return fault_at(compiler->faults, file, tag->line, "a name is longer than %d bytes",
-                        NAME_SIZE_MAX);
-    for (size_t i = 0; i < tag->content.size; i++) {
-        if (is_space(tag->content.text[i]) || tag->content.text[i] == '\0')
-            return fault_at(compiler->faults, file, tag->line, "a name has a space in it: %.*s",
-                            (int)tag->content.size, tag->content.text);
-    }
-    if (strchr("$<*", tag->content.text[0]))
-        return fault_at(compiler->faults, file, tag->line, "tags with %c are not understood",
-                        tag->content.text[0]);
-    return true;
-}
-
-static bool compile_tag(struct compiler *compiler, const struct tag *tag, bool standalone)
-{
-    if (tag->kind == '!')
-        return true;
-    if (tag->kind == '=')
-        return compile_delimiters(compiler, tag);
-    if (!check_name(compiler, tag))
+    tag->instruction = compiler->template->count;
+    struct instruction *place = add_instruction(compiler, opcode, tag->line);
+    if (!place)
         return false;
+    place->begins_line = tag->begins_line;
+    place->is_dynamic = tag->is_dynamic;
+    add_indent(compiler, tag, place);
+    add_name(compiler, tag, place, tag->is_dynamic);
+    return true;
+}
+
+static bool compile_block(struct compiler *compiler, struct tag *tag)
+{
+    if (tags_is_argument(&compiler->tags, tag)) {
+        tag->instruction = compiler->template->count;
+        struct instruction *argument = add_instruction(compiler, OP_BLOCK, tag->line);
+        if (!argument)
+            return false;
+        add_name(compiler, tag, argument, false);
+    } else if (!compile_place(compiler, tag, OP_BLOCK)) {
+        return false;
+    }
+    compiler->strip = tag->strip;
+    // Whether a line really begins there is seen when the block is put somewhere.
+    start_line(compiler, true);
+    return true;
+}
+
+static void end_block(struct compiler *compiler, const struct tag *tag, const struct tag *block)
+{
+    const struct instruction *place = &compiler->template->instructions[block->instruction];
+    start_line(compiler, tag->begins_line || block->begins_line);
+    if (tag->is_alone)
+        return;
+    // A line that begins with a block goes on behind it, unless the block was empty.
+    compiler->indent_offset = place->offset;
+    compiler->indent_size = place->size;
+}
+
+static bool compile_end(struct compiler *compiler, uint32_t index)
+{
+    const struct tag *tag = &compiler->tags.items[index];
+    const struct tag *begun = &compiler->tags.items[tag->partner];
+    const struct tag *around = tags_block_around(&compiler->tags, index);
+    if (begun->kind == TAG_BLOCK)
+        end_block(compiler, tag, begun);
+    else if (begun->kind == TAG_PARENT)
+        start_line(compiler, tag->after > tag->end && tag->after[-1] == '\n');
+    else if (!compile_section_end(compiler, tag, begun))
+        return false;
+    compiler->strip = around ? around->strip : (struct slice){0};
+    compiler->last_target = compiler->template->count;
+    compiler->template->instructions[begun->instruction].target = compiler->last_target;
+    return true;
+}
+
+static bool compile_tag(struct compiler *compiler, uint32_t index)
+{
+    struct tag *tag = &compiler->tags.items[index];
     switch (tag->kind) {
-    case '#':
-    case '^':
-        return compile_section(compiler, tag);
-    case '/':
-        return compile_section_end(compiler, tag);
-    case '>':
-        return compile_partial(compiler, tag, standalone);
-    default:
+    case TAG_VALUE:
+    case TAG_RAW:
         return compile_value(compiler, tag);
+    case TAG_SECTION:
+    case TAG_INVERTED:
+        return compile_section(compiler, tag);
+    case TAG_PARTIAL:
+        return compile_place(compiler, tag, OP_PARTIAL);
+    case TAG_PARENT:
+        return compile_place(compiler, tag, OP_PARENT);
+    case TAG_BLOCK:
+        return compile_block(compiler, tag);
+    case TAG_END:
+        return compile_end(compiler, index);
+    case TAG_NOTE:
+        break;
     }
-}
-
-// ---- source ---------------------------------------------------------------------------------
-
-// Reads the tag that begins at begin, where an opening delimiter is.
-static bool read_tag(struct compiler *compiler, const char *begin, struct tag *ret_tag)
-{
-    const char *content = begin + compiler->open.size;
-    const bool usual = same(compiler->open, USUAL_OPEN) && same(compiler->close, USUAL_CLOSE);
-    struct tag tag = {.begin = begin, .line = compiler->line};
-    if (content < compiler->end && *content && strchr(usual ? "#^/>&!={" : "#^/>&!=", *content))
-        tag.kind = *content++;
-
-    // {{{name}}} and {{=< >=}} have one more sign before the closing delimiter.
-    char closing[DELIMITER_SIZE_MAX + 1];
-    size_t closing_size = 0;
-    if (tag.kind == '{' || tag.kind == '=')
-        closing[closing_size++] = tag.kind == '{' ? '}' : '=';
-    memcpy(closing + closing_size, compiler->close.text, compiler->close.size);
-    closing_size += compiler->close.size;
-
-    const char *close = memmem(content, (size_t)(compiler->end - content), closing, closing_size);
-    if (!close)
-        return fault_at(compiler->faults, compiler->template->file, tag.line,
-                        "a tag is not closed");
-    tag.content = trim((struct slice){content, (size_t)(close - content)});
-    tag.end = close + closing_size;
-    *ret_tag = tag;
     return true;
 }
 
-// Where the next line begins, if the tag has its lines to itself and is of a kind that may
-// then leave no trace of them; else NULL.
-static const char *find_standalone_end(const struct compiler *compiler, const struct tag *tag)
+// Whether what stands directly before the tag of this index, or before the source's end, is
+// ignored: all in a parent that is not in one of its blocks.
+static bool is_ignored_before(const struct tags *tags, uint32_t index)
 {
-    if (tag->kind == '\0' || tag->kind == '&' || tag->kind == '{')
-        return NULL;
-    for (const char *at = compiler->line_begin; at < tag->begin; at++) {
-        if (!is_blank(*at))
-            return NULL;
-    }
-    const char *after = tag->end;
-    while (after < compiler->end && is_blank(*after))
-        after++;
-    if (after == compiler->end)
-        return after;
-    if (*after == '\r' && after + 1 < compiler->end)
-        after++;
-    return *after == '\n' ? after + 1 : NULL;
+    if (index == tags->count)
+        return false;
+    const struct tag *tag = &tags->items[index];
+    uint32_t within = tag->kind == TAG_END ? tag->partner : tag->within;
+    return within != TAGS_NONE && tags->items[within].kind == TAG_PARENT;
 }
 
-// Moves on to position, counting lines.
-static void advance(struct compiler *compiler, const char *position)
+static bool compile_tags(struct compiler *compiler)
 {
-    while (true) {
-        const char *newline = memchr(compiler->at, '\n', (size_t)(position - compiler->at));
-        if (!newline)
+    const struct tags *tags = &compiler->tags;
+    const char *from = tags->source;
+    for (uint32_t i = 0; i <= tags->count; i++) {
+        const struct tag *tag = i < tags->count ? &tags->items[i] : NULL;
+        const char *to = tag ? tag->before : tags->end;
+        if (!is_ignored_before(tags, i) &&
+            !add_lines(compiler, from, to, tag ? tag->line : tags->lines))
+            return false;
+        if (!tag)
             break;
-        compiler->line++;
-        compiler->at = compiler->line_begin = newline + 1;
+        if (!compile_tag(compiler, i))
+            return false;
+        from = tag->after;
     }
-    compiler->at = position;
-}
-
-static bool compile_next(struct compiler *compiler)
-{
-    const char *text = compiler->at;
-    const char *begin =
-        memmem(text, (size_t)(compiler->end - text), compiler->open.text, compiler->open.size);
-    if (!begin) {
-        compiler->at = compiler->end;
-        return add_text(compiler, text, (size_t)(compiler->end - text));
-    }
-    advance(compiler, begin);
-
-    struct tag tag = {0};
-    if (!read_tag(compiler, begin, &tag))
-        return false;
-    const char *standalone_end = find_standalone_end(compiler, &tag);
-    // What is before the tag on its line counts as text, unless the line is to vanish. It may
-    // be shorter than that: the line may have begun with what an earlier tag took along.
-    const char *text_end = standalone_end ? compiler->line_begin : begin;
-    if (text_end > text && !add_text(compiler, text, (size_t)(text_end - text)))
-        return false;
-    if (!standalone_end && !begin_line(compiler))
-        return false;
-    if (!compile_tag(compiler, &tag, standalone_end))
-        return false;
-    advance(compiler, standalone_end ? standalone_end : tag.end);
     return true;
 }
 
@@ -401,26 +300,19 @@ bool program_compile(struct template *template, const struct template_rules *rul
 {
     struct compiler compiler = {
         .template = template,
-        .rules = rules,
-        .faults = faults,
-        .at = source,
-        .end = source + source_size,
-        .line_begin = source,
-        .line = 1,
-        .open = USUAL_OPEN,
-        .close = USUAL_CLOSE,
+        .tags = {.file = template->file,
+                 .faults = faults,
+                 .source = source,
+                 .end = source + source_size},
         .line_starts = true,
     };
-    while (compiler.at < compiler.end) {
-        if (!compile_next(&compiler))
-            return false;
+    bool compiled = tags_scan(&compiler.tags, rules) && tags_nest(&compiler.tags);
+    if (compiled) {
+        tags_lay_out(&compiler.tags);
+        compiled = compile_tags(&compiler);
     }
-    if (compiler.section_count > 0) {
-        const struct open_section *section = &compiler.sections[compiler.section_count - 1];
-        return fault_at(faults, template->file, section->line, "section %.*s is never ended",
-                        (int)section->name.size, section->name.text);
-    }
+    tags_finish(&compiler.tags);
     if (template->pool.failed)
         return fault_at(faults, template->file, 0, "out of memory");
-    return !compiler.failed;
+    return compiled && !compiler.tags.has_bad_names;
 }
