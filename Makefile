@@ -8,8 +8,9 @@ PACKAGES_RUN = libmicrohttpd12 libcurl4 libjsonnet0 libesmtp6 libjansson4 libsql
     libsodium23 libgmime-3.0-0 libicu72 libseccomp2 libssl3 \
     ca-certificates
 PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3-pytest-xdist \
-    python3-aiosmtpd python3-hypothesis strace procps postfix openssl
+    python3-aiosmtpd python3-hypothesis strace procps postfix openssl tidy
 PACKAGES_DEMO = python3 python3-aiosmtpd
+PACKAGES_SCREENSHOTS = python3 chromium fonts-noto-core fonts-noto-color-emoji
 PACKAGES_BENCH = python3 procps
 PACKAGES_FUZZ = clang-14 libclang-rt-14-dev llvm-14 python3
 PACKAGES_LINT = clang-format clang-tidy cppcheck shellcheck python3
@@ -235,10 +236,11 @@ endef
 PACKAGES_deps-build = $(PACKAGES_BUILD)
 PACKAGES_deps-check = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_CHECK)
 PACKAGES_deps-demo  = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_DEMO)
+PACKAGES_deps-screenshots = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_SCREENSHOTS)
 PACKAGES_deps-bench = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_BENCH)
 PACKAGES_deps-fuzz  = $(PACKAGES_BUILD) $(PACKAGES_FUZZ)
 PACKAGES_deps-lint  = $(PACKAGES_BUILD) $(PACKAGES_LINT)
-DEPS = deps-build deps-check deps-demo deps-bench deps-fuzz deps-lint
+DEPS = deps-build deps-check deps-demo deps-screenshots deps-bench deps-fuzz deps-lint
 
 .PHONY: deps $(DEPS)
 deps: deps-check ## install what building and checking needs and Debian has (deps-build: building alone)
@@ -274,6 +276,11 @@ demo: deps-demo ## install what is missing, build, and mail four real payloads t
 .PHONY: demo-container
 demo-container: ## the same from a clone in a bare Debian container, with the README's line
 	tests/e2e/fresh_container.sh
+
+.PHONY: screenshots
+screenshots: deps-screenshots ## show every mail in Chromium, light and dark: build/screenshots/*.png
+	$(build) all
+	$(PYTHON) tests/e2e/screenshots.py --build $(BUILD)
 
 .PHONY: bench
 bench: deps-bench ## measure, beside this machine's own limits

@@ -16,6 +16,7 @@ import pytest
 import relay as harness
 import shapes
 import sink as sink_module
+from mails import locales
 from shapes import NAME, Row, Want, raw, reduced
 
 SHARED = harness.ROOT / "../shared/kratos-payloads"
@@ -233,7 +234,7 @@ def locale_of_file(entry):
                     key=lambda part: -float(part[1]) if len(part) > 1 else -1)
     url = re.findall(r"(?:ui_locales|lang|locale)=([\w-]+)", entry.get("request_url", ""))
     wishes = [*entry.get("locales", []), *(part[0].strip() for part in header), *url]
-    return next((primary(wish) for wish in wishes if primary(wish) in ("en", "hu", "de")), "en")
+    return next((primary(wish) for wish in wishes if primary(wish) in locales()), "en")
 
 
 def row_of_file(name, path):
