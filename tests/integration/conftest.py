@@ -46,6 +46,14 @@ def composer():
 
 
 @pytest.fixture(scope="session")
+def sample_composer(tmp_path_factory):
+    """The same with the brands and overrides of tests/data/templates-sample."""
+    folder = mails.sample_templates(tmp_path_factory.mktemp("sample") / "templates")
+    with mails.Composer(templates_dir=str(folder)) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 def strict_parser():
     with strict_mime.StrictParser() as parser:
         yield parser

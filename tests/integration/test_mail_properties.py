@@ -18,9 +18,8 @@ CODE_KEYS = {"login_code_valid": "login_code", "registration_code_valid": "regis
 PLAIN_NAME = "Plainname"
 
 types = st.one_of(st.sampled_from(sorted(mails.TYPES)), text)
-links = st.one_of(
-    text, st.sampled_from(["https://", "http://", "HTTPS://", "https:", "javascript:", " https://"]).flatmap(
-        lambda scheme: text.map(lambda rest: scheme + rest)))
+schemes = st.sampled_from(["https://", "http://", "HTTPS://", "https:", "javascript:", " https://"])
+links = st.one_of(text, st.builds("".join, st.tuples(schemes, text)))
 
 
 class Frames:

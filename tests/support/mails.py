@@ -1,10 +1,11 @@
-"""One canonical mail of every type (docs/normaliser.md), and the real composer to make mails of them.
+"""A canonical mail of every type (docs/normaliser.md), and the real composer to make mails of them.
 
 Everything here is fixed, so that the same mail comes out on every machine at every time.
 """
 import collections
 import copy
 import json
+import shutil
 
 import relay as harness
 from child import Child
@@ -44,12 +45,21 @@ def locales(templates=harness.ROOT / "templates"):
     return sorted(path.stem for path in (templates / "locales").glob("*.json"))
 
 
+def sample_templates(folder):
+    """A copy of templates/ in that folder, with the brands and overrides of tests/data over it."""
+    for source in ("templates", "tests/data/templates-sample"):
+        shutil.copytree(harness.ROOT / source, folder, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("*.[ch]", "README.md"))
+    return folder
+
+
 def canonical(template, data=None, **fields):
     """The mail of a type for Zoë in Budapest. data goes over the type's own; None drops a key."""
     own, minutes, more = TYPES[template]
     mail = {
-        "template": template, "to": RECIPIENT, "data": {"name": "Zoë O'Hara", **own, **(data or {})},
-        "timezone": "Europe/Budapest", "expires_in_minutes": minutes, **copy.deepcopy(more), **fields}
+        "template": template, "to": RECIPIENT,
+        "data": {"name": "Zoë O'Hara", **own, **(data or {})}, "timezone": "Europe/Budapest",
+        "expires_in_minutes": minutes, **copy.deepcopy(more), **fields}
     mail["data"] = {key: value for key, value in mail["data"].items() if value is not None}
     return {key: value for key, value in mail.items() if value is not None}
 
@@ -63,7 +73,7 @@ class Parked(Exception):
 
 
 class Composer:
-    """A composer with Kratos' route and the settings given over the usual ones (docs/protocol.md)."""
+    """A composer with Kratos' route, and settings over the usual ones (docs/protocol.md)."""
 
     def __init__(self, **settings):
         self.settings = settings

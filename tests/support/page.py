@@ -1,4 +1,4 @@
-"""A mail's HTML as its reader has it: what is shown, where links lead, and of which tags it is made."""
+"""A mail's HTML as its reader has it: what is shown, where links lead, which tags it is made of."""
 import html.parser
 import re
 

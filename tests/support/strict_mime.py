@@ -1,4 +1,4 @@
-"""What GMime's strict parser says of a mail: build/X/tests/strict-mime, one process for many mails."""
+"""What GMime's strict parser says of a mail: one build/X/tests/strict-mime for many mails."""
 import json
 import struct
 import subprocess
@@ -7,7 +7,7 @@ import relay as harness
 
 
 class StrictParser:
-    """`with StrictParser() as parser: parser.parse(raw)`; see strict_mime.c for the answer's keys."""
+    """`with StrictParser() as parser: parser.parse(raw)`; strict_mime.c lists the answer's keys."""
 
     def __init__(self):
         program = harness.BUILD / "tests/strict-mime"
