@@ -5,9 +5,9 @@
 
 #include "templates/brand.h"
 #include "templates/catalog.h"
+#include "templates/frames.h"
 #include "templates/locale.h"
 #include "templates/renderer.h"
-#include "templates/template.h"
 #include "templates/view.h"
 
 #define BRAND_ADDRESS_COUNT 3 // of enum brand_address
@@ -24,8 +24,7 @@ struct renderer {
     struct view_base *bases; // one a catalog, in their order
     struct language *languages;
     struct locale_matcher *matcher; // its indexes are those of languages
-    struct template_set *text_set, *html_set;
-    const struct template *text_frame, *html_frame;
+    struct frames *frames;
 };
 
 // Renders mails of each type in each language and under each brand. What they lack is appended to

@@ -53,29 +53,55 @@ static bool take(struct buffer *buffer, char **ret_text, struct error *err)
     return true;
 }
 
-static bool render_subject(const json_t *view, char **ret_subject, struct error *err)
+static void lay_out_subject(const char *text, size_t size, struct buffer *out)
 {
+    buffer_init(out, OUTPUT_SIZE_MAX);
+    text_layout_subject(text, size, out);
+}
+
+// Puts what subject.text.mustache makes of the view's subject in its place, so that the page is
+// titled the same.
+static bool write_subject(const struct template *template, json_t *view, struct error *err)
+{
+    struct buffer rendered AUTO_BUFFER;
+    struct buffer line AUTO_BUFFER;
+    buffer_init(&rendered, OUTPUT_SIZE_MAX);
+    if (!template_render(template, view, &rendered, err))
+        return false;
+    lay_out_subject(rendered.data, rendered.size, &line);
+    if (line.size == 0 && !line.failed)
+        return true; // nothing is no subject
+    if (line.failed ||
+        json_object_set_new(view, "subject", json_stringn(line.data, line.size)) != 0)
+        return error_set(err, ERR_TEMPORARY, "out of memory for a subject");
+    return true;
+}
+
+static bool render_subject(const struct frame_set *frames, json_t *view, char **ret_subject,
+                           struct error *err)
+{
+    if (frames->subject && !write_subject(frames->subject, view, err))
+        return false;
     const json_t *subject = json_object_get(view, "subject");
     struct buffer out AUTO_BUFFER;
-    buffer_init(&out, OUTPUT_SIZE_MAX);
-    text_layout_subject(json_string_value(subject), json_string_length(subject), &out);
+    lay_out_subject(json_string_value(subject), json_string_length(subject), &out);
     return take(&out, ret_subject, err);
 }
 
-static bool render_text(const struct renderer *renderer, const json_t *view, char **ret_text,
+static bool render_text(const struct frame_set *frames, const json_t *view, char **ret_text,
                         struct error *err)
 {
     struct buffer rendered AUTO_BUFFER;
     struct buffer out AUTO_BUFFER;
     buffer_init(&rendered, OUTPUT_SIZE_MAX);
     buffer_init(&out, OUTPUT_SIZE_MAX);
-    if (!template_render(renderer->text_frame, view, &rendered, err))
+    if (!template_render(frames->text, view, &rendered, err))
         return false;
     text_layout_body(rendered.data, rendered.size, &out);
     return take(&out, ret_text, err);
 }
 
-static bool render_html(const struct renderer *renderer, const json_t *view, char **ret_html,
+static bool render_html(const struct frame_set *frames, const json_t *view, char **ret_html,
                         struct error *err)
 {
     const char *own = json_string_value(json_object_get(view, "own_html"));
@@ -84,7 +110,7 @@ static bool render_html(const struct renderer *renderer, const json_t *view, cha
     buffer_reserve(&out, HTML_SIZE_USUAL);
     if (own && own_text_is_document(own))
         buffer_puts(&out, own);
-    else if (!template_render(renderer->html_frame, view, &out, err))
+    else if (!template_render(frames->html, view, &out, err))
         return false;
     return take(&out, ret_html, err);
 }
@@ -100,9 +126,13 @@ bool renderer_render(struct renderer *renderer, const struct render_request *req
     struct rendered rendered = {.brand = brand};
     snprintf(rendered.locale, sizeof(rendered.locale), "%s", base->catalog->tag);
     snprintf(rendered.language, sizeof(rendered.language), "%s", base->catalog->language);
-    if (!render_subject(view, &rendered.subject, err) ||
-        !render_text(renderer, view, &rendered.text, err) ||
-        !render_html(renderer, view, &rendered.html, err)) {
+    // What a type has of its own is written for its texts, and need not know Kratos' own.
+    bool is_own = json_object_get(view, "own");
+    const struct frame_set *frames =
+        frames_find(renderer->frames, is_own ? NULL : request->template);
+    if (!render_subject(frames, view, &rendered.subject, err) ||
+        !render_text(frames, view, &rendered.text, err) ||
+        !render_html(frames, view, &rendered.html, err)) {
         rendered_finish(&rendered);
         return false;
     }

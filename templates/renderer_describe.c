@@ -7,10 +7,11 @@ static const char *const NEED_NAMES[] = {
     [NEED_LINK] = "link",
 };
 
-static json_t *describe_type(const struct catalog_type *type)
+static json_t *describe_type(const struct renderer *renderer, const struct catalog_type *type)
 {
-    return json_pack("{s:s, s:s, s:[]}", "name", type->name, "need", NEED_NAMES[type->need],
-                     "overrides");
+    json_t *files = frames_find(renderer->frames, type->name)->files;
+    return json_pack("{s:s, s:s, s:o}", "name", type->name, "need", NEED_NAMES[type->need],
+                     "overrides", files ? json_incref(files) : json_array());
 }
 
 // How many texts the catalog has, common ones and those of its types.
@@ -65,7 +66,7 @@ json_t *renderer_describe(const struct renderer *renderer)
     // The catalogs have the same types, else they would not have been loaded.
     const struct catalog *first = renderer->catalogs->items[0];
     for (size_t i = 0; i < first->type_count; i++)
-        failed |= json_array_append_new(types, describe_type(&first->types[i])) != 0;
+        failed |= json_array_append_new(types, describe_type(renderer, &first->types[i])) != 0;
     for (size_t i = 0; i < renderer->catalogs->count; i++)
         failed |= json_array_append_new(locales, describe_locale(&renderer->bases[i])) != 0;
     for (size_t i = 0; i < brands_count(renderer->brands); i++)

@@ -1,89 +1,14 @@
 // Loads a folder of templates, finding as many faults at once as it can, and then tries it
 // (renderer_trial.c).
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "templates/brand.h"
 #include "templates/fault.h"
 #include "templates/loaded.h"
-#include "templates/source.h"
 #include "templates/zone.h"
-
-static const char HTML_SUFFIX[] = ".html.mustache";
-static const char TEXT_SUFFIX[] = ".text.mustache";
-static const char FRAME[] = "frame";
-
-// ---- frames ---------------------------------------------------------------------------------
-
-static bool ends_with(const char *text, const char *suffix)
-{
-    size_t size = strlen(text);
-    size_t suffix_size = strlen(suffix);
-    return size > suffix_size && strcmp(text + size - suffix_size, suffix) == 0;
-}
-
-static int is_template(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.' && ends_with(entry->d_name, ".mustache");
-}
-
-static void load_template(struct renderer *renderer, const char *dir, const char *file,
-                          json_t *faults)
-{
-    bool is_html = ends_with(file, HTML_SUFFIX);
-    if (!is_html && !ends_with(file, TEXT_SUFFIX)) {
-        fault_at(faults, file, 0, "must end in %s or %s", HTML_SUFFIX, TEXT_SUFFIX);
-        return;
-    }
-    struct source source AUTO_SOURCE = {0};
-    if (!source_read(dir, file, &source, faults))
-        return;
-    char name[256];
-    const char *suffix = is_html ? HTML_SUFFIX : TEXT_SUFFIX;
-    snprintf(name, sizeof(name), "%.*s", (int)(strlen(file) - strlen(suffix)), file);
-    template_set_add(is_html ? renderer->html_set : renderer->text_set, name, source.path,
-                     source.text, source.size, faults);
-}
-
-static void load_templates(struct renderer *renderer, const char *dir, json_t *faults)
-{
-    static const char *const raw_names[] = {"own_html", NULL};
-    json_auto_t *brand_names =
-        renderer->brands ? brands_known_names(renderer->brands) : json_object();
-    json_auto_t *known = brand_names ? view_known_names(brand_names) : NULL;
-    const struct template_rules text_rules = {.mode = TEMPLATE_TEXT, .known_names = known};
-    const struct template_rules html_rules = {
-        .mode = TEMPLATE_HTML, .raw_names = raw_names, .known_names = known};
-    renderer->text_set = template_set_create(&text_rules);
-    renderer->html_set = template_set_create(&html_rules);
-    if (!known || !renderer->text_set || !renderer->html_set) {
-        fault_at(faults, dir, 0, "out of memory");
-        return;
-    }
-
-    struct dirent **entries = NULL;
-    int count = scandir(dir, &entries, is_template, alphasort);
-    if (count < 0)
-        fault_at(faults, dir, 0, "cannot be read: %s", strerrordesc_np(errno));
-    for (int i = 0; i < count; i++) {
-        load_template(renderer, dir, entries[i]->d_name, faults);
-        free(entries[i]);
-    }
-    free(entries);
-    template_set_link(renderer->text_set, faults);
-    template_set_link(renderer->html_set, faults);
-    renderer->text_frame = template_set_find(renderer->text_set, FRAME);
-    renderer->html_frame = template_set_find(renderer->html_set, FRAME);
-    if (count >= 0 && !renderer->text_frame)
-        fault_at(faults, dir, 0, "lacks %s%s", FRAME, TEXT_SUFFIX);
-    if (count >= 0 && !renderer->html_frame)
-        fault_at(faults, dir, 0, "lacks %s%s", FRAME, HTML_SUFFIX);
-}
 
 // ---- languages ------------------------------------------------------------------------------
 
@@ -174,6 +99,19 @@ static void load_languages(struct renderer *renderer, const char *dir, const cha
 
 // ---- all of it ------------------------------------------------------------------------------
 
+static void load_frames(struct renderer *renderer, const char *dir, json_t *faults)
+{
+    json_auto_t *brand_names =
+        renderer->brands ? brands_known_names(renderer->brands) : json_object();
+    json_auto_t *known = brand_names ? view_known_names(brand_names) : NULL;
+    const struct catalogs *catalogs = renderer->catalogs;
+    const struct catalog *catalog =
+        catalogs && catalogs->count > 0 && catalogs->items[0]->plural ? catalogs->items[0] : NULL;
+    renderer->frames = known ? frames_load(dir, known, catalog, faults) : NULL;
+    if (!renderer->frames)
+        fault_at(faults, dir, 0, "out of memory");
+}
+
 // One fault where the folder is not there, and not one for each file that is not in it.
 static bool is_folder(const char *dir, json_t *faults)
 {
@@ -197,8 +135,8 @@ struct renderer *renderer_load(const char *dir, const char *default_locale, cons
         fault_at(faults, "timezone", 0, "there is no time zone named %s", timezone);
     if (is_folder(dir, faults)) {
         renderer->brands = brands_load(dir, brand_name, faults);
-        load_templates(renderer, dir, faults);
         load_languages(renderer, dir, default_locale, faults);
+        load_frames(renderer, dir, faults);
     }
     if (json_array_size(faults) == faults_before)
         renderer_try(renderer, faults);
@@ -215,8 +153,7 @@ void renderer_destroy(struct renderer *renderer)
         return;
     catalogs_destroy(renderer->catalogs);
     locale_matcher_destroy(renderer->matcher);
-    template_set_destroy(renderer->text_set);
-    template_set_destroy(renderer->html_set);
+    frames_destroy(renderer->frames);
     free(renderer->bases);
     free(renderer->languages);
     brands_destroy(renderer->brands);

@@ -23,15 +23,31 @@ static void make_url(const struct brand *brand, char ret_url[URL_SIZE])
                        : host);
 }
 
-static void check_mail(const struct rendered *mail, const char *template, const char *must_have,
-                       json_t *faults)
+// Where a type's mails are written: what is wrong with them is wrong there.
+static void fault_in(const struct renderer *renderer, const char *template, const char *file,
+                     const char *what, const char *which, json_t *faults)
+{
+    const struct frame_set *frames = frames_find(renderer->frames, template);
+    char where[300];
+    snprintf(where, sizeof(where), "%s%s", frames->type ? "types/" : "",
+             frames->type ? frames->type : file);
+    fault_at(faults, where, 0, "%s comes out %s%s", template, what, which);
+}
+
+static void check_mail(const struct renderer *renderer, const struct rendered *mail,
+                       const char *template, const char *must_have, json_t *faults)
 {
     if (mail->subject[0] == '\0')
-        fault_at(faults, mail->brand->path, 0, "%s comes out without a subject", template);
+        fault_in(renderer, template, "subject.text.mustache", "without a subject", "", faults);
+    if (strstr(mail->subject, TRIAL_CODE) && !brand_shows_code(mail->brand, template))
+        fault_in(renderer, template, "subject.text.mustache",
+                 "with the code in its subject, against the brand ", mail->brand->id, faults);
     if (!strstr(mail->text, must_have))
-        fault_at(faults, "frame.text.mustache", 0, "%s comes out without %s", template, must_have);
+        fault_in(renderer, template, "frame.text.mustache", "in its text without ", must_have,
+                 faults);
     if (!strstr(mail->html, must_have))
-        fault_at(faults, "frame.html.mustache", 0, "%s comes out without %s", template, must_have);
+        fault_in(renderer, template, "frame.html.mustache", "in its HTML without ", must_have,
+                 faults);
 }
 
 // catalog: NULL: whichever the brand's readers get who wish for none.
@@ -55,7 +71,7 @@ static void try_mail(struct renderer *renderer, const struct brand *brand,
         return;
     }
     const char *must_have = need == NEED_CODE ? TRIAL_CODE : need == NEED_LINK ? url : "";
-    check_mail(&mail, template,
+    check_mail(renderer, &mail, template,
                catalog_find_type(renderer->catalogs->items[0], template) ? must_have : TRIAL_OWN,
                faults);
     rendered_finish(&mail);

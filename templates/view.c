@@ -155,30 +155,35 @@ static void put_texts(struct draft *draft)
 // ---- Kratos' own words ----------------------------------------------------------------------
 
 // Kratos puts the code into the subject of all mails with one, whatever the brand wants there.
-static bool keeps_own_subject(const struct draft *draft)
+static bool put_kratos_subject(struct draft *draft)
 {
     const char *template = draft->request->template;
-    return own_text_is_there(draft->request->subject) &&
-           (mail_type_need(template) != NEED_CODE || brand_shows_code(draft->brand, template));
+    const char *subject = draft->request->subject;
+    if (!subject ||
+        (mail_type_need(template) == NEED_CODE && !brand_shows_code(draft->brand, template)))
+        return false;
+    buffer_clear(&draft->text);
+    text_layout_subject(subject, strlen(subject), &draft->text);
+    draft->failed |= draft->text.failed;
+    if (draft->text.size == 0 || draft->text.failed)
+        return false;
+    put(draft, draft->view, "subject", json_stringn(draft->text.data, draft->text.size));
+    return true;
+}
+
+// A type of ours has a subject that needs nothing but the brand, unless it is a link's.
+static bool put_subject_of_type(struct draft *draft)
+{
+    draft->type = catalog_find_type(draft->base->catalog, draft->request->template);
+    bool is_put = draft->type && put_text(draft, draft->view, "subject", TEXT_SUBJECT);
+    draft->type = NULL;
+    return is_put;
 }
 
 static void put_own_subject(struct draft *draft)
 {
-    const char *subject = draft->request->subject;
-    if (keeps_own_subject(draft)) {
-        buffer_clear(&draft->text);
-        text_layout_subject(subject, strlen(subject), &draft->text);
-        buffer_append(&draft->text, "", 0); // so that data is there for an empty one
-        draft->failed |= draft->text.failed;
-        if (!draft->text.failed)
-            put(draft, draft->view, "subject", json_stringn(draft->text.data, draft->text.size));
-        return;
-    }
-    // A type of ours has a subject that needs nothing but the brand, unless it is a link's.
-    draft->type = catalog_find_type(draft->base->catalog, draft->request->template);
-    bool has_one = draft->type && put_text(draft, draft->view, "subject", TEXT_SUBJECT);
-    draft->type = NULL;
-    if (!has_one && !put_text(draft, draft->view, "subject", TEXT_SUBJECT_OWN))
+    if (!put_kratos_subject(draft) && !put_subject_of_type(draft) &&
+        !put_text(draft, draft->view, "subject", TEXT_SUBJECT_OWN))
         put_string(draft, draft->view, "subject", draft->brand->name);
 }
 

@@ -220,8 +220,8 @@ static void finds_a_frame_without_the_code(void **state)
                  "{{link.url}}{{#own.lines}}{{text}}{{/own.lines}}");
     load(fixture);
     assert_null(fixture->renderer);
-    assert_true(
-        has_fault(fixture->faults, "frame.html.mustache", "login_code_valid comes out without"));
+    assert_true(has_fault(fixture->faults, "frame.html.mustache",
+                          "login_code_valid comes out in its HTML without"));
 }
 
 static void lets_the_caller_name_the_brand(void **state)

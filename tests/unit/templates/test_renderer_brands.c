@@ -248,8 +248,8 @@ static void tries_every_brand(void **state)
         fixture->dir, "frame.text.mustache",
         "{{#brand.x}}{{code}} {{link.url}}{{/brand.x}}{{#own.lines}}{{text}}{{/own.lines}}");
     load(fixture);
-    assert_true(
-        has_fault(fixture->faults, "frame.text.mustache", "recovery_valid comes out without"));
+    assert_true(has_fault(fixture->faults, "frame.text.mustache",
+                          "recovery_valid comes out in its text without"));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_small, remove_small)
