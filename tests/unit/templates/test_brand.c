@@ -3,78 +3,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "templates/brand.h"
-#include "tests/support/folder.h"
+#include "tests/unit/templates/brand_fixture.h"
 
 static const char SHIPPED[] = REPOSITORY_ROOT "/templates";
-
-struct fixture {
-    char dir[FOLDER_PATH_SIZE];
-    json_t *faults;
-    struct brands *brands;
-};
-
-static void load(struct fixture *fixture)
-{
-    json_array_clear(fixture->faults);
-    brands_destroy(fixture->brands);
-    fixture->brands = brands_load(fixture->dir, NULL, fixture->faults);
-}
-
-static int make_folder(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    if (!fixture)
-        return -1;
-    folder_make(fixture->dir);
-    fixture->faults = json_array();
-    *state = fixture;
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    struct fixture *fixture = *state;
-    folder_remove(fixture->dir);
-    brands_destroy(fixture->brands);
-    json_decref(fixture->faults);
-    free(fixture);
-    return 0;
-}
-
-static void print_faults(const json_t *faults)
-{
-    char *text = json_dumps(faults, JSON_INDENT(1));
-    print_error("%s\n", text);
-    free(text);
-}
-
-static void assert_no_fault(const struct fixture *fixture)
-{
-    if (json_array_size(fixture->faults) > 0)
-        print_faults(fixture->faults);
-    assert_int_equal(json_array_size(fixture->faults), 0);
-    assert_non_null(fixture->brands);
-}
-
-// Exactly one fault, and this one.
-static void assert_one_fault(const struct fixture *fixture, const char *where, const char *what)
-{
-    const json_t *fault = json_array_get(fixture->faults, 0);
-    const char *got_where = json_string_value(json_object_get(fault, "where"));
-    const char *got_what = json_string_value(json_object_get(fault, "what"));
-    size_t tail = strlen(where);
-    if (json_array_size(fixture->faults) != 1 || strlen(got_where) < tail ||
-        strcmp(got_where + strlen(got_where) - tail, where) != 0 || !strstr(got_what, what)) {
-        print_faults(fixture->faults);
-        fail_msg("want one fault, %s: %s", where, what);
-    }
-}
 
 static const char *text_at(const json_t *object, const char *key)
 {
@@ -85,7 +20,7 @@ static const char *text_at(const json_t *object, const char *key)
 
 static void takes_from_the_default_what_a_brand_lacks(void **state)
 {
-    struct fixture *fixture = *state;
+    struct brand_fixture *fixture = *state;
     folder_write(fixture->dir, "brand.json",
                  "{\"name\": \"Base\", \"color\": \"#000080\", \"support_url\": "
                  "\"mailto:help@base.example\", \"from_name\": \"Base Mail\", \"reply_to\": "
@@ -96,8 +31,8 @@ static void takes_from_the_default_what_a_brand_lacks(void **state)
                  "{\"name\": \"Acme\", \"from_name\": null, \"address\": \"informal\", "
                  "\"support_url\": null, \"clients\": [\"web\", \"app\"]}");
     folder_write(fixture->dir, "brands/zeta.json", "{}");
-    load(fixture);
-    assert_no_fault(fixture);
+    brand_fixture_load(fixture);
+    brand_fixture_assert_good(fixture);
     assert_int_equal(brands_count(fixture->brands), 3);
 
     const struct brand *acme = brands_at(fixture->brands, 1);
@@ -127,7 +62,7 @@ static void takes_from_the_default_what_a_brand_lacks(void **state)
 
 static void shows_frames_no_more_than_is_for_them(void **state)
 {
-    struct fixture *fixture = *state;
+    struct brand_fixture *fixture = *state;
     folder_write(
         fixture->dir, "brand.json",
         "{\"name\": \"B\", \"color\": \"#ffee00\", \"text_on_color\": null, \"logo_url\": "
@@ -135,8 +70,8 @@ static void shows_frames_no_more_than_is_for_them(void **state)
         "\"link_hosts\": [\"b.example\"], \"code_in_subject\": true, \"address\": null, "
         "\"locale\": \"en\", \"motto\": \"m\"}");
     folder_write(fixture->dir, "brands/c.json", "{\"clients\": [\"1\"], \"slogan\": \"s\"}");
-    load(fixture);
-    assert_no_fault(fixture);
+    brand_fixture_load(fixture);
+    brand_fixture_assert_good(fixture);
     json_auto_t *want = json_pack("{s:s, s:s, s:s, s:s, s:n, s:n, s:s, s:s}", "id", "c", "name",
                                   "B", "color", "#ffee00", "text_on_color", "#000000", "logo_url",
                                   "support_url", "motto", "m", "slogan", "s");
@@ -160,22 +95,22 @@ static void finds_a_brand_by_name_or_client(void **state)
         {"acme.json", "default"}, {"../brand", "default"},
         {"unknown", "default"},
     };
-    struct fixture *fixture = *state;
+    struct brand_fixture *fixture = *state;
     folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
     folder_write(fixture->dir, "brands/acme.json", "{\"clients\": [\"web\", \"acme\", \"web\"]}");
     folder_write(fixture->dir, "brands/zeta.json",
                  "{\"clients\": [\"2f5c0e5e-0e0f-4e4b-a6b3-6d2f0c1f7f11\"]}");
     folder_write(fixture->dir, "brands/notes.txt", "no brand");
     folder_write(fixture->dir, "brands/.hidden.json", "no brand");
-    load(fixture);
-    assert_no_fault(fixture);
+    brand_fixture_load(fixture);
+    brand_fixture_assert_good(fixture);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_string_equal(brands_find(fixture->brands, cases[i].name)->id, cases[i].want);
 }
 
 static void is_named_by_the_sender_where_it_has_no_name(void **state)
 {
-    struct fixture *fixture = *state;
+    struct brand_fixture *fixture = *state;
     folder_write(fixture->dir, "brand.json", "{\"name\": null}");
     folder_write(fixture->dir, "brands/own.json", "{\"name\": \"Own\"}");
     folder_write(fixture->dir, "brands/null.json", "{\"name\": null}");
@@ -187,13 +122,13 @@ static void is_named_by_the_sender_where_it_has_no_name(void **state)
     brands_destroy(brands);
 
     brands = brands_load(fixture->dir, "\xff", fixture->faults);
-    assert_one_fault(fixture, fixture->dir, "not UTF-8");
+    brand_fixture_assert_fault(fixture, fixture->dir, "not UTF-8");
     brands_destroy(brands);
 
     folder_write(fixture->dir, "brands/null.json", "{\n\"name\": null}");
     folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
-    load(fixture);
-    assert_one_fault(fixture, "brands/null.json:2", "name is needed");
+    brand_fixture_load(fixture);
+    brand_fixture_assert_fault(fixture, "brands/null.json:2", "name is needed");
 }
 
 // ---- what brands allow ----------------------------------------------------------------------
@@ -231,13 +166,13 @@ static void allows_links_to_its_own_hosts_only(void **state)
         {"", false},
         {".", false},
     };
-    struct fixture *fixture = *state;
+    struct brand_fixture *fixture = *state;
     folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
     folder_write(fixture->dir, "brands/named.json",
                  "{\"link_hosts\": [\"login.acme.example\", \"*.BETA.example\", \"127.0.0.1\", "
                  "\"[::1]\", \"localhost\"]}");
-    load(fixture);
-    assert_no_fault(fixture);
+    brand_fixture_load(fixture);
+    brand_fixture_assert_good(fixture);
     const struct brand *named = brands_find(fixture->brands, "named");
     const struct brand *any = brands_at(fixture->brands, 0);
     assert_true(brand_names_hosts(named));
@@ -263,13 +198,13 @@ static void says_where_a_code_may_be_shown(void **state)
         {"\"code_in_subject\": {\"login_code_valid\": false, \"recovery_code_valid\": true}", false,
          true},
     };
-    struct fixture *fixture = *state;
+    struct brand_fixture *fixture = *state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char text[256];
         snprintf(text, sizeof(text), "{\"name\": \"B\", %s}", cases[i].member);
         folder_write(fixture->dir, "brand.json", text);
-        load(fixture);
-        assert_no_fault(fixture);
+        brand_fixture_load(fixture);
+        brand_fixture_assert_good(fixture);
         const struct brand *brand = brands_at(fixture->brands, 0);
         assert_int_equal(brand_shows_code(brand, "login_code_valid"), cases[i].login);
         assert_int_equal(brand_shows_code(brand, "recovery_code_valid"), cases[i].recovery);
@@ -277,110 +212,6 @@ static void says_where_a_code_may_be_shown(void **state)
 }
 
 // ---- faults ---------------------------------------------------------------------------------
-
-static void checks_the_form_of_every_value(void **state)
-{
-    static const struct {
-        const char *member, *want; // NULL: no fault
-    } cases[] = {
-        {"\"color\": \"#2D70b8\", \"text_on_color\": \"#ffffff\"", NULL},
-        {"\"color\": \"#2D70b8\", \"text_on_color\": null", NULL},
-        {"\"color\": \"#2d70b\"", "color must be"},
-        {"\"color\": \"#000000;x:y\"", "color must be"},
-        {"\"color\": null", "color must be"},
-        {"\"text_on_color\": \"white\"", "text_on_color must be"},
-        {"\"text_on_color\": \"#ffffff\", \"color\": \"#ffee00\"",
-         "text_on_color #ffffff has a contrast of 1.20:1 on color #ffee00, and 4.5:1 is needed"},
-        {"\"text_on_color\": \"#777777\", \"color\": \"#ffffff\"", "contrast of 4.47:1"},
-        {"\"text_on_color\": \"#767676\", \"color\": \"#ffffff\"", NULL},
-        {"\"logo_url\": \"http://acme.example/logo.png\"", "logo_url must be"},
-        {"\"support_url\": \"javascript:alert(1)\"", "support_url must be"},
-        {"\"from_name\": \"Acme \\\"Mail\\\", Ltd 😀\"", NULL},
-        {"\"from_name\": \"\"", "from_name must be"},
-        {"\"from_name\": \"a\\nb\"", "from_name must be"},
-        {"\"from_name\": 1", "from_name must be"},
-        {"\"reply_to\": \"help@acme.example\"", NULL},
-        {"\"reply_to\": \"a@b.example\\r\\nBcc: c@d.example\"", "reply_to must be"},
-        {"\"link_hosts\": null", NULL},
-        {"\"link_hosts\": [\"a.example\", \"*.b.example\", \"*.c.b.example\"]", NULL},
-        {"\"link_hosts\": [\"xn--bcher-kva.example\", \"10.0.0.1\", \"[2001:db8::1]\"]", NULL},
-        {"\"link_hosts\": []", "link_hosts must be a list of one host or more"},
-        {"\"link_hosts\": \"a.example\"", "link_hosts must be a list"},
-        {"\"link_hosts\": {}", "link_hosts must be a list"},
-        {"\"link_hosts\": [\"a.example\", \"https://a.example\"]",
-         "link_hosts: \"https://a.example\" is no host"},
-        {"\"link_hosts\": [\"a.example/x\"]", "is no host"},
-        {"\"link_hosts\": [\"a.example:443\"]", "is no host"},
-        {"\"link_hosts\": [\"bücher.example\"]", "is no host"},
-        {"\"link_hosts\": [\"a..example\"]", "is no host"},
-        {"\"link_hosts\": [\".a.example\"]", "is no host"},
-        {"\"link_hosts\": [\"a.example.\"]", "is no host"},
-        {"\"link_hosts\": [\"a.*.example\"]", "is no host"},
-        {"\"link_hosts\": [\"*a.example\"]", "is no host"},
-        {"\"link_hosts\": [\"*\"]", "is no host"},
-        {"\"link_hosts\": [\"*.\"]", "is no host"},
-        {"\"link_hosts\": [\"*.example\"]", "is no host"},
-        {"\"link_hosts\": [\"*.*.b.example\"]", "is no host"},
-        {"\"link_hosts\": [\"\"]", "is no host"},
-        {"\"link_hosts\": [\"[::1\"]", "is no host"},
-        {"\"link_hosts\": [\"[]\"]", "is no host"},
-        {"\"link_hosts\": [7]", "is no host"},
-        {"\"code_in_subject\": null", "code_in_subject must be true, false"},
-        {"\"code_in_subject\": {\"login_code_valid\": 1}",
-         "code_in_subject: login_code_valid must be true or false"},
-        {"\"code_in_subject\": {\"recovery_valid\": true}",
-         "code_in_subject: recovery_valid is no type of mail with a code"},
-        {"\"address\": \"formal\"", NULL},
-        {"\"address\": \"polite\"", "address must be"},
-        {"\"address\": false", "address must be"},
-        {"\"locale\": \"hu-x-formal\"", NULL},
-        {"\"locale\": \"hu_HU\"", "locale must be"},
-        {"\"locale\": \"../x\"", "locale must be"},
-        {"\"locale\": \"\"", "locale must be"},
-        {"\"clients\": []", NULL},
-        {"\"clients\": \"web\"", "clients must be a list"},
-        {"\"clients\": [\"web\", \"\"]", "clients: \"\" is no OAuth2 client"},
-        {"\"clients\": [\"a\\nb\"]", "is no OAuth2 client"},
-        {"\"id\": \"other\"", "id is the name of the brand's file"},
-        {"\"link_host\": []", "link_host is not known; did you mean link_hosts?"},
-        {"\"adress\": null", "adress is not known; did you mean address?"},
-        {"\"motto\": \"a key of one's own\"", NULL},
-    };
-    struct fixture *fixture = *state;
-    folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char text[512];
-        snprintf(text, sizeof(text), "{\"x\": \"y\",\n%s}", cases[i].member);
-        folder_write(fixture->dir, "brands/acme.json", text);
-        load(fixture);
-        if (cases[i].want)
-            assert_one_fault(fixture, "brands/acme.json:2", cases[i].want);
-        else
-            assert_no_fault(fixture);
-    }
-}
-
-static void names_the_line_of_a_type(void **state)
-{
-    struct fixture *fixture = *state;
-    folder_write(fixture->dir, "brand.json",
-                 "{\"name\": \"B\",\n\"code_in_subject\": {\n\"login_code_valid\": true,\n"
-                 "\"recovery_code_valid\": \"no\"}}");
-    load(fixture);
-    assert_one_fault(fixture, "brand.json:4", "recovery_code_valid must be");
-}
-
-// A colour of its own on top of the default's text colour.
-static void compares_colours_of_two_files(void **state)
-{
-    struct fixture *fixture = *state;
-    folder_write(fixture->dir, "brand.json",
-                 "{\"name\": \"B\", \"color\": \"#000080\", \"text_on_color\": \"#ffffff\"}");
-    folder_write(fixture->dir, "brands/acme.json", "{\n\"color\": \"#ffee00\"}");
-    folder_write(fixture->dir, "brands/beta.json", "{\"name\": \"C\"}");
-    load(fixture);
-    assert_one_fault(fixture, "brands/acme.json:2", "contrast of 1.20:1");
-}
 
 static void chooses_black_or_white_for_each_colour(void **state)
 {
@@ -391,13 +222,13 @@ static void chooses_black_or_white_for_each_colour(void **state)
         {"#ffee00", "#000000"}, {"#757575", "#ffffff"}, {"#767676", "#000000"},
         {"#ff0000", "#000000"}, {"#0000ff", "#ffffff"}, {"#00ff00", "#000000"},
     };
-    struct fixture *fixture = *state;
+    struct brand_fixture *fixture = *state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char text[128];
         snprintf(text, sizeof(text), "{\"name\": \"B\", \"color\": \"%s\"}", cases[i].color);
         folder_write(fixture->dir, "brand.json", text);
-        load(fixture);
-        assert_no_fault(fixture);
+        brand_fixture_load(fixture);
+        brand_fixture_assert_good(fixture);
         const struct brand *brand = brands_at(fixture->brands, 0);
         assert_string_equal(text_at(brand->view, "text_on_color"), cases[i].want);
     }
@@ -412,7 +243,7 @@ static void keeps_clients_apart(void **state)
         {"[]", "[\"acme\"]", "clients: \"acme\" is also of"},
         {"[]", "[\"default\"]", "clients: \"default\" is also of"},
     };
-    struct fixture *fixture = *state;
+    struct brand_fixture *fixture = *state;
     folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char text[128];
@@ -420,13 +251,13 @@ static void keeps_clients_apart(void **state)
         folder_write(fixture->dir, "brands/acme.json", text);
         snprintf(text, sizeof(text), "{\"name\": \"C\",\n\"clients\": %s}", cases[i].beta);
         folder_write(fixture->dir, "brands/beta.json", text);
-        load(fixture);
-        assert_one_fault(fixture, "brands/beta.json:2", cases[i].want);
+        brand_fixture_load(fixture);
+        brand_fixture_assert_fault(fixture, "brands/beta.json:2", cases[i].want);
     }
     folder_write(fixture->dir, "brands/beta.json", "{}");
     folder_write(fixture->dir, "brand.json", "{\"name\": \"B\", \"clients\": []}");
-    load(fixture);
-    assert_one_fault(fixture, "brand.json:1", "serves every client");
+    brand_fixture_load(fixture);
+    brand_fixture_assert_fault(fixture, "brand.json:1", "serves every client");
 }
 
 static void refuses_files_that_are_no_brands(void **state)
@@ -445,30 +276,30 @@ static void refuses_files_that_are_no_brands(void **state)
          "a123456789a123456789a123456789a123456789a123456789a123456789abcd.json",
          "{}", "abcd.json", "1 to 63"},
     };
-    struct fixture *fixture = *state;
+    struct brand_fixture *fixture = *state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
         folder_write(fixture->dir, cases[i].file, cases[i].text);
-        load(fixture);
-        assert_one_fault(fixture, cases[i].where, cases[i].want);
+        brand_fixture_load(fixture);
+        brand_fixture_assert_fault(fixture, cases[i].where, cases[i].want);
         folder_remove(fixture->dir);
         mkdir(fixture->dir, 0700);
     }
-    load(fixture);
+    brand_fixture_load(fixture);
     assert_null(fixture->brands);
-    assert_one_fault(fixture, "brand.json", "cannot be opened");
+    brand_fixture_assert_fault(fixture, "brand.json", "cannot be opened");
 
     folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
     folder_write(fixture->dir, "brands", "a file");
-    load(fixture);
-    assert_one_fault(fixture, "/brands", "cannot be read");
+    brand_fixture_load(fixture);
+    brand_fixture_assert_fault(fixture, "/brands", "cannot be read");
 }
 
 static void loads_what_is_shipped(void **state)
 {
-    struct fixture *fixture = *state;
+    struct brand_fixture *fixture = *state;
     fixture->brands = brands_load(SHIPPED, "Acme", fixture->faults);
-    assert_no_fault(fixture);
+    brand_fixture_assert_good(fixture);
     const struct brand *brand = brands_find(fixture->brands, NULL);
     assert_string_equal(brand->name, "Acme");
     assert_string_equal(text_at(brand->view, "text_on_color"), "#ffffff");
@@ -482,24 +313,19 @@ static void loads_what_is_shipped(void **state)
     assert_null(brand->locale);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(takes_from_the_default_what_a_brand_lacks),
-        TEST(shows_frames_no_more_than_is_for_them),
-        TEST(finds_a_brand_by_name_or_client),
-        TEST(is_named_by_the_sender_where_it_has_no_name),
-        TEST(allows_links_to_its_own_hosts_only),
-        TEST(says_where_a_code_may_be_shown),
-        TEST(checks_the_form_of_every_value),
-        TEST(names_the_line_of_a_type),
-        TEST(compares_colours_of_two_files),
-        TEST(chooses_black_or_white_for_each_colour),
-        TEST(keeps_clients_apart),
-        TEST(refuses_files_that_are_no_brands),
-        TEST(loads_what_is_shipped),
+        BRAND_TEST(takes_from_the_default_what_a_brand_lacks),
+        BRAND_TEST(shows_frames_no_more_than_is_for_them),
+        BRAND_TEST(finds_a_brand_by_name_or_client),
+        BRAND_TEST(is_named_by_the_sender_where_it_has_no_name),
+        BRAND_TEST(allows_links_to_its_own_hosts_only),
+        BRAND_TEST(says_where_a_code_may_be_shown),
+        BRAND_TEST(chooses_black_or_white_for_each_colour),
+        BRAND_TEST(keeps_clients_apart),
+        BRAND_TEST(refuses_files_that_are_no_brands),
+        BRAND_TEST(loads_what_is_shipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
