@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CODE_SIZE_MIN 4
@@ -66,6 +67,16 @@ bool value_is_host(const char *host)
     return host[0] != '\0';
 }
 
+// What stands behind a host: nothing, or the port that a browser would take.
+static bool is_port(const char *text, size_t size)
+{
+    if (size == 0)
+        return true;
+    size_t digits = strspn(text + 1, "0123456789");
+    return text[0] == ':' && digits == size - 1 && digits <= 5 &&
+           strtol(text + 1, NULL, 10) <= UINT16_MAX;
+}
+
 bool value_read_url(const json_t *value, const char **ret_url, char ret_host[VALUE_HOST_SIZE])
 {
     const char *url = json_string_value(value);
@@ -94,7 +105,7 @@ bool value_read_url(const json_t *value, const char **ret_url, char ret_host[VAL
         return false;
     memcpy(checked, host, host_size);
     checked[host_size] = '\0';
-    if (!value_is_host(checked))
+    if (!value_is_host(checked) || !is_port(host + host_size, authority_size - host_size))
         return false;
     memcpy(ret_host, checked, host_size + 1);
     *ret_url = url;
