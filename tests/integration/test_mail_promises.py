@@ -116,7 +116,8 @@ def test_lines_of_the_text_fit_a_terminal(composer, template, locale):
 
 @pytest.mark.parametrize("name", [
     "https://evil.example", "evil.example", "www.evil", "a@evil.example", "123456",
-    "1 2 3 4 5 6", "\u0661\u0662\u0663\u0664\u0665\u0666", "Zoe http://evil.example/x", "\u202e\u2066"])
+    "1 2 3 4 5 6", "\u0661\u0662\u0663\u0664\u0665\u0666", "Zoe http://evil.example/x",
+    "\u202e\u2066"])
 def test_a_name_that_is_an_address_or_a_code_is_not_said(composer, name):
     plain = composer.preview(mails.canonical("login_code_valid", {"name": None}), "en")
     shown = composer.preview(mails.canonical("login_code_valid", {"name": name}), "en")
@@ -136,7 +137,8 @@ def test_a_name_is_said_without_what_could_deceive_and_cut(composer, name, said)
 
 @pytest.mark.parametrize("wish,locale", [
     ("hu", "hu"), ("hu-HU", "hu"), ("hu_HU", "hu"), ("HU", "hu"), ("de-CH", "de"),
-    ("de_AT.UTF-8", "de"), ("ar-EG", "ar"), ("ar", "ar"), ("en-GB", "en"), ("fr", "en"), ("hu-x-formal", "hu"), ("", "en"),
+    ("de_AT.UTF-8", "de"), ("ar-EG", "ar"), ("ar", "ar"), ("en-GB", "en"), ("fr", "en"),
+    ("hu-x-formal", "hu"), ("", "en"),
     ("../hu", "en"), ("x" * 200, "en")])
 def test_a_wish_finds_its_language(composer, wish, locale):
     mail, raw = composer.render(mails.canonical("login_code_valid", locales=[wish]))

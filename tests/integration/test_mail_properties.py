@@ -16,6 +16,7 @@ FAILED = {"normaliser_failed", "compose_failed", "not_canonical", "too_large"}
 CODE_KEYS = {"login_code_valid": "login_code", "registration_code_valid": "registration_code",
              "recovery_code_valid": "recovery_code", "verification_code_valid": "verification_code"}
 PLAIN_NAME = "Plainname"
+SUPPORT = "https://shop.example/help"  # of tests/data/templates-sample/brands/shop.json
 
 types = st.one_of(st.sampled_from(sorted(mails.TYPES)), text)
 schemes = st.sampled_from(["https://", "http://", "HTTPS://", "https:", "javascript:", " https://"])
@@ -226,3 +227,60 @@ def test_kratos_own_words_are_text_and_nothing_else(
     for line in re.split("[\r\n]", body):
         words = prose(re.sub("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]", "", line))
         assert words in prose(mail.text) and (not words or any(words in cell for cell in cells))
+
+
+# What mail programs and browsers take for the address of a host, and tricks to make them.
+hosts = st.sampled_from([
+    "auth.example.org", "login.shop.example", "shop.example", "a.b.shop.example", "AUTH.EXAMPLE.ORG",
+    "auth.example.org.", "evil.example", "auth.example.org.evil.example", "xauth.example.org",
+    "evilshop.example", "shop.example.evil.example", "auth.example.org:443", "user@auth.example.org",
+    "auth.example.org@evil.example", "auth.example.org:x@evil.example", "evil.example#auth.example.org",
+    "evil.example\\@auth.example.org", "auth.example.org\\.evil.example", "[::1]", "127.0.0.1",
+    "evil.example%2f.shop.example", "\uff0eshop.example", "evil\u3002example", "auth.example.org\t",
+    "auth\u00ad.example.org", "evil.example/.shop.example", "evil.example?.shop.example", ""])
+addresses = st.builds("".join, st.tuples(
+    schemes, st.one_of(hosts, st.builds("".join, st.tuples(text, hosts)), text),
+    st.one_of(st.sampled_from(["", "/", "/?flow=1&code=2", "\\", "//"]), text)))
+
+
+def leads_to(address):
+    """The host that a browser would go to, as the URL standard reads an address."""
+    address = re.sub("[\t\r\n]", "", address.strip("".join(map(chr, range(0x21)))))
+    scheme, _, rest = address.partition(":")
+    assert scheme.lower() in ("http", "https"), address
+    authority = re.split("[/?#]", rest.replace("\\", "/").lstrip("/"), maxsplit=1)[0]
+    return re.sub(r":[0-9]*$", "", authority.rsplit("@", 1)[-1]).lower().rstrip(".")
+
+
+def is_allowed(host):
+    """As tests/data/templates-sample/brands/shop.json says."""
+    return host == "auth.example.org" or host.endswith(".shop.example")
+
+
+@json_values.examples(500)
+@given(template=st.sampled_from(["verification_code_valid", "recovery_valid", "login_code_valid"]),
+       url=addresses, own=st.one_of(addresses, text), html=st.one_of(st.none(), addresses))
+@example(template="recovery_valid", url="https://evil.example/", own="HTTPS://evil.example", html=None)
+@example(template="other", url="", own="https:\x01//evil.example", html=None)
+@example(template="other", url="", own="", html="<p><a href='https://evil.example'>here</a></p>")
+def test_no_link_leads_to_a_host_that_the_brand_does_not_name(
+        sample_composer, strict_parser, template, url, own, html):
+    mail = {"template": template, "to": mails.RECIPIENT, "brand": "webshop",
+            "data": {"code": "830175", "url": as_kept(url)},
+            "fallback": {"subject": "Own", "text": as_kept(own), "html": html and as_kept(html)}}
+    if template == "login_code_valid":
+        del mail["data"]["code"]  # so that Kratos' own words go
+    try:
+        _, raw = sample_composer.render(mail)
+    except mails.Parked as parked:
+        assert str(parked) in ("link_not_allowed", "no_content")
+        return
+    sent = wire.check(raw, strict_parser)
+    shown = page.Page(sent.html)
+    # The brand's own address is the operator's.
+    for href in set(shown.hrefs) - {SUPPORT}:
+        assert is_allowed(leads_to(href)), href
+    # In running text mail programs make links of what has "://", less what ends a sentence.
+    for part in (sent.subject, sent.text, shown.shown):
+        for found in re.findall(r"(?i)https?://[^\s/]+", part.replace(SUPPORT, "")):
+            assert is_allowed(leads_to(found.rstrip(".,;:!?)'*_"))), found
