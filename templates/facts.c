@@ -6,7 +6,9 @@
 #include <unicode/uchar.h>
 
 #include "relay/base/cleanup.h"
+#include "templates/mail_type.h"
 #include "templates/utf8.h"
+#include "templates/zone.h"
 
 #define ISOLATE "\u2068" // U+2068, first strong isolate
 #define END_ISOLATE "\u2069"
@@ -19,6 +21,44 @@ static void read_link(struct facts *facts, const json_t *data, const struct bran
     facts->link_is_forbidden = !brand_allows_host(brand, facts->host);
     if (!facts->link_is_forbidden)
         facts->url = url;
+}
+
+// ---- times ----------------------------------------------------------------------------------
+
+#define TIME_SIZE_MAX 200
+
+typedef bool time_fn(struct time_text *text, const char *zone, int64_t wall_ms, struct buffer *out);
+
+// NULL where the time cannot be written.
+static const char *write_time(const struct facts_writing *writing, time_fn *write, const char *zone,
+                              int64_t wall_ms, struct buffer *out)
+{
+    buffer_init(out, TIME_SIZE_MAX);
+    return write(writing->times, zone, wall_ms, out) && !out->failed ? out->data : NULL;
+}
+
+// A time of day is for readers whose clock we know. The time of what a notice tells of is not
+// known to them otherwise, so it is written in any case: times name their zone.
+static void read_times(struct facts *facts, const struct render_request *request,
+                       const struct facts_writing *writing)
+{
+    const char **values = facts->values.values;
+    char own_zone[ZONE_NAME_SIZE];
+    const char *zone = zone_resolve(request->timezone, own_zone) ? own_zone : writing->zone;
+    const char *at = json_string_value(json_object_get(request->data, "at"));
+    int64_t at_wall_ms;
+    if (mail_type_need(request->template) == NEED_NOTHING) {
+        if (at && time_text_parse(at, &at_wall_ms))
+            values[PLACEHOLDER_TIME] = write_time(writing, time_text_moment, zone ? zone : "UTC",
+                                                  at_wall_ms, &facts->time);
+        return;
+    }
+    if (zone && request->received_wall_ms > 0)
+        values[PLACEHOLDER_TIME] =
+            write_time(writing, time_text_clock, zone, request->received_wall_ms, &facts->time);
+    if (zone && request->expires_wall_ms > 0)
+        values[PLACEHOLDER_UNTIL] =
+            write_time(writing, time_text_clock, zone, request->expires_wall_ms, &facts->until);
 }
 
 // ---- direction ------------------------------------------------------------------------------
@@ -61,7 +101,7 @@ static bool isolate(struct facts *facts, bool is_right_to_left)
 // ---- all of them ----------------------------------------------------------------------------
 
 bool facts_read(struct facts *facts, const struct render_request *request,
-                const struct brand *brand, bool is_right_to_left)
+                const struct brand *brand, const struct facts_writing *writing)
 {
     *facts = (struct facts){0};
     const char **values = facts->values.values;
@@ -79,7 +119,8 @@ bool facts_read(struct facts *facts, const struct render_request *request,
         snprintf(facts->minutes, sizeof(facts->minutes), "%d", request->minutes_left);
         values[PLACEHOLDER_MINUTES] = facts->minutes;
     }
-    if (isolate(facts, is_right_to_left))
+    read_times(facts, request, writing);
+    if (isolate(facts, writing->is_right_to_left))
         return true;
     facts_finish(facts);
     return false;
@@ -89,5 +130,7 @@ void facts_finish(struct facts *facts)
 {
     for (size_t i = 0; i < PLACEHOLDER_COUNT; i++)
         wipe_free(facts->isolated[i]);
+    buffer_finish(&facts->until);
+    buffer_finish(&facts->time);
     explicit_bzero(facts, sizeof(*facts));
 }

@@ -8,6 +8,7 @@
 #include "templates/catalog.h"
 #include "templates/message.h"
 #include "templates/renderer.h"
+#include "templates/time_text.h"
 #include "templates/value.h"
 
 struct facts {
@@ -22,13 +23,21 @@ struct facts {
 
     char name[VALUE_NAME_SIZE];
     char minutes[16];
+    struct buffer until, time;
     char *isolated[PLACEHOLDER_COUNT];
 };
 
-// Reads them from request, for a mail of brand in a language that is written from right to left
-// or not. All are borrowed until facts_finish(). False: no memory.
+// How the language of a mail is written.
+struct facts_writing {
+    bool is_right_to_left;
+    struct time_text *times;
+    const char *zone; // of readers whose own is not known, as zone_resolve() gives it; or NULL
+};
+
+// Reads them from request, for a mail of brand. All are borrowed until facts_finish(). False: no
+// memory.
 bool facts_read(struct facts *facts, const struct render_request *request,
-                const struct brand *brand, bool is_right_to_left);
+                const struct brand *brand, const struct facts_writing *writing);
 void facts_finish(struct facts *facts); // wipes them
 
 #endif

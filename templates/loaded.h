@@ -9,6 +9,7 @@
 #include "templates/locale.h"
 #include "templates/renderer.h"
 #include "templates/view.h"
+#include "templates/zone.h"
 
 #define BRAND_ADDRESS_COUNT 3 // of enum brand_address
 
@@ -25,6 +26,7 @@ struct renderer {
     struct language *languages;
     struct locale_matcher *matcher; // its indexes are those of languages
     struct frames *frames;
+    char zone[ZONE_NAME_SIZE]; // of readers whose own is not known; empty: neither is this
 };
 
 // Renders mails of each type in each language and under each brand. What they lack is appended to

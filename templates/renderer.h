@@ -18,8 +18,9 @@ struct renderer;
 
 // Loads dir (*.mustache, locales/*.json, brand.json, brands/*.json). Every fault found is appended
 // to faults (a JSON array) as {"where": "file:line" or "file: key", "what": "..."}; NULL is
-// returned if there was any. default_locale must be one of the catalogs; timezone is an IANA name.
-// brand_name is what a brand is called that has no name; or NULL.
+// returned if there was any. default_locale must be one of the catalogs; timezone
+// is one that zone_resolve() knows; "UTC" says nothing of readers' clocks. brand_name is what a
+// brand is called that has no name; or NULL.
 struct renderer *renderer_load(const char *dir, const char *default_locale, const char *timezone,
                                const char *brand_name, json_t *faults);
 void renderer_destroy(struct renderer *renderer); // NULL is a no-op

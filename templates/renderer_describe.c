@@ -30,8 +30,9 @@ static json_t *describe_locale(const struct view_base *base)
 {
     const struct catalog *catalog = base->catalog;
     return json_pack("{s:s, s:s, s:s, s:s, s:I}", "locale", catalog->tag, "name", catalog->name,
-                     "language", catalog->language, "dir", base->is_right_to_left ? "rtl" : "ltr",
-                     "texts", (json_int_t)count_texts(catalog));
+                     "language", catalog->language, "dir",
+                     base->writing.is_right_to_left ? "rtl" : "ltr", "texts",
+                     (json_int_t)count_texts(catalog));
 }
 
 static json_t *describe_brand(const struct brand *brand)

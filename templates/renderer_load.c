@@ -8,7 +8,6 @@
 
 #include "templates/fault.h"
 #include "templates/loaded.h"
-#include "templates/zone.h"
 
 // ---- languages ------------------------------------------------------------------------------
 
@@ -71,6 +70,19 @@ static void load_matcher(struct renderer *renderer, const char *default_locale, 
     free(tags);
 }
 
+static void load_base(struct renderer *renderer, size_t index, json_t *faults)
+{
+    const struct catalog *catalog = renderer->catalogs->items[index];
+    struct error err;
+    renderer->bases[index] = (struct view_base){
+        .catalog = catalog,
+        .writing = {.is_right_to_left = locale_is_right_to_left(catalog->language),
+                    .times = time_text_create(catalog->language, &err),
+                    .zone = renderer->zone[0] ? renderer->zone : NULL}};
+    if (!renderer->bases[index].writing.times && catalog->plural)
+        fault_at(faults, catalog->path, 0, "%s", err.message);
+}
+
 static void load_languages(struct renderer *renderer, const char *dir, const char *default_locale,
                            json_t *faults)
 {
@@ -82,11 +94,8 @@ static void load_languages(struct renderer *renderer, const char *dir, const cha
         fault_at(faults, dir, 0, "out of memory");
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        const struct catalog *catalog = renderer->catalogs->items[i];
-        renderer->bases[i] = (struct view_base){
-            .catalog = catalog, .is_right_to_left = locale_is_right_to_left(catalog->language)};
-    }
+    for (size_t i = 0; i < count; i++)
+        load_base(renderer, i, faults);
     load_matcher(renderer, default_locale, faults);
     check_default(renderer, "locale", default_locale, faults);
     for (size_t i = 0; renderer->brands && i < brands_count(renderer->brands); i++) {
@@ -130,9 +139,10 @@ struct renderer *renderer_load(const char *dir, const char *default_locale, cons
         fault_at(faults, dir, 0, "out of memory");
         return NULL;
     }
-    char zone[ZONE_NAME_SIZE];
-    if (!zone_resolve(timezone, zone))
+    if (!zone_resolve(timezone, renderer->zone))
         fault_at(faults, "timezone", 0, "there is no time zone named %s", timezone);
+    else if (strcmp(timezone, "UTC") == 0)
+        renderer->zone[0] = '\0'; // what is set where nobody has said anything
     if (is_folder(dir, faults)) {
         renderer->brands = brands_load(dir, brand_name, faults);
         load_languages(renderer, dir, default_locale, faults);
@@ -151,6 +161,8 @@ void renderer_destroy(struct renderer *renderer)
 {
     if (!renderer)
         return;
+    for (size_t i = 0; renderer->catalogs && renderer->bases && i < renderer->catalogs->count; i++)
+        time_text_destroy(renderer->bases[i].writing.times);
     catalogs_destroy(renderer->catalogs);
     locale_matcher_destroy(renderer->matcher);
     frames_destroy(renderer->frames);

@@ -6,8 +6,8 @@
 
 #include "relay/base/buffer.h"
 
-// How many bytes at text, which has size of them, are a control character (C0, DEL, C1) or a line or
-// paragraph separator (U+2028, U+2029): 0 where none stands there.
+// How many bytes at text, which has size of them, are a control character (C0, DEL, C1) or a line
+// or paragraph separator (U+2028, U+2029): 0 where none stands there.
 size_t text_layout_control(const char *text, size_t size);
 
 // Appends text as the body of a plain mail: LF line ends and one at the end, no white space

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "relay/base/buffer.h"
-#include "templates/facts.h"
 #include "templates/own_text.h"
 #include "templates/text_layout.h"
 
@@ -86,8 +85,8 @@ static void put_base(struct draft *draft)
     put_string(draft, view, "lang", base->catalog->language);
     put_string(draft, view, "locale", base->catalog->tag);
     put_string(draft, view, "template", draft->request->template);
-    put_string(draft, view, "dir", base->is_right_to_left ? "rtl" : "ltr");
-    put_string(draft, view, "start", base->is_right_to_left ? "right" : "left");
+    put_string(draft, view, "dir", base->writing.is_right_to_left ? "rtl" : "ltr");
+    put_string(draft, view, "start", base->writing.is_right_to_left ? "right" : "left");
     put(draft, view, "brand", json_incref(draft->brand->view));
     put_text(draft, view, "footer", TEXT_FOOTER);
 }
@@ -126,30 +125,48 @@ static void put_outside(struct draft *draft)
                TEXT_PREHEADER);
 }
 
+// How long it is valid, where that is known; until when, where the reader's clock is as well.
+static void put_expiry(struct draft *draft)
+{
+    const char *const *values = draft->facts.values.values;
+    bool has_code = draft->type->need == NEED_CODE;
+    if (!values[PLACEHOLDER_MINUTES] || (!has_code && !shows_link(draft)))
+        return;
+    enum text_key key = has_code ? TEXT_EXPIRY_CODE : TEXT_EXPIRY_LINK;
+    enum text_key until = has_code ? TEXT_EXPIRY_CODE_UNTIL : TEXT_EXPIRY_LINK_UNTIL;
+    put_either(draft, "expiry", values[PLACEHOLDER_UNTIL] ? until : key, key);
+}
+
+// What asked for the mail; or when that was done of which it tells.
+static void put_circumstances(struct draft *draft)
+{
+    const char *const *values = draft->facts.values.values;
+    bool has_time = values[PLACEHOLDER_TIME];
+    if (draft->type->need == NEED_NOTHING)
+        put_text(draft, draft->view, "happened", TEXT_HAPPENED);
+    else if (values[PLACEHOLDER_BROWSER] && values[PLACEHOLDER_SYSTEM])
+        put_either(draft, "context", has_time ? TEXT_CONTEXT_TIME : TEXT_CONTEXT, TEXT_CONTEXT);
+}
+
 static void put_texts(struct draft *draft)
 {
     json_t *view = draft->view;
-    const char *const *values = draft->facts.values.values;
-    bool has_code = draft->type->need == NEED_CODE;
+    bool has_name = draft->facts.values.values[PLACEHOLDER_NAME];
     put_outside(draft);
+    put_either(draft, "greeting", has_name ? TEXT_GREETING : TEXT_GREETING_NAMELESS,
+               TEXT_GREETING_NAMELESS);
     put_text(draft, view, "heading", TEXT_HEADING);
     put_text(draft, view, "intro", TEXT_INTRO);
     put_text(draft, view, "outro", TEXT_OUTRO);
     put_text(draft, view, "not_you", TEXT_NOT_YOU);
-
-    put_either(draft, "greeting", values[PLACEHOLDER_NAME] ? TEXT_GREETING : TEXT_GREETING_NAMELESS,
-               TEXT_GREETING_NAMELESS);
-    if (values[PLACEHOLDER_BROWSER] && values[PLACEHOLDER_SYSTEM])
-        put_text(draft, view, "context", TEXT_CONTEXT);
-
-    if (has_code) {
+    put_circumstances(draft);
+    if (draft->type->need == NEED_CODE) {
         put_string(draft, view, "code", draft->facts.code);
         put_text(draft, view, "code_label", TEXT_CODE_LABEL);
     }
     if (shows_link(draft))
         put_link(draft);
-    if (values[PLACEHOLDER_MINUTES] && (has_code || shows_link(draft)))
-        put_text(draft, view, "expiry", has_code ? TEXT_EXPIRY_CODE : TEXT_EXPIRY_LINK);
+    put_expiry(draft);
 }
 
 // ---- Kratos' own words ----------------------------------------------------------------------
@@ -287,7 +304,7 @@ json_t *view_create(const struct view_base *base, const struct brand *brand,
                     const struct render_request *request, struct error *err)
 {
     struct draft draft = {.base = base, .brand = brand, .request = request};
-    if (!facts_read(&draft.facts, request, brand, base->is_right_to_left)) {
+    if (!facts_read(&draft.facts, request, brand, &base->writing)) {
         error_set(err, ERR_TEMPORARY, "out of memory for what the mail says");
         return NULL;
     }

@@ -5,17 +5,17 @@
 #define TEMPLATES_VIEW_H
 
 #include <jansson.h>
-#include <stdbool.h>
 
 #include "relay/base/error.h"
 #include "templates/brand.h"
 #include "templates/catalog.h"
+#include "templates/facts.h"
 #include "templates/renderer.h"
 
 // What is the same for all mails in one catalog.
 struct view_base {
     const struct catalog *catalog;
-    bool is_right_to_left;
+    struct facts_writing writing;
 };
 
 // The view of one mail under a brand; the caller owns it. ERR_INPUT: what renderer_render() says.
