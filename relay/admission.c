@@ -175,11 +175,13 @@ bool admission_is_on_disk(struct dispatcher *dispatcher, const struct job *conte
 // ---- what was composed ------------------------------------------------------------------------
 
 // What a normaliser did wrong, or found nothing for, may be in the known places all the same: a
-// mail is not lost to a detail (design §1.2).
+// mail is not lost to a detail (design §1.2). But a link that its brand does not allow stands in
+// Kratos' own text as well, and the known places may make it another brand's, that allows all.
 bool admission_is_mendable(const char *park_reason)
 {
     return park_reason[0] && strcmp(park_reason, "unparseable") != 0 &&
-           strcmp(park_reason, "unsupported_channel") != 0;
+           strcmp(park_reason, "unsupported_channel") != 0 &&
+           strcmp(park_reason, "link_not_allowed") != 0;
 }
 
 static bool is_parked_as(const json_t *mail, const char *reason)

@@ -145,8 +145,11 @@ json_t *composer_init_header(const struct config *config)
     for (size_t i = 0; i < config->lifetime_count; i++)
         json_object_set_new(lifetimes, config->lifetimes[i].type,
                             json_integer(config->lifetimes[i].ms));
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o}", "op", "init", "templates_dir",
-                     config->templates_dir, "default_locale", config->locale, "timezone",
-                     config->timezone, "mail_from", config->mail_from, "reply_to", config->reply_to,
-                     "lifetimes", lifetimes, "routes", pack_routes(config));
+    json_t *headers =
+        config->mail_headers ? json_loads(config->mail_headers, 0, NULL) : json_null();
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o}", "op", "init",
+                     "templates_dir", config->templates_dir, "default_locale", config->locale,
+                     "timezone", config->timezone, "mail_from", config->mail_from, "reply_to",
+                     config->reply_to, "lifetimes", lifetimes, "headers", headers, "routes",
+                     pack_routes(config));
 }

@@ -61,6 +61,7 @@ static const struct {
     {"unsupported_channel", "let the normaliser give it an e-mail address (nothing else is sent)"},
     {"unknown_route", "configure its route again"},
     {"no_content", "give its type a template, or let Kratos send its own texts"},
+    {"link_not_allowed", "name the host of its link in its brand, if it is yours"},
     {"too_large", "let the normaliser, or Kratos, make a smaller mail of it"},
     {"no_such_part", "let the normaliser make as many mails of its payload as before"},
     {"damaged", "bring back the queue's key or an undamaged folder (its body does not open)"},

@@ -22,6 +22,7 @@ struct split {
     size_t parked;
     unsigned going;   // a bit for each place whose mail goes
     bool is_mendable; // one of the parked may be in the known places all the same
+    bool is_refused;  // one is not to be sent: nor is what the known places make of it
 };
 
 // Makes the row of the mail at that place of what was composed.
@@ -52,6 +53,7 @@ static bool add_row(struct split *split, const json_t *mails, size_t index,
         row->body_is_payload = true;
         split->parked++;
         split->is_mendable = split->is_mendable || admission_is_mendable(part->park_reason);
+        split->is_refused = split->is_refused || strcmp(part->park_reason, "link_not_allowed") == 0;
     } else if (admission_is_in_memory(dispatcher, part, whole) ||
                admission_is_on_disk(dispatcher, part, whole)) {
         row->state = MESSAGE_SUPERSEDED;
@@ -119,7 +121,8 @@ enum split_end split_payload(struct dispatcher *dispatcher, struct job *job, con
     struct split split = {.dispatcher = dispatcher, .whole = job};
     enum split_end end = SPLIT_FAILED;
     if (add_rows(&split, mails, frame, err)) {
-        bool none_goes = split.parked == split.count && split.is_mendable && !job->is_part;
+        bool none_goes =
+            split.parked == split.count && split.is_mendable && !split.is_refused && !job->is_part;
         end = none_goes ? SPLIT_NONE_GOES : SPLIT_DONE;
     }
     if (end == SPLIT_DONE && split.count == 0 && job->is_part)

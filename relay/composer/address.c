@@ -107,14 +107,15 @@ static bool split_named(const char *text, const char **ret_start, size_t *ret_si
     return true;
 }
 
-// No control characters: the rest of a name is harmless, as it is encoded.
+// Nothing that controls or ends a line: the rest of a name is harmless, as it is encoded. (What
+// joins an emoji of several is a format character.)
 static bool is_clean(const char *text, size_t size)
 {
     int32_t end = (int32_t)size;
     for (int32_t i = 0; i < end;) {
         UChar32 c;
         U8_NEXT((const uint8_t *)text, i, end, c);
-        if (c < 0 || u_iscntrl(c))
+        if (c < 0 || (U_GET_GC_MASK(c) & (U_GC_CC_MASK | U_GC_ZL_MASK | U_GC_ZP_MASK)))
             return false;
     }
     return true;
@@ -160,23 +161,35 @@ static bool unquote(const char *text, size_t size, char ret_name[ADDRESS_NAME_SI
     return true;
 }
 
-bool address_parse_named(const char *text, char ret_name[ADDRESS_NAME_SIZE],
-                         struct address *ret_address, struct error *err)
+static bool no_name(struct error *err)
+{
+    return error_set(err, ERR_INPUT, "not a display name of at most %d bytes",
+                     ADDRESS_NAME_SIZE - 1);
+}
+
+bool mailbox_parse(const char *text, struct mailbox *ret_mailbox, struct error *err)
 {
     const char *start;
     size_t size, name_size;
+    struct mailbox mailbox = {0};
     if (!split_named(text, &start, &size, &name_size)) {
-        if (!parse_bare(text, strnlen(text, ADDRESS_SIZE), ret_address, err))
+        if (!parse_bare(text, strnlen(text, ADDRESS_SIZE), &mailbox.address, err))
             return false;
-        ret_name[0] = '\0';
-        return true;
+    } else {
+        if (!is_clean(text, name_size) || !unquote(text, name_size, mailbox.name))
+            return no_name(err);
+        if (!parse_bare(start, size, &mailbox.address, err))
+            return false;
     }
-    char name[ADDRESS_NAME_SIZE];
-    if (!is_clean(text, name_size) || !unquote(text, name_size, name))
-        return error_set(err, ERR_INPUT, "not a display name of at most %d bytes",
-                         ADDRESS_NAME_SIZE - 1);
-    if (!parse_bare(start, size, ret_address, err))
-        return false;
-    memcpy(ret_name, name, strlen(name) + 1);
+    *ret_mailbox = mailbox;
+    return true;
+}
+
+bool mailbox_rename(struct mailbox *mailbox, const char *name, struct error *err)
+{
+    size_t size = strlen(name);
+    if (size >= sizeof(mailbox->name) || !is_clean(name, size))
+        return no_name(err);
+    memcpy(mailbox->name, name, size + 1);
     return true;
 }

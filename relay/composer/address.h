@@ -12,8 +12,8 @@
 
 #include "relay/base/error.h"
 
-#define ADDRESS_SIZE 321 // 320 bytes (64 + "@" + 255) and the NUL
-#define ADDRESS_NAME_SIZE 129
+#define ADDRESS_SIZE 321       // 320 bytes (64 + "@" + 255) and the NUL
+#define ADDRESS_NAME_SIZE 1025 // 200 characters, of which many take more than one code point
 
 struct address {
     char text[ADDRESS_SIZE]; // local part as given, "@", domain in lower case and A-labels
@@ -21,13 +21,20 @@ struct address {
     bool smtputf8;           // the local part is not ASCII, so its server must know RFC 6531
 };
 
+// An address and what its owner is called.
+struct mailbox {
+    char name[ADDRESS_NAME_SIZE]; // UTF-8, unquoted; empty: none
+    struct address address;       // empty text: none
+};
+
 // One recipient: "a@b", or "Name <a@b>" as Kratos up to 26.2 may give, of which the name is
 // dropped.
 bool address_parse(const char *text, struct address *ret_address, struct error *err);
 
 // An address with an optional display name, from the configuration: `Acme <no-reply@acme.example>`
-// or `"Acme, Inc." <…>`. ret_name is unquoted, UTF-8, empty where there is none.
-bool address_parse_named(const char *text, char ret_name[ADDRESS_NAME_SIZE],
-                         struct address *ret_address, struct error *err);
+// or `"Acme, Inc." <…>`.
+bool mailbox_parse(const char *text, struct mailbox *ret_mailbox, struct error *err);
+// Gives it another name, as it is read: without quotes.
+bool mailbox_rename(struct mailbox *mailbox, const char *name, struct error *err);
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "relay/composer/address.h"
 
+struct brand;
+struct headers;
 struct mime;
 struct renderer;
 
@@ -14,11 +16,14 @@ struct composer_settings {
     const char *mail_from;   // "Acme <no-reply@acme.example>"
     const char *reply_to;    // or NULL
     const json_t *lifetimes; // template -> milliseconds, only those configured; or NULL
+    json_t *headers;         // name -> text (headers.h); or NULL
 };
 
 struct composer { // fields for reading
     struct renderer *renderer;
-    struct mime *mime;
+    struct mime **mimes; // one for each of the renderer's brands, in their order
+    size_t mime_count;
+    struct headers *headers;
     struct address sender;
     json_t *lifetimes; // never NULL
 };
@@ -26,5 +31,8 @@ struct composer { // fields for reading
 // Appends every fault to faults, as renderer_load() does, and returns NULL if there was one.
 struct composer *composer_create(const struct composer_settings *settings, json_t *faults);
 void composer_destroy(struct composer *composer); // NULL is a no-op
+
+// What mails of this brand, one of the renderer's, are written with.
+const struct mime *composer_mime(const struct composer *composer, const struct brand *brand);
 
 #endif

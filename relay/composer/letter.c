@@ -30,19 +30,28 @@ static const char *park_reason(const struct error *error)
     return NULL;
 }
 
+static int64_t received_wall_ms(const struct letter *letter)
+{
+    return letter->wall_ms - letter->elapsed_ms;
+}
+
+// 0: nobody said.
+static int64_t expires_wall_ms(const struct letter *letter)
+{
+    const struct envelope *envelope = letter->envelope;
+    return envelope->lifetime_stated ? received_wall_ms(letter) + envelope->lifetime_ms : 0;
+}
+
 bool letter_render(const struct composer *composer, const struct letter *letter,
                    struct rendered *ret_rendered, const char **ret_park, struct error *err)
 {
     const struct mail *mail = letter->mail;
     const struct envelope *envelope = letter->envelope;
-    // A wish as well, which no other goes before.
-    json_auto_t *locales = letter->locale ? json_pack("[s]", letter->locale) : NULL;
     char wishes[UI_LOCALES_SIZE];
-    int64_t received_wall_ms = letter->wall_ms - letter->elapsed_ms;
     const struct render_request request = {
         .template = mail->template,
         .data = mail->data,
-        .locales = locales ? locales : mail->locales,
+        .locales = mail->locales,
         .accept_language = mail->accept_language,
         .ui_locales = ui_locales(mail, wishes),
         .default_locale = mail->default_locale,
@@ -50,8 +59,8 @@ bool letter_render(const struct composer *composer, const struct letter *letter,
         .brand = letter->brand ? letter->brand : mail->brand,
         .locale = letter->locale,
         .minutes_left = envelope_minutes_left(envelope, letter->elapsed_ms),
-        .received_wall_ms = received_wall_ms,
-        .expires_wall_ms = envelope->lifetime_stated ? received_wall_ms + envelope->lifetime_ms : 0,
+        .received_wall_ms = received_wall_ms(letter),
+        .expires_wall_ms = expires_wall_ms(letter),
         .now_wall_ms = letter->wall_ms,
         .subject = mail->subject,
         .text = mail->text,
@@ -68,14 +77,18 @@ bool letter_render(const struct composer *composer, const struct letter *letter,
 bool letter_write(const struct composer *composer, const struct letter *letter,
                   const struct rendered *rendered, struct buffer *out, struct error *err)
 {
+    const struct mail *mail = letter->mail;
     const struct mime_mail mime = {
         .id = letter->id,
         .wall_ms = letter->wall_ms,
+        .expires_wall_ms = expires_wall_ms(letter),
         .to = letter->envelope->recipient.text,
         .subject = rendered->subject,
-        .locale = rendered->locale,
+        .language = rendered->language,
         .text = rendered->text,
         .html = rendered->html,
+        .headers = composer->headers,
+        .values = {mail->template, rendered->brand->id, rendered->locale, letter->id},
     };
-    return mime_write(composer->mime, &mime, out, err);
+    return mime_write(composer_mime(composer, rendered->brand), &mime, out, err);
 }

@@ -98,7 +98,7 @@ bool reply_previewed(int fd, const json_t *request, const struct preview *previe
         text_blob(rendered->html),
         {preview->mime.data, preview->mime.size},
     };
-    json_t *header = json_pack("{s:s, s:O, s:s, s:n}", "op", "previewed", "id", id, "locale",
-                               rendered->locale, "park");
+    json_t *header = json_pack("{s:s, s:O, s:s, s:s, s:n}", "op", "previewed", "id", id, "locale",
+                               rendered->locale, "brand", rendered->brand->id, "park");
     return write_frame(fd, header, blobs, sizeof(blobs) / sizeof(blobs[0]), err);
 }

@@ -376,6 +376,7 @@ static bool load(struct session *session, json_t *header)
     struct composer_settings settings = {
         .reply_to = json_string_value(json_object_get(header, "reply_to")),
         .lifetimes = json_object_get(header, "lifetimes"),
+        .headers = json_object_get(header, "headers"),
     };
     if (json_unpack(header, "{s:s, s:s, s:s, s:s}", "templates_dir", &settings.templates_dir,
                     "default_locale", &settings.default_locale, "timezone", &settings.timezone,

@@ -185,6 +185,7 @@ void config_destroy(struct config *config)
     free(config->smtp_helo);
     free(config->mail_from);
     free(config->reply_to);
+    free(config->mail_headers);
     for (size_t i = 0; i < config->lifetime_count; i++)
         free(config->lifetimes[i].type);
     free(config->lifetimes);

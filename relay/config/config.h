@@ -46,7 +46,8 @@ struct config {
     size_t smarthost_count;
     char *smtp_helo;
     char *mail_from;
-    char *reply_to; // or NULL
+    char *reply_to;     // or NULL
+    char *mail_headers; // JSON object: name -> text; or NULL
     struct config_lifetime *lifetimes;
     size_t lifetime_count;
 

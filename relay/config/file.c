@@ -134,7 +134,7 @@ static char *found_text(const char *file, const char *where, const struct settin
                         bool is_file, enum file_kind kind, json_t *value,
                         struct config_report *report)
 {
-    if (setting->json && !put_routes_beside(file, value)) {
+    if (setting->json && setting->part == PART_NORMALISER && !put_routes_beside(file, value)) {
         report->failed = true;
         return NULL;
     }

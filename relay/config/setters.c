@@ -1,6 +1,7 @@
 #include "relay/config/setters.h"
 
 #include <ctype.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +26,26 @@ bool set_text(const struct setting *setting, struct config *config, const char *
     for (const char *at = text; *at; at++)
         if (iscntrl((unsigned char)*at))
             return error_set(err, ERR_INPUT, "holds a control character");
+    char *copy = strdup(text);
+    if (!copy)
+        return no_memory(err);
+    *MEMBER(config, setting, char *) = copy;
+    return true;
+}
+
+// What the object holds is judged by whom it is for.
+bool set_object(const struct setting *setting, struct config *config, const char *text,
+                struct error *err)
+{
+    json_error_t error;
+    json_auto_t *object = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    if (!object && json_error_code(&error) == json_error_out_of_memory)
+        return no_memory(err);
+    if (!object)
+        return error_set(err, ERR_INPUT, "is no JSON object: %s, in line %d", error.text,
+                         error.line);
+    if (!json_is_object(object))
+        return error_set(err, ERR_INPUT, "is no JSON object");
     char *copy = strdup(text);
     if (!copy)
         return no_memory(err);

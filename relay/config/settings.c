@@ -82,6 +82,16 @@ const struct setting config_settings[SETTING_COUNT] = {
      .reloads = true,
      .set = set_text,
      .offset = offsetof(struct config, reply_to)},
+    {.name = "mail_headers",
+     .shown = "none",
+     .help =
+         "further headers: {\"Feedback-ID\": \"{template}:{brand}:kratos:acme\"}; also {locale}, "
+         "{id}",
+     .part = PART_MAIL,
+     .json = true,
+     .reloads = true,
+     .set = set_object,
+     .offset = offsetof(struct config, mail_headers)},
     {.name = "templates_dir",
      .shown = "the shipped ones",
      .help = "folder of templates and catalogs",

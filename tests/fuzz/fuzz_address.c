@@ -51,8 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size] = '\0';
 
     struct error err = {0};
-    struct address address, named;
-    char name[ADDRESS_NAME_SIZE];
+    struct address address;
+    struct mailbox named;
     if (address_parse(text, &address, &err)) {
         check_address(&address);
         check_again(&address);
@@ -60,9 +60,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(err.code == ERR_INPUT && !strstr(err.message, CANARY),
                    "an error does not hold the address");
     }
-    if (address_parse_named(text, name, &named, &err)) {
-        check_address(&named);
-        FUZZ_CHECK(memchr(name, '\0', sizeof(name)) && !strpbrk(name, "\r\n\t\x7f"),
+    if (mailbox_parse(text, &named, &err)) {
+        check_address(&named.address);
+        FUZZ_CHECK(memchr(named.name, '\0', sizeof(named.name)) &&
+                       !strpbrk(named.name, "\r\n\t\x7f"),
                    "a name ends, and holds no control character");
     } else {
         FUZZ_CHECK(err.code == ERR_INPUT && !strstr(err.message, CANARY),

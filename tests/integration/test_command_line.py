@@ -30,6 +30,11 @@ def test_check_passes_with_what_is_shipped(relay):
     ({"smtp_uri": "file:/nonexistent/mails"}, "relay_smtp_uri"),
     ({"locale": "fr"}, "relay_locale"),
     ({"mail_reply_to": "nobody"}, "relay_mail_reply_to: not a mail address"),
+    ({"mail_headers": "[]"}, "relay_mail_headers: is no json object"),
+    ({"mail_headers": "{"}, "relay_mail_headers: is no json object: "),
+    ({"mail_headers": '{"A": "x", "A": "y"}'}, "relay_mail_headers: is no json object: duplicate"),
+    ({"mail_headers": '{"Bcc": "x@y.example"}'}, "relay_mail_headers: bcc: is not to be set here"),
+    ({"mail_headers": '{"X-Tag": "{code}"}'}, "relay_mail_headers: x-tag: {code} is none of"),
 ])
 def test_check_names_what_is_wrong(tmp_path, sink, settings, named):
     relay = harness.Relay(tmp_path, **{"smtp_uri": harness.smtp_uri(sink), **settings})

@@ -3,8 +3,10 @@
 What it writes is parsed back with Python's own mail parser, which shares no code with it.
 """
 import copy
+import datetime
 import email
 import email.policy
+import email.utils
 import html as html_module
 import itertools
 import json
@@ -152,6 +154,12 @@ def test_every_type_in_every_language(start, language):
         assert parsed["Content-Language"] == language
         assert parsed["Auto-Submitted"] == "auto-generated"
         assert parsed["X-Auto-Response-Suppress"] == "All"
+        assert parsed["X-Entity-Ref-ID"] == MESSAGE_ID
+        assert parsed["List-Unsubscribe"] is None
+        # Told only where the payload, or the configuration, says how long: then it is the deadline.
+        assert parsed["Expires"] == (minutes and email.utils.format_datetime(
+            datetime.datetime.fromtimestamp((WALL_MS - 3) // 1000, datetime.timezone.utc)
+            + datetime.timedelta(minutes=minutes)))
         assert parsed["Reply-To"] is None
         text, html = texts(parsed)
         for value in secret:
@@ -629,6 +637,8 @@ def test_templates_are_read_once(start, tmp_path):
     ({"templates_dir": "/nonexistent"}, "/nonexistent"),
     ({"mail_from": "not an address"}, "mail_from"),
     ({"reply_to": "a@b@c"}, "reply_to"),
+    ({"headers": {"Bcc": "x@y.example"}}, "mail_headers"),
+    ({"headers": []}, "mail_headers"),
     ({"default_locale": "tlh"}, "locale"),
 ])
 def test_faults(bare, change, where):

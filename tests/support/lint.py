@@ -38,7 +38,7 @@ THIRD_PARTY = {
     r"libesmtp\.h": ["relay/deliverer/smtp_esmtp.c"],
     r"curl/.*": ["relay/deliverer/", "relay/cli/post.c"],
     r"gmime/.*": ["relay/composer/mime.c"],
-    r"glib.*": ["relay/composer/mime.c", "relay/composer/digest.c", "jsonnet/std_additions.c"],
+    r"glib.*": ["relay/composer/mime.c", "relay/composer/head.c", "relay/composer/digest.c", "jsonnet/std_additions.c"],
     r"seccomp\.h": ["relay/composer/syscall_filter.c"],
     r"unicode/.*": ["templates/", "relay/composer/address.c", "jsonnet/std_additions.c"],
     r"jansson\.h": ["relay/", "templates/", "jsonnet/", "bench/"],

@@ -21,11 +21,12 @@ WAIT_S = 30
 class Mail:
     """One message as it was received."""
 
-    def __init__(self, sender, recipient, data, session):
+    def __init__(self, sender, recipient, data, session, options=()):
         self.sender = sender
         self.recipient = recipient
         self.data = data
         self.session = session  # one object a connection
+        self.options = list(options)  # behind MAIL FROM:<...>
         self.boot_s = time.clock_gettime(time.CLOCK_BOOTTIME)
         self.wall_s = time.time()
 
@@ -140,14 +141,15 @@ class Sink:
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         return self._reply("mail", self.mail_reply(envelope, address), server) or \
-            self._take(envelope, "mail_from", address)
+            self._take(envelope, mail_from=address, mail_options=options)
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         return self._reply("rcpt", self.rcpt_reply(envelope, address), server) or \
-            self._take(envelope, "rcpt_tos", [*envelope.rcpt_tos, address])
+            self._take(envelope, rcpt_tos=[*envelope.rcpt_tos, address])
 
     async def handle_DATA(self, server, session, envelope):
-        mail = Mail(envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content, session)
+        mail = Mail(envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content, session,
+                    envelope.mail_options)
         reply = self._reply("dot", self.data_reply(envelope, mail), server)
         with self._news:
             self.mails.append(mail)
@@ -160,8 +162,9 @@ class Sink:
         return reply or "250 2.0.0 Ok: queued as SINK"
 
     @staticmethod
-    def _take(envelope, name, value):
-        setattr(envelope, name, value)
+    def _take(envelope, **values):
+        for name, value in values.items():
+            setattr(envelope, name, value)
         return "250 2.1.0 Ok"
 
     def _reply(self, stage, reply, server):

@@ -282,9 +282,10 @@ static void what_the_normaliser_made_unfit_falls_back(void **state)
     static const struct {
         const char *park;
         bool falls_back;
-    } cases[] = {{"not_canonical", true},       {"no_recipient", true}, {"bad_recipient", true},
-                 {"no_content", true},          {"too_large", true},    {"unparseable", false},
-                 {"unsupported_channel", false}};
+    } cases[] = {
+        {"not_canonical", true},        {"no_recipient", true},     {"bad_recipient", true},
+        {"no_content", true},           {"too_large", true},        {"unparseable", false},
+        {"unsupported_channel", false}, {"link_not_allowed", false}};
     int64_t now_ms = queue_now_ms(fixture->queue);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char id[QUEUE_ID_SIZE];

@@ -275,6 +275,21 @@ static void where_none_can_go_the_known_places_are_looked_at(void **state)
     assert_payload(fixture, id, id);
 }
 
+// Known places that do not say whose mail it is could make that of a brand to which all is good.
+static void where_a_link_is_not_allowed_the_known_places_are_not(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    struct queue_message rows[3];
+    queue_new_id(fixture->queue, id);
+    commit(fixture, queue_now_ms(fixture->queue), id);
+    answer(0, json_pack("[o, o]", unfit("link_not_allowed"), unfit("no_recipient")));
+    settle_down(fixture);
+    assert_int_equal(seen.request_count, 1);
+    assert_int_equal(read_rows(fixture, rows), 2);
+    assert_row(fixture, id, MESSAGE_PARKED, "link_not_allowed");
+}
+
 static void however_it_was_parked_it_is_composed_anew_from_its_payload(void **state)
 {
     struct fixture *fixture = *state;
@@ -340,6 +355,7 @@ int main(void)
         DISPATCHER_TEST(what_is_about_to_be_parked_makes_no_duplicate),
         DISPATCHER_TEST(a_part_is_parked_again_and_never_falls_back),
         DISPATCHER_TEST(where_none_can_go_the_known_places_are_looked_at),
+        DISPATCHER_TEST(where_a_link_is_not_allowed_the_known_places_are_not),
         DISPATCHER_TEST(however_it_was_parked_it_is_composed_anew_from_its_payload),
         DISPATCHER_TEST(what_is_released_is_looked_for_at_once),
     };

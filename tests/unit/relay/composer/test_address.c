@@ -147,13 +147,12 @@ static void keeps_a_senders_name(void **state)
         {"<a@acme.example>", "", "a@acme.example"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char name[ADDRESS_NAME_SIZE];
-        struct address address;
+        struct mailbox mailbox;
         struct error err;
-        if (!address_parse_named(cases[i].given, name, &address, &err))
+        if (!mailbox_parse(cases[i].given, &mailbox, &err))
             fail_msg("%s: %s", cases[i].given, err.message);
-        assert_string_equal(name, cases[i].name);
-        assert_string_equal(address.text, cases[i].address);
+        assert_string_equal(mailbox.name, cases[i].name);
+        assert_string_equal(mailbox.address.text, cases[i].address);
     }
 }
 
@@ -170,10 +169,9 @@ static void refuses_a_bad_sender(void **state)
         "A\xff <a@acme.example>",
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char name[ADDRESS_NAME_SIZE];
-        struct address address;
+        struct mailbox mailbox;
         struct error err;
-        if (address_parse_named(cases[i], name, &address, &err))
+        if (mailbox_parse(cases[i], &mailbox, &err))
             fail_msg("accepted: %s", cases[i]);
     }
 }

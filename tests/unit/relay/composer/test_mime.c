@@ -11,14 +11,14 @@
 #define ID "0193aaaa-bbbb-7ccc-8ddd-eeeeffff0001"
 #define WALL_MS INT64_C(1763688000000) // Fri, 21 Nov 2025 01:20:00 UTC
 
-static struct mime *create(const char *sender, const char *reply_to)
+static struct mime *create(const char *from, const char *reply_to)
 {
-    char name[ADDRESS_NAME_SIZE];
-    struct address from;
+    struct mime_sender sender = {0};
     struct error err;
-    if (!address_parse_named(sender, name, &from, &err))
+    if (!mailbox_parse(from, &sender.from, &err) ||
+        (reply_to && !mailbox_parse(reply_to, &sender.reply_to, &err)))
         fail_msg("%s", err.message);
-    struct mime *mime = mime_create(&from, name, reply_to, &err);
+    struct mime *mime = mime_create(&sender, &err);
     if (!mime)
         fail_msg("%s", err.message);
     return mime;
@@ -31,7 +31,7 @@ static struct mime_mail sample(void)
         .wall_ms = WALL_MS,
         .to = "zoe@example.com",
         .subject = "750046 - your code",
-        .locale = "en",
+        .language = "en",
         .text = "Your code: 750046\n",
         .html = "<p>Your code: 750046</p>\n",
     };
@@ -97,6 +97,7 @@ static void writes_every_header(void **state)
                                   "Date: Fri, 21 Nov 2025 01:20:00 +0000\r\n"
                                   "Message-ID: <" ID "@acme.example>\r\n"
                                   "Content-Language: en\r\n"
+                                  "X-Entity-Ref-ID: " ID "\r\n"
                                   "Content-Type: multipart/alternative;\r\n"
                                   " boundary=\"=_" ID "\"\r\n"
                                   "\r\n"
@@ -220,7 +221,7 @@ static void refuses_injection(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         for (int field = 0; field < 4; field++) {
             struct mime_mail mail = sample();
-            *(const char **[]){&mail.subject, &mail.to, &mail.locale, &mail.id}[field] = bad[i];
+            *(const char **[]){&mail.subject, &mail.to, &mail.language, &mail.id}[field] = bad[i];
             AUTO_BUFFER struct buffer out;
             struct error err;
             buffer_init(&out, 1 << 20);

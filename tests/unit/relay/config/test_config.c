@@ -64,6 +64,7 @@ static void reads_every_setting(void **state)
         {"RELAY_SMTP_HELO", "relay.acme.example"},
         {"RELAY_LIFETIME", "login_code_valid=15m, recovery_valid=1h"},
         {"RELAY_MAIL_REPLY_TO", "help@acme.example"},
+        {"RELAY_MAIL_HEADERS", "{\"X-Tag\": \"mail\"}"},
         {"RELAY_TEMPLATES_DIR", "/t"},
         {"RELAY_NORMALISER", "/n.jsonnet"},
         {"RELAY_ROUTES", "{\"kratos\": {\"path\": \"/mail\"}}"},
@@ -95,6 +96,7 @@ static void reads_every_setting(void **state)
     assert_string_equal(config->lifetimes[1].type, "recovery_valid");
     assert_int_equal(config->lifetimes[1].ms, 3600000);
     assert_string_equal(config->reply_to, "help@acme.example");
+    assert_string_equal(config->mail_headers, "{\"X-Tag\": \"mail\"}");
     assert_string_equal(config->templates_dir, "/t");
     assert_string_equal(config->normaliser, "/n.jsonnet");
     assert_int_equal(config->route_count, 1);

@@ -158,6 +158,7 @@ static void names_what_changed_and_what_waits_for_a_restart(void **state)
     } cases[] = {
         {"RELAY_MAIL_FROM", "Other <o@acme.example>", "mail_from"},
         {"RELAY_MAIL_REPLY_TO", "help@acme.example", "mail_reply_to"},
+        {"RELAY_MAIL_HEADERS", "{}", "mail_headers"},
         {"RELAY_TEMPLATES_DIR", "/t", "templates_dir"},
         {"RELAY_NORMALISER", "/n.jsonnet", "normaliser"},
         {"RELAY_ROUTES", "{}", "routes"},
