@@ -93,7 +93,7 @@ void catalogs_destroy(struct catalogs *catalogs); // NULL is a no-op
 
 // Reads the catalog of tag from source, whose path is what faults call it. NULL: nothing of it
 // could be read. Release with catalog_destroy().
-struct catalog *catalog_load(const char *tag, const struct source *source, json_t *faults);
+struct catalog *catalog_load(const char *tag, struct source *source, json_t *faults);
 void catalog_destroy(struct catalog *catalog); // NULL is a no-op
 
 // A catalog that addresses its readers otherwise than the one of its language does.

@@ -229,7 +229,7 @@ static void load_root(struct loader *loader, json_t *root)
     loader->keys[0] = NULL;
 }
 
-struct catalog *catalog_load(const char *tag, const struct source *source, json_t *faults)
+struct catalog *catalog_load(const char *tag, struct source *source, json_t *faults)
 {
     json_auto_t *root = source_parse(source, faults);
     if (!root)

@@ -63,24 +63,18 @@ void source_finish(struct source *source)
         return;
     free(source->path);
     free(source->text);
+    free(source->keys);
     *source = (struct source){0};
 }
 
-json_t *source_parse(const struct source *source, json_t *faults)
-{
-    json_error_t error;
-    json_t *value = json_loadb(source->text, source->size, JSON_REJECT_DUPLICATES, &error);
-    if (!value) {
-        fault_at(faults, source->path, error.line > 0 ? (size_t)error.line : 1, "%s", error.text);
-        return NULL;
-    }
-    if (!json_is_object(value)) {
-        fault_at(faults, source->path, 1, "is not a JSON object");
-        json_decref(value);
-        return NULL;
-    }
-    return value;
-}
+// A key of an object, and where in the list those within its value end.
+struct source_key {
+    const char *name; // in the text, without quotes
+    size_t size;
+    size_t line;
+    size_t depth; // of brackets around it
+    size_t end;   // the index behind the last key within its value
+};
 
 // Behind the string whose opening quote is at text.
 static const char *skip_string(const char *text)
@@ -92,38 +86,85 @@ static const char *skip_string(const char *text)
     return *text ? text + 1 : text;
 }
 
-// The text has been parsed before, so its brackets and quotes are known to match. Keys written
-// with escapes are not found; the line is then that of the key around them.
-size_t source_line_of(const struct source *source, const char *const *keys)
+static bool add_key(struct source *source, size_t *capacity, const struct source_key *key)
 {
-    size_t line = 1;
-    size_t found_line = 1;
-    size_t depth = 0;
-    size_t found = 0; // how many keys; the next one stands at depth found + 1
-    const char *at = source->text;
-    while (*at && keys[found]) {
-        const char c = *at;
-        if (c == '"') {
+    if (source->key_count == *capacity) {
+        *capacity = *capacity ? *capacity * 2 : 256;
+        struct source_key *keys = reallocarray(source->keys, *capacity, sizeof(*keys));
+        if (!keys)
+            return false;
+        source->keys = keys;
+    }
+    source->keys[source->key_count++] = *key;
+    return true;
+}
+
+// The text has been parsed before, so its brackets and quotes are known to match. False where
+// there is no memory.
+static bool list_keys(struct source *source)
+{
+    struct source_key key = {.line = 1};
+    size_t capacity = 0;
+    for (const char *at = source->text; *at;) {
+        if (*at == '"') {
             const char *end = skip_string(at);
-            const char *behind = end + strspn(end, " \t\r\n");
-            size_t size = strlen(keys[found]);
-            if (depth == found + 1 && *behind == ':' && (size_t)(end - at) == size + 2 &&
-                memcmp(at + 1, keys[found], size) == 0) {
-                found++;
-                found_line = line;
-            }
+            key.name = at + 1;
+            key.size = (size_t)(end - at) - 2;
+            if (end[strspn(end, " \t\r\n")] == ':' && !add_key(source, &capacity, &key))
+                return false;
             at = end;
             continue;
         }
-        if (c == '\n')
-            line++;
-        else if (c == '{' || c == '[')
-            depth++;
-        else if (c == '}' || c == ']')
-            depth--;
-        if (depth < found && (c == '}' || c == ']'))
-            break; // the value of the last key found has ended
+        if (*at == '\n')
+            key.line++;
+        else if (*at == '{' || *at == '[')
+            key.depth++;
+        else if (*at == '}' || *at == ']')
+            key.depth--;
         at++;
     }
-    return found_line;
+    struct source_key *keys = source->keys;
+    for (size_t i = source->key_count; i-- > 0;) {
+        keys[i].end = i + 1;
+        while (keys[i].end < source->key_count && keys[keys[i].end].depth > keys[i].depth)
+            keys[i].end = keys[keys[i].end].end;
+    }
+    return true;
+}
+
+json_t *source_parse(struct source *source, json_t *faults)
+{
+    json_error_t error;
+    json_t *value = json_loadb(source->text, source->size, JSON_REJECT_DUPLICATES, &error);
+    if (!value) {
+        fault_at(faults, source->path, error.line > 0 ? (size_t)error.line : 1, "%s", error.text);
+        return NULL;
+    }
+    if (json_is_object(value) && list_keys(source))
+        return value;
+    fault_at(faults, source->path, 1,
+             json_is_object(value) ? "out of memory" : "is not a JSON object");
+    json_decref(value);
+    return NULL;
+}
+
+size_t source_line_of(const struct source *source, const char *const *keys)
+{
+    size_t line = 1;
+    size_t at = 0;
+    size_t end = source->key_count;
+    for (size_t depth = 1; keys[depth - 1] && at < end;) {
+        const struct source_key *key = &source->keys[at];
+        const char *wanted = keys[depth - 1];
+        if (key->depth == depth && strlen(wanted) == key->size &&
+            memcmp(wanted, key->name, key->size) == 0) {
+            line = key->line;
+            end = key->end;
+            at++;
+            depth++;
+        } else {
+            at = key->end;
+        }
+    }
+    return line;
 }

@@ -12,6 +12,8 @@ struct source {
     char *path;
     char *text; // NUL-terminated behind size
     size_t size;
+    struct source_key *keys; // once parsed: those of all objects, as they come
+    size_t key_count;
 };
 
 // Reads dir/name. False when that failed, and a fault says why. Release with source_finish().
@@ -20,10 +22,11 @@ void source_finish(struct source *source);
 
 // Reads the text as a JSON object without duplicate keys; the caller owns it. NULL and a fault
 // when it is none.
-json_t *source_parse(const struct source *source, json_t *faults);
+json_t *source_parse(struct source *source, json_t *faults);
 
-// The line of the innermost of these keys that the JSON text has: each within the value of the
-// one before, NULL behind the last. 1 where not even the first is there.
+// The line of the innermost of these keys that the parsed text has: each within the value of the
+// one before, NULL behind the last. 1 where not even the first is there. A key that is written
+// with escapes is not found; the line is then that of the key around it.
 size_t source_line_of(const struct source *source, const char *const *keys);
 
 #define AUTO_SOURCE __attribute__((cleanup(source_finish)))

@@ -2,6 +2,9 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <unicode/uchar.h>
+
+#include "templates/utf8.h"
 
 #define COLUMNS_MAX 78 // RFC 5322 §2.1.1
 #define SUBJECT_POINTS_MAX 200
@@ -23,11 +26,29 @@ size_t text_layout_control(const char *text, size_t size)
     return 0;
 }
 
+// How many columns of a terminal a character takes: none where it is put upon the one before or is
+// not seen, two where East Asian type is as wide as it is high.
+static size_t columns_of(uint32_t point)
+{
+    UChar32 c = (UChar32)point;
+    int32_t hangul = u_getIntPropertyValue(c, UCHAR_HANGUL_SYLLABLE_TYPE);
+    bool joins_syllable = hangul == U_HST_VOWEL_JAMO || hangul == U_HST_TRAILING_JAMO;
+    bool is_unseen = U_GET_GC_MASK(c) & (U_GC_MN_MASK | U_GC_ME_MASK | U_GC_CF_MASK) &&
+                     c != 0xad; // terminals show the soft hyphen
+    if (joins_syllable || is_unseen)
+        return 0;
+    int32_t width = u_getIntPropertyValue(c, UCHAR_EAST_ASIAN_WIDTH);
+    return width == U_EA_WIDE || width == U_EA_FULLWIDTH ? 2 : 1;
+}
+
 static size_t count_columns(const char *text, size_t size)
 {
     size_t columns = 0;
-    for (size_t i = 0; i < size; i++)
-        columns += !continues_character(text[i]);
+    for (const char *end = text + size; text < end;) {
+        uint32_t point = (unsigned char)*text;
+        text += point < 0x80 ? 1 : utf8_decode(text, (size_t)(end - text), &point);
+        columns += point < 0x80 ? 1 : columns_of(point);
+    }
     return columns;
 }
 

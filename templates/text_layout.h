@@ -12,8 +12,9 @@ size_t text_layout_control(const char *text, size_t size);
 
 // Appends text as the body of a plain mail: LF line ends and one at the end, no white space
 // before them (but for the "-- " above a signature, RFC 3676 §4.3), no empty lines at the top and
-// never two in a row, lines wrapped between words at 78 columns. A word longer than a line (an
-// address) stays whole; what follows it in a language without spaces does too.
+// never two in a row, lines wrapped between words at 78 columns
+// of a terminal (combining marks take none, East Asian characters two). A word longer than a line
+// (an address) stays whole; what follows it in a language without spaces does too.
 void text_layout_body(const char *text, size_t size, struct buffer *out);
 
 // Appends text as a subject: one line, control characters and white space

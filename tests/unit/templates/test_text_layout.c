@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -54,6 +55,41 @@ static void lays_out_bodies(void **state)
     assert_int_equal(out.size, 301);
 }
 
+// What fits, and the same with a column more.
+static void counts_columns_as_a_terminal_does(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word; // so wide that it just fits behind seventy columns
+        const char *why;
+    } cases[] = {
+        {"1234567", "ASCII"},
+        {"\u00e1\u0151\u0431\u03b1\u05d0\u0628!", "letters of one column"},
+        {"a\u0301e\u0301i\u0301o\u0301u\u0301y\u0301!", "combining marks"},
+        {"\u0628\u064e\u0628\u064e\u0628\u064e\u0628\u0628\u0628\u0628", "Arabic vowel signs"},
+        {"\u65e5\u672c\u8a9e!", "Chinese characters"},
+        {"\uff11\uff12\uff13!", "full width digits"},
+        {"\ud55c\uae00\u1112\u1161\u11ab!", "Hangul, in syllables and in letters"},
+        {"\U0001f600\U0001f680\U0001f468\u200d!", "emoji and a joiner"},
+        {"\u2068Acme!\u2069\u200f\ufeff12", "isolates, marks, no space"},
+        {"a\u00adbcdef", "a soft hyphen"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[300];
+        char want[300];
+        for (int too_long = 0; too_long <= 1; too_long++) {
+            struct buffer out AUTO_BUFFER;
+            buffer_init(&out, 1000);
+            snprintf(text, sizeof(text), SEVENTY "x%s%s", cases[i].word, too_long ? "x" : "");
+            snprintf(want, sizeof(want), TEN TEN TEN TEN TEN TEN "123456789%sx%s%s\n",
+                     too_long ? "\n" : " ", cases[i].word, too_long ? "x" : "");
+            text_layout_body(text, strlen(text), &out);
+            if (strcmp(out.data, want) != 0)
+                fail_msg("%s: %s", cases[i].why, out.data);
+        }
+    }
+}
+
 static void lays_out_subjects(void **state)
 {
     (void)state;
@@ -74,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lays_out_bodies),
+        cmocka_unit_test(counts_columns_as_a_terminal_does),
         cmocka_unit_test(lays_out_subjects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
