@@ -273,6 +273,11 @@ demo: deps-demo ## install what is missing, build, and mail four real payloads t
 	$(build) all
 	$(PYTHON) tests/e2e/demo.py --build $(BUILD)
 
+.PHONY: mails
+mails: deps-build ## build, and write every mail into build/mails, with index.html that leads to them
+	$(build) all
+	$(BUILD)/bin/courier-relay render --all build/mails
+
 .PHONY: demo-container
 demo-container: ## the same from a clone in a bare Debian container, with the README's line
 	tests/e2e/fresh_container.sh

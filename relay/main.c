@@ -18,6 +18,8 @@ static const char help[] =
     "  send FILE         post a payload to a running relay\n"
     "  queue list|show|stats   look into the queue\n"
     "  queue release     let parked messages go\n"
+    "  render            show what mails look like, one or all of them\n"
+    "  templates list|check    show or check types, locales and brands\n"
     "\n"
     "  --help            this text; COMMAND --help: more\n"
     "  --version\n"
@@ -60,6 +62,10 @@ static int dispatch(int argc, char **argv)
         return cli_send(argc, argv);
     if (strcmp(command, "queue") == 0)
         return cli_queue(argc, argv);
+    if (strcmp(command, "render") == 0)
+        return cli_render(argc, argv);
+    if (strcmp(command, "templates") == 0)
+        return cli_templates(argc, argv);
     if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
         fputs(help, stdout);
         return CLI_DONE;

@@ -8,12 +8,11 @@
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
 #include "relay/cli/cli.h"
-#include "relay/composer_session.h"
 #include "relay/confinement.h"
 #include "relay/samples.h"
 
-// The samples are not timed, unlike a payload in the daemon: a cold or sanitized composer is slow.
-enum { LOAD_LIMIT_MS = 20000, COMPOSE_LIMIT_MS = 10000, SAMPLE_MAX = 1024 * 1024 };
+// The samples are not timed, unlike a payload in the daemon: a sanitized composer is slow.
+enum { COMPOSE_LIMIT_MS = 10000, SAMPLE_MAX = 1024 * 1024 };
 
 static const char help[] =
     "courier-relay check\n"
@@ -53,11 +52,8 @@ static const char *text_of(const json_t *object, const char *name, const char *o
 
 static void report(struct check *check, const json_t *faults)
 {
-    size_t index;
-    json_t *one;
-    json_array_foreach(faults, index, one)
-        fault(check, config_place(check->config, text_of(one, "where", "composer")),
-              text_of(one, "what", "is at fault"));
+    cli_complain_of(check->config, faults);
+    check->faults += (unsigned)json_array_size(faults);
 }
 
 static void print_confinement(const json_t *ready)
@@ -72,28 +68,15 @@ static void print_confinement(const json_t *ready)
 // Starts a composer and has it load everything. False: there is nothing to compose with.
 static bool load(struct check *check)
 {
-    struct error err = {0};
-    json_auto_t *answer = NULL;
-    struct frame frame;
+    json_auto_t *ready = NULL;
+    unsigned faults;
     check->init = composer_init_header(check->config);
-    if (!check->init)
-        error_set(&err, ERR_INPUT, "a setting is no UTF-8, or there is no memory");
-    check->session =
-        check->init ? composer_session_create(check->config->composer_path, &err) : NULL;
-    if (!check->session || !composer_session_ask(check->session, check->init, NULL, 0,
-                                                 LOAD_LIMIT_MS, &answer, &frame, &err)) {
-        fault(check, check->config->composer_path, err.message);
+    check->session = cli_start_composer(check->config, check->init, &ready, &faults);
+    check->faults += faults;
+    if (!check->session)
         return false;
-    }
-    if (strcmp(text_of(answer, "op", ""), "ready") == 0) {
-        print_confinement(answer);
-        return true;
-    }
-    const json_t *faults = json_object_get(answer, "faults");
-    report(check, faults);
-    if (json_array_size(faults) == 0)
-        fault(check, check->config->composer_path, "is not ready, and does not say why");
-    return false;
+    print_confinement(ready);
+    return true;
 }
 
 static void print_composed(const struct sample *sample, const json_t *answer)

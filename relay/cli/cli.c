@@ -1,10 +1,16 @@
 #include "relay/cli/cli.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "relay/base/log.h"
 #include "relay/config/look.h"
+
+// A composer is not timed when it loads, unlike in the daemon: a cold or sanitized one is slow.
+enum { LOAD_LIMIT_MS = 20000 };
 
 static void complain(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 static void complain(const char *format, va_list args)
@@ -99,4 +105,73 @@ struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_
     }
     config_report_finish(&report);
     return config;
+}
+
+static const char *text_of(const json_t *object, const char *name, const char *otherwise)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : otherwise;
+}
+
+void cli_complain_of(const struct config *config, const json_t *faults)
+{
+    size_t index;
+    json_t *one;
+    json_array_foreach(faults, index, one)
+        cli_complain("%s: %s", config_place(config, text_of(one, "where", "composer")),
+                     text_of(one, "what", "is at fault"));
+}
+
+// What a composer that is not ready has found; gives how many faults that are.
+static unsigned complain_of_answer(const struct config *config, const json_t *answer)
+{
+    const json_t *faults = json_object_get(answer, "faults");
+    cli_complain_of(config, faults);
+    if (json_array_size(faults) > 0)
+        return (unsigned)json_array_size(faults);
+    cli_complain("%s: is not ready, and does not say why", config->composer_path);
+    return 1;
+}
+
+struct composer_session *cli_start_composer(const struct config *config, const json_t *init,
+                                            json_t **ret_ready, unsigned *ret_faults)
+{
+    struct error err = {0};
+    json_t *answer = NULL;
+    struct frame frame;
+    struct composer_session *session = NULL;
+    if (init)
+        session = composer_session_create(config->composer_path, &err);
+    else
+        error_set(&err, ERR_INPUT, "a setting is no UTF-8, or there is no memory");
+    *ret_faults = 0;
+    if (!session ||
+        !composer_session_ask(session, init, NULL, 0, LOAD_LIMIT_MS, &answer, &frame, &err)) {
+        cli_complain("%s: %s", config->composer_path, err.message);
+        *ret_faults = 1;
+    } else if (strcmp(text_of(answer, "op", ""), "ready") != 0) {
+        *ret_faults = complain_of_answer(config, answer);
+    }
+    if (*ret_faults == 0) {
+        *ret_ready = answer;
+        return session;
+    }
+    json_decref(answer);
+    composer_session_destroy(session);
+    return NULL;
+}
+
+void cli_print_safely(const char *text)
+{
+    for (; *text; text++)
+        putchar(iscntrl((unsigned char)*text) ? '?' : *text);
+}
+
+bool cli_finish_output(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    cli_complain("standard output: %s", errno ? strerror(errno) : "cannot be written");
+    return false;
 }

@@ -3,8 +3,10 @@
 #define RELAY_CLI_H
 
 #include <getopt.h>
+#include <jansson.h>
 #include <stdbool.h>
 
+#include "relay/composer_session.h"
 #include "relay/config/config.h"
 
 // Exit statuses (design §9). CLI_TRY_AGAIN: another daemon has the queue (serve), or none has it
@@ -14,7 +16,9 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_TRY_AGAIN = 75 };
 // Each takes the arguments from its own name on and returns the exit status.
 int cli_check(int argc, char **argv);
 int cli_queue(int argc, char **argv);
+int cli_render(int argc, char **argv);
 int cli_send(int argc, char **argv);
+int cli_templates(int argc, char **argv);
 
 // The options that every subcommand takes, to be put into its table.
 #define CLI_OPTION_CONFIG 'c'
@@ -40,6 +44,23 @@ bool cli_take_config(int argc, char **argv, const char *command, const char *hel
 // CLI_FAILED.
 enum cli_warnings { CLI_WARNINGS_NONE, CLI_WARNINGS_PRINT, CLI_WARNINGS_LOG };
 struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_warnings warnings);
+
+// Starts a composer and has it load what init (composer_init_header(); NULL: it could not be made)
+// names. Complains of every fault, by where the operator set what is at fault; *ret_faults: of how
+// many. NULL where there is any. The caller composer_session_destroy()s it, and json_decref()s
+// *ret_ready, what it answered.
+struct composer_session *cli_start_composer(const struct config *config, const json_t *init,
+                                            json_t **ret_ready, unsigned *ret_faults);
+// Complains of each of faults (a composer's: an array of {where, what}).
+void cli_complain_of(const struct config *config, const json_t *faults);
+
+// The end of a command that prints. False: not all that was printed could be written, of which it
+// complains.
+bool cli_finish_output(void);
+
+// Writes what a stranger or an operator chose without control characters: it is not to drive the
+// terminal.
+void cli_print_safely(const char *text);
 
 // "courier-relay: ..." on standard error.
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,6 +1,5 @@
 // `courier-relay queue`: looks into the queue, read-only, beside a running daemon or without one;
 // what changes something is asked of the daemon (release.c).
-#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,13 +64,6 @@ struct output {
     size_t count, parked;
 };
 
-// What a stranger chose (an address, a server's reply) must not drive the terminal.
-static void put_safely(const char *text)
-{
-    for (const char *at = text; *at; at++)
-        putchar(iscntrl((unsigned char)*at) ? '?' : *at);
-}
-
 static void put_json(struct output *output, json_t *value)
 {
     if (!value || json_dumpf(value, stdout, JSON_COMPACT) < 0 || putchar('\n') == EOF)
@@ -100,11 +92,11 @@ static bool print_row(void *context, const struct queue_message *message)
     printf("%-36s  %-10s  %-24s  %3d  %-29s  %-6s  ", message->id, field(view, "state"),
            field(view, "created_at"), message->attempts, field(view, "template"),
            field(view, "locale"));
-    put_safely(field(view, "recipient"));
+    cli_print_safely(field(view, "recipient"));
     const char *why = *message->reason ? message->reason : message->last_reply;
     if (*why && message->state != MESSAGE_SENT) {
         fputs("  ", stdout);
-        put_safely(why);
+        cli_print_safely(why);
     }
     putchar('\n');
     return true;
@@ -132,7 +124,7 @@ static void print_fields(json_t *object, const char *indent)
     {
         printf("%s%-14s ", indent, name);
         if (json_is_string(value))
-            put_safely(json_string_value(value));
+            cli_print_safely(json_string_value(value));
         else if (json_is_integer(value))
             printf("%lld", (long long)json_integer_value(value));
         else
