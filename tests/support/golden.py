@@ -3,14 +3,18 @@
 
 tests/data/golden/<locale>/<type>.txt   the headers as sent, the subject, the plain text
 tests/data/golden/<locale>/<type>.html  the HTML, decoded
+tests/data/golden/brand-<brand>/        the same in a brand of tests/data/templates-sample, which
+                                        has other words for a type, and addresses readers its way
 
 Characters that nobody can see in a diff (direction marks, no-break spaces) are written as \\u2068.
 `make golden` writes all of them anew; look at what changed before you commit it.
 """
 import difflib
+import pathlib
 import re
 import shutil
 import sys
+import tempfile
 import unicodedata
 
 import mails
@@ -29,10 +33,20 @@ def visible(text):
             "Cc", "Cf", "Zs", "Zl", "Zp") else char for char in text)
 
 
-def files(composer, locale):
+def of_locale(composer, locale):
     """(name, content) of each file of one locale's folder."""
+    return _files(composer, {}, locale)
+
+
+def of_brand(sample_composer, brand):
+    """The same of a brand's folder: in the brand's language, since nobody wishes another."""
+    return _files(sample_composer, {"brand": brand}, None)
+
+
+def _files(composer, fields, locale):
     for template in mails.TYPES:
-        shown = composer.preview(mails.canonical(template), locale, elapsed_ms=ELAPSED_MS)
+        shown = composer.preview(mails.canonical(template, **fields), locale,
+                                 elapsed_ms=ELAPSED_MS)
         head = re.split(r"\r\n\r\n", shown.raw.decode(), maxsplit=1)[0].replace("\r\n", "\n")
         yield f"{template}.txt", f"{head}\n\n{visible(shown.subject)}\n\n{visible(shown.text)}"
         yield f"{template}.html", visible(shown.html)
@@ -51,12 +65,24 @@ def difference(folder, name, content):
     return "\n".join(lines[:DIFF_LINES] + more)
 
 
-def main():
+def all_files():
+    """{path: content} of every golden file."""
     made = {}
     with mails.Composer() as composer:
         for locale in mails.locales():
-            for name, content in files(composer, locale):
+            for name, content in of_locale(composer, locale):
                 made[FOLDER / locale / name] = content
+    with tempfile.TemporaryDirectory() as folder:
+        templates = mails.sample_templates(pathlib.Path(folder))
+        with mails.Composer(templates_dir=str(templates)) as composer:
+            for brand in mails.SAMPLE_BRANDS:
+                for name, content in of_brand(composer, brand):
+                    made[FOLDER / f"brand-{brand}" / name] = content
+    return made
+
+
+def main():
+    made = all_files()
     # Whole, so that nothing stays behind of a type or a language that is gone.
     shutil.rmtree(FOLDER, ignore_errors=True)
     for path, content in made.items():

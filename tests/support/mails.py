@@ -37,6 +37,7 @@ TYPES = {
 CODE_TYPES = [name for name, (data, _, _) in TYPES.items() if "code" in data]
 LINK_TYPES = [name for name, (data, _, _) in TYPES.items() if "url" in data and "code" not in data]
 INVALID_TYPES = [name for name in TYPES if name.endswith("_invalid")]
+SAMPLE_BRANDS = ["club", "shop"]  # of tests/data/templates-sample
 NOTICE_TYPES = ["verifiable_address_changed", "authenticator_key_added"]
 
 
