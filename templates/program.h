@@ -29,8 +29,9 @@ struct instruction {
     // pool[offset .. +size): the text of OP_TEXT; of OP_PARTIAL, OP_PARENT and OP_BLOCK, and of
     // OP_INDENT behind a block on the same line, the indentation of the lines that come there.
     uint32_t offset, size;
-    // pool[name ..): NUL-terminated strings in a row, as many as the name has parts ("a.b.c": 3;
-    // the implicit iterator ".": none). The names of templates and blocks are one string.
+    // pool[name ..): as many strings in a row as the name has parts ("a.b.c": 3; the implicit
+    // iterator ".": none), each a byte with its size, its bytes, NUL. The names of templates and
+    // blocks are one part.
     uint32_t name, name_parts;
     uint32_t target;
     uint32_t line;                  // in the source, for faults
@@ -55,6 +56,12 @@ struct template_set {
     struct template **templates; // by name
     size_t count;
 };
+
+static inline const char *program_name(const struct template *template,
+                                       const struct instruction *instruction)
+{
+    return template->pool.data + instruction->name + 1;
+}
 
 // Compiles source into template, whose name and file are set. False after a fault.
 bool program_compile(struct template *template, const struct template_rules *rules,

@@ -113,7 +113,7 @@ static bool link_partials(const struct template_set *set, struct template *templ
         bool names_template = instruction->opcode == OP_PARTIAL || instruction->opcode == OP_PARENT;
         if (!names_template || instruction->is_dynamic)
             continue;
-        const char *name = template->pool.data + instruction->name;
+        const char *name = program_name(template, instruction);
         instruction->partial = template_set_find(set, name);
         if (!instruction->partial)
             linked = fault_at(faults, template->file, instruction->line, "there is no %s named %s",

@@ -106,25 +106,32 @@ static bool add_lines(struct compiler *compiler, const char *from, const char *t
     return true;
 }
 
-// Puts a name into the pool. A name that is looked up is stored part by part.
+static void add_part(struct compiler *compiler, struct instruction *instruction, const char *text,
+                     size_t size)
+{
+    struct buffer *pool = &compiler->template->pool;
+    buffer_putc(pool, (char)size); // a name has 128 bytes at most
+    buffer_append(pool, text, size);
+    buffer_putc(pool, '\0');
+    instruction->name_parts++;
+}
+
+// Puts a name into the pool, part by part where it is looked up.
 static void add_name(struct compiler *compiler, const struct tag *tag,
                      struct instruction *instruction, bool is_looked_up)
 {
-    struct buffer *pool = &compiler->template->pool;
-    instruction->name = (uint32_t)pool->size;
-    if (is_looked_up && tag->name.size == 1 && tag->name.text[0] == '.')
+    struct slice rest = tag->name;
+    instruction->name = (uint32_t)compiler->template->pool.size;
+    if (is_looked_up && rest.size == 1 && rest.text[0] == '.')
         return; // the implicit iterator: no parts
-    buffer_append(pool, tag->name.text, tag->name.size);
-    buffer_putc(pool, '\0');
-    instruction->name_parts = 1;
-    if (!is_looked_up || pool->failed)
-        return;
-    for (char *at = pool->data + instruction->name; *at; at++) {
-        if (*at != '.')
-            continue;
-        *at = '\0';
-        instruction->name_parts++;
+    const char *dot;
+    while (is_looked_up && (dot = memchr(rest.text, '.', rest.size))) {
+        size_t size = (size_t)(dot - rest.text);
+        add_part(compiler, instruction, rest.text, size);
+        rest.text += size + 1;
+        rest.size -= size + 1;
     }
+    add_part(compiler, instruction, rest.text, rest.size);
 }
 
 static void add_indent(struct compiler *compiler, const struct tag *tag,

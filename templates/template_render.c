@@ -88,15 +88,15 @@ static const json_t *look_up(struct run *run, const struct template *template,
     if (instruction->name_parts == 0)
         return run->scopes[run->scope_count - 1].value;
 
-    const char *key = template->pool.data + instruction->name;
+    const char *part = template->pool.data + instruction->name;
     const json_t *value = NULL;
     for (size_t i = run->scope_count; i > 0 && !value; i--) {
-        value = json_object_get(run->scopes[i - 1].value, key);
+        value = json_object_getn(run->scopes[i - 1].value, part + 1, (unsigned char)part[0]);
         run->steps++;
     }
-    for (uint32_t part = 1; part < instruction->name_parts && value; part++) {
-        key += strlen(key) + 1;
-        value = json_object_get(value, key);
+    for (uint32_t i = 1; i < instruction->name_parts && value; i++) {
+        part += (unsigned char)part[0] + 2;
+        value = json_object_getn(value, part + 1, (unsigned char)part[0]);
     }
     return value;
 }
@@ -196,7 +196,7 @@ static const struct instruction *find_argument(struct run *run, const struct arg
     const struct instruction *end = template->instructions + arguments->parent->target;
     const struct instruction *block = arguments->parent + 1;
     run->steps++;
-    while (block < end && strcmp(template->pool.data + block->name, name) != 0) {
+    while (block < end && strcmp(program_name(template, block), name) != 0) {
         block = template->instructions + block->target;
         run->steps++;
     }
@@ -211,7 +211,7 @@ static bool run_block(struct run *run, const struct template *template,
 {
     if (!enter_nested(run, template, instruction))
         return false;
-    const char *name = template->pool.data + instruction->name;
+    const char *name = program_name(template, instruction);
     const struct indent indent = own_indent(template, instruction, place.indent);
     const struct instruction *block = instruction;
     const struct arguments *arguments = place.arguments;
