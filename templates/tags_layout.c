@@ -105,12 +105,15 @@ static void lay_out_block(struct tags *tags, uint32_t index)
     // What is around an argument does not count.
     bool is_argument = tags_is_argument(tags, block);
     const char *lead = find_lead(tags, index);
+    block->is_alone = next_line && (lead || is_argument);
+    // What its first line begins with, for the other lines to be compared with.
+    if (!block->is_alone && lead != block->line_begin)
+        lead = NULL;
     if (lead) {
         block->begins_line = true;
         block->before = lead;
         block->indent = slice_between(lead, block->begin);
     }
-    block->is_alone = next_line && (lead || is_argument);
     if (block->is_alone)
         block->after = next_line;
     end->begins_line = is_first_on_line(end);
@@ -135,13 +138,11 @@ static void keep_common(struct slice *common, struct slice blanks)
 }
 
 // A line that begins with a tag, and blanks before it.
-static void keep_common_of_tag(const struct tags *tags, struct slice *common, const struct tag *tag,
-                               struct slice blanks)
+static void keep_common_of_tag(struct slice *common, const struct tag *tag, struct slice blanks)
 {
     bool has_place = tag->kind == TAG_PARTIAL || tag->kind == TAG_PARENT || tag->kind == TAG_BLOCK;
     if (has_place && tag->begins_line) {
-        if (tags_line_begins_at(tags, tag->indent.text))
-            keep_common(common, tag->indent);
+        keep_common(common, tag->indent);
     } else if (!tag->is_alone) {
         keep_common(common, blanks);
     }
@@ -158,7 +159,7 @@ static void keep_common_of_text(const struct tags *tags, struct slice *common, c
             at++;
         if (tags_line_begins_at(tags, from)) {
             if (at == to)
-                keep_common_of_tag(tags, common, next, slice_between(from, at));
+                keep_common_of_tag(common, next, slice_between(from, at));
             else if (*at != '\n' && *at != '\r')
                 keep_common(common, slice_between(from, at));
         }
@@ -175,7 +176,9 @@ static void find_strip(struct tags *tags, uint32_t index)
 {
     struct tag *block = &tags->items[index];
     // The line that an inline block begins in is its first.
-    struct slice common = block->is_alone ? (struct slice){0} : block->indent;
+    struct slice common = {0};
+    if (!block->is_alone)
+        common = block->indent;
     for (uint32_t i = index; i < block->partner; i++) {
         // What a parent is given is put elsewhere.
         if (tags->items[i].kind == TAG_PARENT)

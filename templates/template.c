@@ -99,7 +99,8 @@ bool template_set_add(struct template_set *set, const char *name, const char *fi
     struct template *template = template_create(set, name, file);
     if (!template)
         return fault_at(faults, file, 0, "out of memory");
-    memmove(templates + index + 1, templates + index, (set->count - index) * sizeof(*templates));
+    memmove(templates + index + 1, templates + index,
+            (set->count - index) * sizeof(struct template *));
     templates[index] = template;
     set->count++;
     return program_compile(template, &set->rules, source, source_size, faults);
@@ -139,5 +140,6 @@ const struct template *program_find(const struct template_set *set, const char *
 
 const struct template *template_set_find(const struct template_set *set, const char *name)
 {
-    return program_find(set, name, strlen(name));
+    const struct template *found = program_find(set, name, strlen(name));
+    return found;
 }

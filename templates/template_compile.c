@@ -8,6 +8,8 @@
 
 #define INSTRUCTIONS_MAX (256 * 1024)
 
+static const struct slice NOTHING = {NULL, 0};
+
 struct compiler {
     struct template *template;
     struct tags tags;
@@ -242,7 +244,7 @@ static bool compile_end(struct compiler *compiler, uint32_t index)
         start_line(compiler, tag->after > tag->end && tag->after[-1] == '\n');
     else if (!compile_section_end(compiler, tag, begun))
         return false;
-    compiler->strip = around ? around->strip : (struct slice){0};
+    compiler->strip = around ? around->strip : NOTHING;
     compiler->last_target = compiler->template->count;
     compiler->template->instructions[begun->instruction].target = compiler->last_target;
     return true;
@@ -272,13 +274,10 @@ static bool compile_tag(struct compiler *compiler, uint32_t index)
     return true;
 }
 
-// Whether what stands directly before the tag of this index, or before the source's end, is
-// ignored: all in a parent that is not in one of its blocks.
-static bool is_ignored_before(const struct tags *tags, uint32_t index)
+// Whether what stands directly before the tag is ignored: all in a parent that is not in one of
+// its blocks.
+static bool is_ignored_before(const struct tags *tags, const struct tag *tag)
 {
-    if (index == tags->count)
-        return false;
-    const struct tag *tag = &tags->items[index];
     uint32_t within = tag->kind == TAG_END ? tag->partner : tag->within;
     return within != TAGS_NONE && tags->items[within].kind == TAG_PARENT;
 }
@@ -287,19 +286,15 @@ static bool compile_tags(struct compiler *compiler)
 {
     const struct tags *tags = &compiler->tags;
     const char *from = tags->source;
-    for (uint32_t i = 0; i <= tags->count; i++) {
-        const struct tag *tag = i < tags->count ? &tags->items[i] : NULL;
-        const char *to = tag ? tag->before : tags->end;
-        if (!is_ignored_before(tags, i) &&
-            !add_lines(compiler, from, to, tag ? tag->line : tags->lines))
+    for (uint32_t i = 0; i < tags->count; i++) {
+        const struct tag *tag = &tags->items[i];
+        if (!is_ignored_before(tags, tag) && !add_lines(compiler, from, tag->before, tag->line))
             return false;
-        if (!tag)
-            break;
         if (!compile_tag(compiler, i))
             return false;
         from = tag->after;
     }
-    return true;
+    return add_lines(compiler, from, tags->end, tags->lines);
 }
 
 bool program_compile(struct template *template, const struct template_rules *rules,

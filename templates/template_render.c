@@ -153,7 +153,9 @@ static const struct template *find_named(struct run *run, const struct template 
     const json_t *name = look_up(run, template, instruction);
     if (!json_is_string(name))
         return NULL;
-    return program_find(template->set, json_string_value(name), json_string_length(name));
+    const struct template *named =
+        program_find(template->set, json_string_value(name), json_string_length(name));
+    return named;
 }
 
 static struct indent own_indent(const struct template *template,

@@ -164,12 +164,89 @@ static void bounds_what_a_template_can_do(void **state)
         assert_int_equal(result.err.code, ERR_INPUT);
         assert_non_null(strstr(result.err.message, cases[i].want));
     }
+}
 
-    char deep[33 * 6 + 1] = "";
-    for (size_t i = 0; i < 33; i++)
-        memcpy(deep + i * 6, "{{#a}}", 7);
-    AUTO_RENDERING struct rendering result = rendering_make(&rules, deep, NULL, view);
-    assert_false(result.compiled);
+// Few instructions, but each asks a hundred scopes for a name that none of them has.
+static void counts_where_names_are_looked_for(void **state)
+{
+    (void)state;
+    json_auto_t *view = json_pack("{s:{}, s:[]}", "a", "list");
+    json_t *list = json_object_get(view, "list");
+    for (int i = 0; i < 150; i++)
+        json_array_append_new(list, json_object());
+    json_auto_t *partials =
+        json_pack("{s:s}", "p0", "{{#list}}{{#list}}{{none}}{{/list}}{{/list}}");
+    for (int i = 1; i <= 20; i++) {
+        char name[16];
+        char source[128];
+        snprintf(name, sizeof(name), "p%d", i);
+        snprintf(source, sizeof(source),
+                 "{{#a}}{{#a}}{{#a}}{{#a}}{{#a}}{{>p%d}}{{/a}}{{/a}}{{/a}}{{/a}}{{/a}}", i - 1);
+        json_object_set_new(partials, name, json_string(source));
+    }
+    const struct template_rules rules = {.mode = TEMPLATE_TEXT};
+    AUTO_RENDERING struct rendering deep = rendering_make(&rules, "{{>p20}}", partials, view);
+    assert_true(deep.compiled);
+    assert_false(deep.rendered);
+    assert_non_null(strstr(deep.err.message, "steps"));
+    AUTO_RENDERING struct rendering shallow = rendering_make(&rules, "{{>p0}}", partials, view);
+    assert_true(shallow.rendered);
+}
+
+static void nests_as_deep_as_it_says(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t depth;
+        bool compiles;
+    } sections[] = {{32, true}, {33, false}};
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        AUTO_BUFFER struct buffer source;
+        buffer_init(&source, RENDERING_MAX);
+        for (size_t k = 0; k < sections[i].depth; k++)
+            buffer_puts(&source, "{{#a}}");
+        for (size_t k = 0; k < sections[i].depth; k++)
+            buffer_puts(&source, "{{/a}}");
+        AUTO_RENDERING struct rendering made =
+            rendering_of(TEMPLATE_TEXT, source.data, NULL, "{\"a\": 1}");
+        assert_int_equal(made.compiled, sections[i].compiles);
+        assert_int_equal(made.rendered, sections[i].compiles);
+    }
+
+    static const struct {
+        int depth;
+        bool renders;
+    } partials[] = {{64, true}, {65, false}};
+    for (size_t i = 0; i < sizeof(partials) / sizeof(partials[0]); i++) {
+        json_t *node = json_pack("{s:b}", "node", 0);
+        for (int k = 1; k < partials[i].depth; k++)
+            node = json_pack("{s:o}", "node", node);
+        json_auto_t *view = node;
+        json_auto_t *source = json_pack("{s:s}", "p", ".{{#node}}{{>p}}{{/node}}");
+        const struct template_rules rules = {.mode = TEMPLATE_TEXT};
+        AUTO_RENDERING struct rendering made = rendering_make(&rules, "{{>p}}", source, view);
+        assert_int_equal(made.rendered, partials[i].renders);
+    }
+}
+
+static void appends_to_what_is_there(void **state)
+{
+    (void)state;
+    static const char source[] = "  {{>p}}";
+    const struct template_rules rules = {.mode = TEMPLATE_TEXT};
+    json_auto_t *faults = json_array();
+    struct template_set *set = template_set_create(&rules);
+    assert_non_null(set);
+    assert_true(template_set_add(set, "main", "main", source, strlen(source), faults));
+    assert_true(template_set_add(set, "p", "p", "{{v}}\n2", 7, faults));
+    assert_true(template_set_link(set, faults));
+    AUTO_BUFFER struct buffer out;
+    buffer_init(&out, RENDERING_MAX);
+    buffer_puts(&out, "before");
+    struct error err;
+    assert_true(template_render(template_set_find(set, "main"), NULL, &out, &err));
+    assert_string_equal(out.data, "before  \n  2");
+    template_set_destroy(set);
 }
 
 int main(void)
@@ -182,6 +259,9 @@ int main(void)
         cmocka_unit_test(reports_every_unknown_or_unsafe_name),
         cmocka_unit_test(refuses_two_templates_of_one_name),
         cmocka_unit_test(bounds_what_a_template_can_do),
+        cmocka_unit_test(counts_where_names_are_looked_for),
+        cmocka_unit_test(nests_as_deep_as_it_says),
+        cmocka_unit_test(appends_to_what_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,6 +105,11 @@ static void blocks_are_filled_from_outside(void **state)
          "{\"p\": \"{{<q}}{{$b}}({{$a}}A{{/a}}){{/b}}{{/q}}\", "
          "\"q\": \"[{{$b}}B{{/b}}{{$a}}Q{{/a}}]\"}",
          "{}", "[(1)1]"},
+        {"{{<p}}{{$a}}1{{/a}}{{/p}}",
+         "{\"p\": \"{{<q}}{{$a}}2{{/a}}{{$b}}3{{/b}}{{/q}}\", "
+         "\"q\": \"{{<r}}{{$a}}4{{/a}}{{$b}}5{{/b}}{{/r}}\", "
+         "\"r\": \"{{$a}}A{{/a}}{{$b}}B{{/b}}\"}",
+         "{}", "13"},
         // A partial passes on what was given, and so does a name that is a value.
         {"{{<p}}{{$a}}1{{/a}}{{/p}}", "{\"p\": \"{{>q}}{{>*n}}\", \"q\": \"{{$a}}Q{{/a}}\"}",
          "{\"n\": \"q\"}", "11"},
@@ -121,6 +126,8 @@ static void blocks_are_filled_from_outside(void **state)
         // A parent within what is given fills from what is given to it.
         {"{{<p}}{{$a}}{{<q}}{{$b}}1{{/b}}{{/q}}{{/a}}{{/p}}",
          "{\"p\": \"({{$a}}A{{/a}}{{$b}}P{{/b}})\", \"q\": \"<{{$b}}Q{{/b}}>\"}", "{}", "(<1>P)"},
+        {"{{<p}}{{$b}}[{{$a}}1{{/a}}]{{/b}}{{$a}}2{{/a}}{{/p}}",
+         "{\"p\": \"{{$b}}B{{/b}}{{$a}}A{{/a}}\"}", "{}", "[1]2"},
         // What is not a block is passed over.
         {"{{<p}} text {{! note }}{{$a}}1{{/a}} text {{=| |=}}|$b|2|/b|\n|/p|",
          "{\"p\": \"{{$a}}{{/a}}{{$b}}{{/b}}\"}", "{}", "12"},
@@ -150,6 +157,11 @@ static void a_block_that_nobody_fills_comes_out_as_written(void **state)
         {"a\n  {{$b}}{{/b}}{{$c}}{{/c}}z\nc", "a\n  z\nc"},
         {"a\n  {{$b}}{{/b}}\nc", "a\n\nc"},
         {"a {{$b}}x\n  y\n{{/b}} z\nc", "a x\n  y\n z\nc"},
+        {"  {{$b}}{{/b}}\n{{t}}\n", "\n1\n"},
+        {"    {{$b}}{{$c}}x\n    y{{/c}}{{/b}}\n", "    x\n    y\n"},
+        {"{{$o}}\n    {{$b}}  {{$c}}x\n    y{{/c}}{{/b}}\n{{/o}}", "      x\n    y\n"},
+        {"{{$o}}\n    {{$b}}  {{$c}}\n      x\n{{/c}}{{/b}}\n{{/o}}", "      x\n\n"},
+        {"{{$o}}\n    x {{$b}}  {{$c}}\n  {{/c}}{{/b}}\n{{/o}}", "    x \n"},
         {"a {{$b}}x\n  {{/b}} z\nc", "a x\n   z\nc"},
         {"  {{$b}}x\n  {{/b}} z\nc", "  x\n   z\nc"},
         {"{{$b}}\n    x\n  {{/b}} z\nc", "    x\n   z\nc"},
@@ -201,6 +213,14 @@ static void what_is_given_takes_the_indentation_of_the_place(void **state)
         {"{{<p}}{{$b}}{{/b}}{{/p}}", "{\"p\": \"  {{$b}}default{{/b}} x\\n\"}", "{}", "   x\n"},
         {"{{<p}}{{$b}}{{/b}}{{/p}}", "{\"p\": \"  {{$b}}\\n  default\\n  {{/b}}\\nx\\n\"}", "{}",
          "x\n"},
+        {"{{<p}}{{$b}}\n    1\n\n  \n    2\n{{/b}}{{/p}}", "{\"p\": \"{{$b}}{{/b}}\"}", "{}",
+         "1\n\n\n2\n"},
+        {"{{<p}}{{$b}}\r\n    1\r\n\r\n    2\r\n{{/b}}{{/p}}", "{\"p\": \" {{$b}}{{/b}}\"}", "{}",
+         " 1\r\n\r\n 2\r\n"},
+        {"a {{<p}}{{$b}}1{{/b}}{{/p}}", "{\"p\": \"\\n  {{$b}}{{/b}}\"}", "{}", "a \n  1"},
+        // Blocks within it lose what it loses, also where their lines stand further left.
+        {"{{<p}}{{$b}}\n    x {{$c}}1\n    2{{/c}}\n    {{$d}}3\n     4{{/d}}\n{{/b}}{{/p}}",
+         "{\"p\": \"{{$b}}{{/b}}\"}", "{}", "x 1\n2\n3\n 4\n"},
         // A place whose line has begun indents nothing.
         {"{{<p}}{{$b}}\n  1\n  2\n{{/b}}{{/p}}", "{\"p\": \"a {{$b}}default{{/b}}z\\n\"}", "{}",
          "a 1\n2\nz\n"},
@@ -224,11 +244,35 @@ static void what_is_given_takes_the_indentation_of_the_place(void **state)
         {"a {{<p}}\n{{/p}}\nz\n", "{\"p\": \"1\\n2\\n\"}", "{}", "a 1\n2\nz\n"},
         {"{{<p}}{{$b}}  {{<q}}{{/q}}  {{/b}}{{/p}}!",
          "{\"p\": \" {{$b}}{{/b}}\", \"q\": \"1\\n2\\n\"}", "{}", "   1\n   2\n!"},
+        {"\t{{>q}}\n", "{\"p\": \"1\\n2\\n\", \"q\": \"a {{<p}}{{/p}} b\\nc\\n\"}", "{}",
+         "\ta 1\n2\n b\n\tc\n"},
+        {"\t{{>q}}\n", "{\"p\": \"1\\n2\\n\", \"q\": \" {{<p}}{{/p}}\\nc\\n\"}", "{}",
+         "\t 1\n\t 2\n\tc\n"},
         // In a block that is indented itself, what a parent there is given is not.
         {"{{$o}}\n    {{<p}}\n  {{$b}}\n      1\n        2\n  {{/b}}\n    {{/p}}\n{{/o}}",
          "{\"p\": \"{{$b}}{{/b}}\"}", "{}", "    1\n      2\n"},
+        {"{{<p}}{{$b}}\n    {{<p}}\n{{$b}}\n1\n{{/b}}\n    {{/p}}\n    x\n{{/b}}{{/p}}",
+         "{\"p\": \"{{$b}}{{/b}}\"}", "{}", "1\nx\n"},
     };
     EXPECT(cases);
+}
+
+static void a_parent_takes_sixty_four_blocks(void **state)
+{
+    (void)state;
+    for (int count = 64; count <= 65; count++) {
+        AUTO_BUFFER struct buffer source;
+        buffer_init(&source, RENDERING_MAX);
+        buffer_puts(&source, "{{<p}}");
+        for (int i = 0; i < count; i++)
+            buffer_printf(&source, "{{$b%d}}%d{{/b%d}}", i, i, i);
+        buffer_puts(&source, "{{/p}}");
+        AUTO_RENDERING struct rendering made = rendering_of(
+            TEMPLATE_TEXT, source.data, "{\"p\": \"{{$b0}}{{/b0}} {{$b63}}{{/b63}}\"}", "{}");
+        assert_int_equal(made.compiled, count == 64);
+        if (made.compiled)
+            assert_string_equal(made.text, "0 63");
+    }
 }
 
 // ---- what must not get through --------------------------------------------------------------
@@ -364,6 +408,7 @@ int main(void)
         cmocka_unit_test(blocks_are_filled_from_outside),
         cmocka_unit_test(a_block_that_nobody_fills_comes_out_as_written),
         cmocka_unit_test(what_is_given_takes_the_indentation_of_the_place),
+        cmocka_unit_test(a_parent_takes_sixty_four_blocks),
         cmocka_unit_test(escapes_whatever_way_a_value_comes),
         cmocka_unit_test(refuses_raw_values_wherever_they_stand),
         cmocka_unit_test(ends_what_has_no_end),
