@@ -60,6 +60,7 @@ function(payload) {
   },
   locales: texts_in(wishes, languages),
   accept_language: text('request_headers.Accept-Language.0|request_headers.Accept-Language'),
+  user_agent: text('request_headers.User-Agent.0|request_headers.User-Agent'),
   timezone: text_in(wishes, 'timezone|time_zone|zoneinfo|tz'),
   identity_id: text('template_data.identity.id|TemplateData.Identity.id'),
   brand: text('template_data.oauth2_login_request.client.client_id'),

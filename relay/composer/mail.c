@@ -98,6 +98,23 @@ static int64_t lifetime_ms(const json_t *minutes)
     return (int64_t)(value * (double)MINUTE_MS);
 }
 
+// What the header says goes before what was kept of one.
+static struct user_agent read_client(const json_t *canonical)
+{
+    struct user_agent client = {0};
+    const json_t *header = json_object_get(canonical, "user_agent");
+    const char *text = json_string_value(header);
+    if (text && strlen(text) == json_string_length(header))
+        user_agent_read(text, &client);
+    const json_t *kept = json_object_get(canonical, "client");
+    if (!client.browser && !client.system && kept)
+        client = (struct user_agent){
+            .browser = user_agent_word(json_string_value(json_object_get(kept, "browser"))),
+            .system = user_agent_word(json_string_value(json_object_get(kept, "system"))),
+        };
+    return client;
+}
+
 bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err)
 {
     if (!json_is_object(canonical))
@@ -120,6 +137,7 @@ bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err
     mail.timezone = word(json_object_get(canonical, "timezone"), TIMEZONE_MAX);
     mail.identity_id = word(json_object_get(canonical, "identity_id"), IDENTITY_ID_MAX);
     mail.brand = word(json_object_get(canonical, "brand"), BRAND_MAX);
+    mail.client = read_client(canonical);
     mail.lifetime_ms = lifetime_ms(json_object_get(canonical, "expires_in_minutes"));
     *ret_mail = mail;
     return true;
@@ -194,6 +212,16 @@ static json_t *strip_value(const char *key, json_t *value)
     return json_incref(value);
 }
 
+// Adds the words for who asked for the mail, where there are any.
+static bool put_client(json_t *kept, const json_t *canonical)
+{
+    struct user_agent client = read_client(canonical);
+    if (!client.browser && !client.system)
+        return true;
+    json_t *words = json_pack("{s:s*, s:s*}", "browser", client.browser, "system", client.system);
+    return json_object_set_new_nocheck(kept, "client", words) == 0;
+}
+
 json_t *mail_strip(const json_t *canonical)
 {
     static const char *const keys[] = {
@@ -210,7 +238,10 @@ json_t *mail_strip(const json_t *canonical)
             return NULL;
         }
     }
-    return kept;
+    if (!kept || put_client(kept, canonical))
+        return kept;
+    json_decref(kept);
+    return NULL;
 }
 
 const char *mail_channel_name(enum mail_channel channel)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "relay/base/error.h"
+#include "relay/composer/user_agent.h"
 
 #define MAIL_COUNT_MAX 16               // mails of one payload
 #define MAIL_CANONICAL_MAX (512 * 1024) // bytes of JSON
@@ -30,6 +31,7 @@ struct mail {
     const char *timezone;
     const char *identity_id;
     const char *brand;                 // a brand's name, or an OAuth2 client's id
+    struct user_agent client;          // that asked for it: words of user_agent.h's
     int64_t lifetime_ms;               // expires_in_minutes; 0: not given
     const char *subject, *text, *html; // Kratos' own
 };
@@ -45,8 +47,9 @@ json_t *mail_with_defaults(json_t *canonical, json_t *defaults);
 
 // What of a canonical mail is kept: a shallow copy of its known keys, so that nothing else that a
 // normaliser copied from the payload (a person's request headers) is ever stored; less what only
-// makes it nicer and is wrong (mail_read() leaves that out), however large it is. The caller
-// json_decref()s it; NULL: no memory.
+// makes it nicer and is wrong (mail_read() leaves that out), however large it is. Of `user_agent`
+// it is the words for browser and system that are kept, as `client`. The caller json_decref()s it;
+// NULL: no memory.
 json_t *mail_strip(const json_t *canonical);
 
 const char *mail_channel_name(enum mail_channel channel);

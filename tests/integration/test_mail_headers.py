@@ -319,6 +319,30 @@ def test_headers_change_on_a_reload(start_relay, sink, tmp_path):
         assert next_mail()["X-Tag"] == "t"
 
 
+# ---- who asked for it ----------------------------------------------------------------------------
+
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0"
+
+
+def test_a_mail_says_who_asked_for_it_and_keeps_no_header(start):  # noqa: F811
+    child = start(timezone="Europe/Budapest")
+    for headers, words in (({"User-Agent": [FIREFOX]}, {"browser": "Firefox", "system": "Windows"}),
+                           ({"User-Agent": FIREFOX}, {"browser": "Firefox", "system": "Windows"}),
+                           ({"User-Agent": ["Mozilla/5.0 SECRET"]}, None), ({}, None), (None, None)):
+        mail, blobs = compose_one(child, make("login_code_valid", headers=headers))
+        canonical = blobs[mail["canonical"]]
+        assert json.loads(canonical).get("client") == words
+        for secret in (b"Gecko", b"Mozilla", b"SECRET", b"user_agent"):
+            assert secret not in canonical + json.dumps(mail).encode()
+        text = parse(blobs[mail["mime"]]).get_body(("plain",)).get_content()
+        assert ("Firefox on Windows" in text) == bool(words)
+        assert "SECRET" not in text and "Gecko" not in text
+        # A later attempt says the same, of the words that were kept.
+        header, again = child.ask({"op": "render", "id": MESSAGE_ID, "elapsed_ms": 3,
+                                   "wall_ms": WALL_MS}, canonical)
+        assert again[header["mails"][0]["mime"]] == blobs[mail["mime"]]
+
+
 # ---- scripts -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("recipient, envelope, smtputf8", [

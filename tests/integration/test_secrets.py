@@ -10,7 +10,9 @@ import sink as sink_module
 
 CODE, TOKEN = "83640917", "canarytokenq7x2v9"
 KEY, PASSWORD, BROWSER = "canary-key-5fb1c7d2e4a6", "canary-password-93bd", "CanaryBrowser/7.7"
-SECRETS = (CODE, TOKEN, KEY, PASSWORD, BROWSER)
+VERSION = "7193.4"  # of a browser that is known by name
+FIREFOX = f"Mozilla/5.0 (X11; Linux x86_64; rv:{VERSION}) Gecko/20100101 Firefox/{VERSION}"
+SECRETS = (CODE, TOKEN, KEY, PASSWORD, BROWSER, VERSION, "Gecko")
 
 
 def scan(where, data):
@@ -47,6 +49,7 @@ def scan_files(relay):
 def messages():
     headers = {"User-Agent": [BROWSER], "Cookie": [f"session={TOKEN}"]}
     return [payloads.login_code(code=CODE, headers=headers),
+            payloads.login_code(code=CODE, headers={**headers, "User-Agent": [FIREFOX]}),
             payloads.recovery_link("0f3c0011", token=TOKEN, headers=headers)]
 
 

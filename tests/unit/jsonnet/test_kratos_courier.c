@@ -130,6 +130,8 @@ static void assert_canonical(const char *name, json_t *document, json_t *mail, j
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         assert_is(name, keys[i], canonical_value(mail, keys[i]), json_object_get(want, keys[i]));
 
+    assert_is(name, "user_agent", payload_at(mail, "user_agent"),
+              payload_at(document, "request_headers.User-Agent.0"));
     assert_is(name, "text", payload_at(mail, "fallback.text"), payload_at(document, "body|Body"));
     assert_is(name, "html", payload_at(mail, "fallback.html"), payload_at(document, "html_body"));
 

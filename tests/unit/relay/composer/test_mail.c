@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -158,6 +159,71 @@ static void what_is_too_large_to_be_a_wish_is_not_kept(void **state)
     assert_null(json_object_get(fewer, "locales"));
 }
 
+#define FIREFOX                                                                                    \
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0"
+
+static void of_who_asked_two_words_are_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given, *kept; // of the keys user_agent and client; NULL: nothing
+        const char *browser, *system;
+    } cases[] = {
+        {"\"user_agent\":\"" FIREFOX "\"",
+         "{\"browser\":\"Firefox\",\"system\":\"Windows\"}", "Firefox", "Windows"},
+        {"\"client\":{\"browser\":\"Firefox\",\"system\":\"Windows\"}",
+         "{\"browser\":\"Firefox\",\"system\":\"Windows\"}", "Firefox", "Windows"},
+        {"\"client\":{\"browser\":\"Firefox\"}", "{\"browser\":\"Firefox\"}", "Firefox", NULL},
+        {"\"client\":{\"system\":\"Linux\",\"ip\":\"192.0.2.1\"}", "{\"system\":\"Linux\"}", NULL,
+         "Linux"},
+        {"\"user_agent\":\"" FIREFOX "\",\"client\":{\"browser\":\"Chrome\",\"system\":\"Linux\"}",
+         "{\"browser\":\"Firefox\",\"system\":\"Windows\"}", "Firefox", "Windows"},
+        {"\"user_agent\":\"SECRET/1\",\"client\":{\"browser\":\"Chrome\",\"system\":\"Linux\"}",
+         "{\"browser\":\"Chrome\",\"system\":\"Linux\"}", "Chrome", "Linux"},
+        {"\"user_agent\":\"SECRET/1\"", NULL, NULL, NULL},
+        {"\"user_agent\":[\"" FIREFOX "\"]", NULL, NULL, NULL},
+        {"\"user_agent\":\"\"", NULL, NULL, NULL},
+        {"\"user_agent\":5,\"client\":\"Firefox\"", NULL, NULL, NULL},
+        {"\"client\":{\"browser\":\"SECRET\",\"system\":[\"Windows\"]}", NULL, NULL, NULL},
+        {"\"client\":[\"Firefox\"]", NULL, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[512];
+        snprintf(text, sizeof(text), "{\"to\":\"x@y\",\"data\":{},%s}", cases[i].given);
+        json_auto_t *canonical = json(text);
+        struct mail mail;
+        struct error err;
+        assert_true(mail_read(canonical, &mail, &err));
+        assert_true(mail.client.browser == user_agent_word(cases[i].browser));
+        assert_true(mail.client.system == user_agent_word(cases[i].system));
+        json_auto_t *kept = mail_strip(canonical);
+        assert_null(json_object_get(kept, "user_agent"));
+        json_auto_t *want = cases[i].kept ? json(cases[i].kept) : NULL;
+        if (want ? !json_equal(json_object_get(kept, "client"), want)
+                 : json_object_get(kept, "client") != NULL)
+            fail_msg("%s: %s", cases[i].given, json_dumps(kept, 0));
+    }
+}
+
+static void a_header_of_any_length_is_kept_by_none(void **state)
+{
+    (void)state;
+    char header[2 * USER_AGENT_SIZE_MAX];
+    memset(header, ' ', sizeof(header));
+    memcpy(header, FIREFOX, strlen(FIREFOX));
+    header[sizeof(header) - 1] = '\0';
+    json_auto_t *canonical = json_pack("{s:s, s:{}, s:s}", "to", "x@y", "data", "user_agent", header);
+    struct mail mail;
+    struct error err;
+    assert_true(mail_read(canonical, &mail, &err));
+    assert_null(mail.client.browser);
+    json_auto_t *kept = mail_strip(canonical);
+    assert_int_equal(json_object_size(kept), 2);
+    json_object_set_new(canonical, "user_agent", json_stringn(FIREFOX "\0x", sizeof(FIREFOX) + 1));
+    assert_true(mail_read(canonical, &mail, &err));
+    assert_null(mail.client.browser);
+}
+
 static void what_a_mail_is_known_by_is_kept_as_it_is(void **state)
 {
     (void)state;
@@ -165,7 +231,7 @@ static void what_a_mail_is_known_by_is_kept_as_it_is(void **state)
         "{\"channel\":\"email\",\"template\":\"t\",\"to\":\"x@y\",\"data\":{\"a\":1},\"locales\":"
         "[\"hu\"],\"accept_language\":\"de, "
         "en;q=0.5\",\"default_locale\":\"de\",\"timezone\":\"UTC\","
-        "\"identity_id\":\"7c0f\",\"expires_in_minutes\":15,\"fallback\":{\"text\":\"t\"}}");
+        "\"identity_id\":\"7c0f\",\"brand\":\"acme\",\"client\":{\"browser\":\"Firefox\"},\"expires_in_minutes\":15,\"fallback\":{\"text\":\"t\"}}");
     json_auto_t *kept = mail_strip(canonical);
     assert_true(json_equal(kept, canonical));
 }
@@ -266,6 +332,8 @@ int main(void)
         cmocka_unit_test(bounds_minutes),
         cmocka_unit_test(keeps_known_keys_alone),
         cmocka_unit_test(what_is_too_large_to_be_a_wish_is_not_kept),
+        cmocka_unit_test(of_who_asked_two_words_are_kept),
+        cmocka_unit_test(a_header_of_any_length_is_kept_by_none),
         cmocka_unit_test(what_a_mail_is_known_by_is_kept_as_it_is),
         cmocka_unit_test(takes_defaults_where_it_has_nothing),
         cmocka_unit_test(knows_kinds),
