@@ -4,7 +4,9 @@ import unicodedata
 
 import mails
 import page
+import payloads
 import pytest
+import wire
 
 LOCALES = mails.locales()
 BASE_LOCALES = [locale for locale in LOCALES if "-x-" not in locale]
@@ -50,6 +52,62 @@ def test_no_time_is_stated_where_none_is_known(composer, template, locale):
         template, {"at": None}, timezone=None, expires_in_minutes=None), locale)
     for part, text in seen(shown).items():
         assert set(numbers(text)) <= {code}, (part, text)
+
+
+def clock_times(shown):
+    """Of the plain text and of the page: (hour, minute) of each time of day."""
+    return [re.findall(r"\b(\d\d?):(\d\d)\b", text)
+            for text in (shown.text, page.Page(shown.html).shown)]
+
+
+@pytest.mark.parametrize("zone,hour,minute,mark", [
+    ("Europe/Budapest", 14, 18, "CET"), ("America/New_York", 8, 18, "GMT-5"),
+    ("Asia/Kolkata", 18, 48, "GMT+5:30"), ("UTC", 13, 18, "UTC"),
+    ("CentralEuropeStandardTime", 14, 18, "CET"), ("USEasternStandardTime", 8, 18, "GMT-5"),
+    ("W.EuropeStandardTime", 14, 18, "CET")])
+def test_the_end_is_told_by_the_readers_clock(composer, zone, hour, minute, mark):
+    for elapsed_ms in (65_000, 130_000):  # the end does not move with the attempts
+        mail = mails.canonical("login_code_valid", timezone=zone, user_agent=None)
+        mail_at = {"elapsed_ms": elapsed_ms, "wall_ms": mails.WALL_MS - 65_000 + elapsed_ms}
+        for locale in BASE_LOCALES:
+            shown = composer.preview(mail, locale, **mail_at)
+            hours = {hour} if locale in ("hu", "de") else {hour, hour % 12}
+            for times in clock_times(shown):
+                ((told_hour, told_minute),) = [time for time in times if time != ("5", "30")]
+                assert int(told_hour) in hours and int(told_minute) == minute, (locale, times)
+            if locale == "hu":
+                assert f" {hour:02}:{minute} {mark}." in shown.text
+
+
+@pytest.mark.parametrize("zone", [
+    None, "Nowhere/Land", "../../etc/localtime", "x" * 64, "14:18", ""])
+def test_without_a_zone_no_time_of_day_is_told(composer, zone):
+    for locale in LOCALES:
+        for template in mails.CODE_TYPES + mails.LINK_TYPES:
+            shown = composer.preview(mails.canonical(template, timezone=zone), locale)
+            assert clock_times(shown) == [[], []]
+
+
+def test_the_operators_zone_is_that_of_readers_without_one():
+    with mails.Composer(timezone="Europe/Berlin") as composer:
+        for zone, said in ((None, "14:20 MEZ"), ("Nowhere/Land", "14:20 MEZ"),
+                           ("Asia/Tokyo", "22:20 GMT+9")):
+            shown = composer.preview(mails.canonical("login_code_valid", timezone=zone), "de")
+            assert said in shown.text and said in page.Page(shown.html).shown
+
+
+@pytest.mark.parametrize("template", mails.NOTICE_TYPES)
+@pytest.mark.parametrize("at,zone,said", [
+    ("2026-11-20T13:01:00Z", "Europe/Berlin", "20. November um 14:01 MEZ"),
+    ("2026-07-20T10:00:00.123456789+02:00", "Europe/Berlin", "20. Juli um 10:00 MESZ"),
+    ("2026-11-20T23:30:00Z", "Europe/Berlin", "21. November um 00:30 MEZ"),
+    ("2026-11-20T13:01:00Z", None, "20. November um 13:01 UTC"),
+    ("yesterday", "Europe/Berlin", None), ("2026-13-45T99:99:99Z", "Europe/Berlin", None),
+    (None, "Europe/Berlin", None)])
+def test_a_notice_says_when_it_happened(composer, template, at, zone, said):
+    shown = composer.preview(mails.canonical(template, {"at": at}, timezone=zone), "de")
+    for text in (shown.text, page.Page(shown.html).shown):
+        assert (said in text) if said else not numbers(text)
 
 
 @pytest.mark.parametrize("template", mails.TYPES)
@@ -219,3 +277,36 @@ def test_a_link_of_a_host_that_the_brand_does_not_name_is_not_sent(sample_compos
     shown = sample_composer.preview(mails.canonical(
         "recovery_valid", {"url": evil}, brand="club"), "en")
     assert set(page.Page(shown.html).hrefs) == {evil}
+
+
+def test_a_payloads_oauth2_client_picks_the_brand(sample_composer, strict_parser):
+    made = payloads.login_code(code="750046", language="hu")
+    made["template_data"]["oauth2_login_request"] = {"client": {"client_id": "webshop"}}
+    _, raw = sample_composer.compose(made)
+    mail = wire.check(raw, strict_parser)
+    assert mail.headers["Reply-To"] == "help@shop.example"
+    assert "K\u00e9k Bolt" in mail.subject and "750046" not in mail.subject
+    assert "750046" in mail.text
+
+
+def test_a_types_own_files_go_before_the_shared_ones_in_every_language(sample_composer, composer):
+    for locale in LOCALES:
+        mail = mails.canonical("recovery_valid")
+        own = sample_composer.preview(mail, locale)
+        shared = composer.preview(mail, locale)
+        heading = page.Page(shared.html).attributes("h1") and page.Page(shared.html).lines[1]
+        assert heading in own.subject and own.subject != shared.subject
+        assert " ->\n" in own.text and " ->\n" not in shared.text
+        assert "<h1" not in own.html
+        other = mails.canonical("verification_valid")
+        assert sample_composer.preview(other, locale) == composer.preview(other, locale)
+
+
+def test_a_brand_may_address_its_readers_otherwise(sample_composer):
+    variants = {("shop", "hu"): "hu-x-formal", ("club", "de"): "de-x-informal",
+                ("shop", "en"): "en"}
+    for (brand, wish), locale in variants.items():
+        shown = sample_composer.preview(
+            mails.canonical("login_code_valid", brand=brand, locales=[wish]))
+        assert shown.locale == (locale if locale in LOCALES else wish)
+        assert f"\r\nContent-Language: {wish}\r\n".encode() in shown.raw
