@@ -10,7 +10,7 @@
 
 #define VALUE_CODE_SIZE 33
 #define VALUE_HOST_SIZE 256
-#define VALUE_NAME_SIZE (64 * 4 + 1) // 64 code points
+#define VALUE_NAME_SIZE (64 * 16 + 1) // 64 characters as people count them, with their accents
 
 // True where value is a one-time code: 4 to 32 letters, digits and hyphens, or a whole number
 // of as many digits.
@@ -26,9 +26,12 @@ bool value_read_url(const json_t *value, const char **ret_url, char ret_host[VAL
 bool value_is_host(const char *host);
 
 // True where value is fit to be greeted with. Control, bidirectional and invisible characters
-// are taken out, and what is long is cut. A name that carries an address, a link or a number,
-// and so a stranger's message under our letterhead, is no name; nor is what programs write where
-// they have none ("null", "[object Object]", "{}").
+// are taken out, but for the joiners that a script or an emoji needs; and what is longer than 64
+// characters, or piles up more than four accents on one, is cut. A name that carries an address,
+// a link or a number, and so a stranger's message under our letterhead, is no name
+// (name_check.h); nor is what programs write where they have none ("null", "[object Object]",
+// "{}"). Nothing behind the cut is looked at, so that it cannot hide what is before it. Opens no
+// file.
 bool value_read_name(const json_t *value, char ret_name[VALUE_NAME_SIZE]);
 
 #endif

@@ -1,0 +1,387 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <seccomp.h>
+
+#include "templates/value.h"
+
+#define ZWJ "\u200d"
+#define ZWNJ "\u200c"
+#define EMOJI_STYLE "\ufe0f"
+
+// NULL where it is no name. Valid until the next call.
+static const char *read_name(const char *text)
+{
+    static char name[VALUE_NAME_SIZE];
+    json_auto_t *value = json_string(text);
+    assert_non_null(value);
+    memset(name, '?', sizeof(name));
+    return value_read_name(value, name) ? name : NULL;
+}
+
+static void assert_name(const char *text, const char *want)
+{
+    const char *name = read_name(text);
+    if ((name == NULL) != (want == NULL) || (name && strcmp(name, want) != 0))
+        fail_msg("\"%s\" is %s, not %s", text, name ? name : "no name", want ? want : "no name");
+}
+
+// Each is greeted as it stands here.
+static const char *const NAMES[] = {
+    "Anna",
+    "Zoë O'Hara",
+    "Dr. Nagy-Kovács Ágnes",
+    "özv. Kiss Béláné",
+    "ifj.Szabó Péter", // a title, and no space behind its dot
+    "Őrsi Ödön",
+    "Müller-Lüdenscheidt",
+    "Jürgen von der Lippe",
+    "Prof. Dr. h.c. mult. Groß",
+    "Prof.Dr.Schmidt",
+    "St.John",
+    "Ian St. John Smythe",
+    "J.R.R. Tolkien",
+    "J.Smith",
+    "A.P.J.Abdul Kalam",
+    "Md.Rahim Uddin",
+    "Ma.Teresa Santos",
+    "Siva a/l Raju", // "son of", as Malaysia writes it
+    "Anand s/o Kumar",
+    "José María de la Cruz 3rd",
+    "X Æ A-12",
+    "Agent 007",
+    "Henry Ⅷ",
+    "Louis XIV",
+    "Sammy Davis, Jr.",
+    "D'Angelo",
+    "Renée Zellweger",
+    "Søren Kierkegaard",
+    "Þórður Ægisson",
+    "Łukasz Żółć",
+    "Dvořák, Antonín",
+    "Nguyễn Văn A",
+    "Nguye\u0302\u0303n Va\u0306n A", // the same, decomposed
+    "ThS.Nguyễn Thị Minh Khai",
+    "Ngũgĩ wa Thiong'o",
+    "!Xóõ ǀXam",
+    "Gal·la Placídia",
+    "Иван Сергеевич Тургенев",
+    "А.С. Пушкин",
+    "С.Пушкин",
+    "Ольга",
+    "Γιώργος Παπαδόπουλος",
+    "عبد الله",
+    "محمد بن عبد الرحمن",
+    "د.أحمد زويل", // "Dr.", as Arabic writes it
+    "علی" ZWNJ "رضا",
+    "משה כהן",
+    "בֶּן־גּוּרְיוֹן",
+    "李小龙",
+    "约翰·史密斯",
+    "一二三", // a given name, Hifumi
+    "鈴木 一郎",
+    "山田太郎",
+    "モーニング娘。",
+    "김철수",
+    "สมชาย ใจดี",
+    "राज कुमार",
+    "ශ්" ZWJ "රීමාවෝ",
+    "தமிழ்ச்செல்வன்",
+    "မောင်မောင်",
+    "བསྟན་འཛིན་རྒྱ་མཚོ",
+    "አበበ ቢቂላ",
+    "ქეთევან",
+    "Արամ Խաչատրյան",
+    "Jennifer Null",
+    "Nan Goldin",
+    "Nullius",
+    "Dot Cotton",
+    "Al Com",
+    "Anna :)",
+    "Anna 😀",
+    "👩" ZWJ "💻 Ada",
+    "👨🏽" ZWJ "🚀",
+    "❤" EMOJI_STYLE " Mimi",
+    "{{code}}",
+    "<b>Zed</b> & \"Co\"",
+};
+
+static void keeps_what_people_are_called(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+        assert_name(NAMES[i], NAMES[i]);
+}
+
+static void takes_out_what_is_not_seen(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"  Anna \t\n M\u00e1ria ", "Anna M\u00e1ria"},
+        {"Anna\u00a0\u3000\u2028B\u2800", "Anna B"},
+        {"a\u202eb\u200bc\u2066d\ufeff", "abcd"},
+        {"\u200fAnna\u200e\u061c", "Anna"},
+        {"An\u00adna\u034f\u2060\u180e\u115f\u3164\uffa0", "Anna"},
+        {"\x01"
+         "An\x7f\xc2\x85na\x1b",
+         "An na"},
+        {"Anna\ue000\uf8ff\U000f0000", "Anna"},
+        {"Anna\ufffc\ufff9\U000e0041\ufdd0\U0001ffff", "Anna"},
+        {"\u845b\U000e0100\u57ce", "\u845b\u57ce"}, // a variant of a Kanji: its usual form does
+        {"An" ZWJ "na", "Anna"},
+        {"An" ZWNJ "na", "Anna"},
+        {ZWJ "Anna" ZWJ, "Anna"},
+        {ZWNJ ZWNJ "Anna " ZWNJ " B", "Anna B"},
+        {"\u0639\u0644\u06cc" ZWNJ, "\u0639\u0644\u06cc"},
+        {"\u0639\u0644\u06cc" ZWNJ ZWNJ "\u0631", "\u0639\u0644\u06cc" ZWNJ "\u0631"},
+        {"\u0639\u0644\u06cc\u064e" ZWNJ "\u0631", "\u0639\u0644\u06cc\u064e" ZWNJ "\u0631"},
+        {"\u0627" ZWNJ "\u0631", "\u0627\u0631"}, // an Alef does not join anyway
+        {"\u0dc1\u0dca" ZWJ, "\u0dc1\u0dca"},
+        {"😀" ZWJ "a", "😀a"},
+        {"Anna" EMOJI_STYLE, "Anna"},
+        {"1" EMOJI_STYLE "\u20e3 Anna", "1\u20e3 Anna"},
+        {"\u0301Anna \u0301Bea", "Anna Bea"}, // accents of nothing, or of what is before the name
+        {"A\u0301\u0302\u0303\u0304\u0305\u0306nna", "A\u0301\u0302\u0303\u0304nna"},
+        {"A\u0301\u0302\u200b\u0303\u0304\u200b\u0305nna", "A\u0301\u0302\u0303\u0304nna"},
+        {"A\u0301\u0302\u0303\u0304" ZWJ "\u0305nna", "A\u0301\u0302\u0303\u0304nna"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_name(cases[i].text, cases[i].want);
+}
+
+static const char *const NO_NAMES[] = {
+    "Click http://a",
+    "hxxp evil",
+    "HTTPS",
+    "//evil",
+    "ftp://evil",
+    "mailto:evil",
+    "WWW.a",
+    "www\u200b.a",
+    "www evil example",
+    "a@b",
+    "a\uff20b",
+    "a\ufe6bb",
+    "evil (at) example",
+    "evil(at)example",
+    "visit evil.example",
+    "Win at EVIL.COM now",
+    "evil\u200b.com",
+    "evil.\u200bcom",
+    "evil .com",
+    ".com",
+    "evil\u3002example",
+    "evil\uff0eexample",
+    "evil\uff61example",
+    "evil\u2024com",
+    "ｅｖｉｌ．ｃｏｍ",
+    "\u24d4\u24e5\u24d8\u24db.\u24d2\u24de\u24dc",
+    "\U0001d41e\U0001d42f\U0001d422\U0001d425.com",
+    "evil[.]com",
+    "evil(.)com",
+    "evil [dot] com",
+    "xn--evil-example",
+    "кто.рф",
+    "例子.中国公司",
+    "evil.co.uk",
+    "evil-bank.example",
+    "evil_bank.example",
+    "evil1.example",
+    "ev\u0301il.example",
+    "St.Com",
+    "Dr.online",
+    "md.xyz",
+    "t.me/evil",
+    "T.Co",
+    "x.com",
+    "M.Li", // greeted without a name: m.li may be somebody's site
+    "Nguyen.Van",
+    "Bank.Support Team",
+    "your code 1234",
+    "123456",
+    "1 2 3 4 5 6",
+    "12-34",
+    "12/34",
+    "1.2.3.4",
+    "1a2b3c4d",
+    "Call +36 1 234 5678",
+    "Anna 1987",
+    "12\u200b34",
+    "\uff11\uff12\uff13\uff14",
+    "\u0661\u0662\u0663\u0664 \u0639\u0644\u064a",
+    "\u06f1\u06f2\u06f3\u06f4",
+    "\u0967\u0968\u0969\u096a \u0930\u093e\u091c",
+    "\u0e51\u0e52\u0e53\u0e54",
+    "\U0001d7cf\U0001d7d0\U0001d7d1\U0001d7d2",
+    "\u2460\u2461\u2462\u2463",
+    "\u2776\u2777\u2778\u2779",
+    "\u00b9\u00b2\u00b3\u2074",
+    "1" EMOJI_STYLE "\u20e3"
+    "2" EMOJI_STYLE "\u20e3"
+    "3" EMOJI_STYLE "\u20e3"
+    "4",
+    "\u4e00\u4e8c\u4e09\u56db\u4e94\u516d",
+    "\u3007\u4e00\u4e8c \u4e09\u56db\u4e94",
+    " \u200b ",
+    "\u0301",
+    "null",
+    "null null",
+    "Anna undefined",
+    "None",
+    "NaN",
+    "<nil>",
+    "[object Object]",
+    "{}",
+    "[]",
+    "{\"first\":\"Anna\"}",
+    "[\"Anna\"]",
+    "0",
+    "42",
+    "Zo\ufffd",
+    "-",
+    "...",
+    "",
+};
+
+static void refuses_links_addresses_and_codes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(NO_NAMES) / sizeof(NO_NAMES[0]); i++)
+        assert_name(NO_NAMES[i], NULL);
+    char name[VALUE_NAME_SIZE];
+    json_auto_t *number = json_integer(7);
+    assert_false(value_read_name(number, name));
+    assert_false(value_read_name(NULL, name));
+}
+
+// ---- long ones ------------------------------------------------------------------------------
+
+static size_t repeat(char *text, const char *character, size_t count)
+{
+    size_t size = strlen(character);
+    for (size_t i = 0; i < count; i++)
+        memcpy(text + i * size, character, size + 1);
+    return size * count;
+}
+
+static void cuts_at_64_characters_as_people_count(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *character;
+        size_t want; // of them
+    } cases[] = {
+        {"x", 64},
+        {"ő", 64},
+        {"o\u030b", 64},
+        {"😀", 64},
+        {"🇭🇺", 64},
+        {"👍🏽", 64},
+        {"각", 64},
+        {"\u1100\u1161\u11a8", 64},
+        {"👩" ZWJ "👩" ZWJ "👧" ZWJ "👦", 36}, // 256 code points are read, and the last is half
+        {"a\u0301\u0302\u0303\u0304", 51},
+    };
+    char text[16 * 1024];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        repeat(text, cases[i].character, 100);
+        const char *name = read_name(text);
+        assert_non_null(name);
+        if (strlen(name) != strlen(cases[i].character) * cases[i].want ||
+            strncmp(name, text, strlen(name)) != 0)
+            fail_msg("%zu bytes of %s", strlen(name), cases[i].character);
+    }
+}
+
+static void judges_what_is_before_the_cut(void **state)
+{
+    (void)state;
+    char text[VALUE_NAME_SIZE * 2];
+    repeat(text, "x", 64);
+    snprintf(text + 64, sizeof(text) - 64, " see evil.example 123456");
+    const char *name = read_name(text);
+    assert_non_null(name);
+    assert_int_equal(strlen(name), 64);
+    repeat(text, "x", 63);
+    snprintf(text + 63, sizeof(text) - 63, "  y");
+    name = read_name(text);
+    assert_int_equal(strlen(name), 63); // and no space at the end
+    repeat(text, "x", 45);
+    snprintf(text + 45, sizeof(text) - 45, " see evil.example and much more");
+    assert_null(read_name(text));
+}
+
+static void bounds_what_is_heaped_on_one_letter(void **state)
+{
+    (void)state;
+    static char text[256 * 1024];
+    size_t size = repeat(text, "A", 1);
+    repeat(text + size, "\u0301", 10000);
+    assert_string_equal(read_name(text), "A\u0301\u0301\u0301\u0301");
+    size = repeat(text, "\u200b", 50000);
+    repeat(text + size, "A", 1);
+    assert_string_equal(read_name(text), "A");
+    // One cluster without end: it is cut where a cluster ends, so nothing is left.
+    repeat(text, "\u1100", 10000);
+    assert_null(read_name(text));
+    // Letters that grow when they are folded.
+    repeat(text, "\ufdfa", 200);
+    const char *name = read_name(text);
+    assert_true(name == NULL || strlen(name) == 64 * 3);
+}
+
+// ---- where no file may be opened --------------------------------------------------------------
+
+static int read_confined(void)
+{
+    static const int forbidden[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(newfstatat),
+                                    SCMP_SYS(stat), SCMP_SYS(access)};
+    char text[1024];
+    repeat(text, "ő", 100);
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {
+        if (seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, forbidden[i], 0) != 0)
+            return 2;
+    }
+    if (seccomp_load(filter) != 0)
+        return 3;
+    return read_name(text) && read_name("علی" ZWNJ "رضا") ? 0 : 4;
+}
+
+static void opens_no_file_even_the_first_time(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(read_confined());
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        // First, while ICU has loaded nothing yet.
+        cmocka_unit_test(opens_no_file_even_the_first_time),
+        cmocka_unit_test(keeps_what_people_are_called),
+        cmocka_unit_test(takes_out_what_is_not_seen),
+        cmocka_unit_test(refuses_links_addresses_and_codes),
+        cmocka_unit_test(cuts_at_64_characters_as_people_count),
+        cmocka_unit_test(judges_what_is_before_the_cut),
+        cmocka_unit_test(bounds_what_is_heaped_on_one_letter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
