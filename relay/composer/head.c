@@ -167,13 +167,20 @@ bool head_put_words(struct buffer *out, const char *name, const char *value, str
     return true;
 }
 
+static void put_line(struct buffer *out, const char *name, const char *value)
+{
+    begin(out, name);
+    buffer_puts(out, value);
+    buffer_puts(out, "\r\n");
+}
+
 bool head_put_verbatim(struct buffer *out, const char *name, const char *value, struct error *err)
 {
     if (!check_short(name, value, err))
         return false;
-    begin(out, name);
-    buffer_puts(out, value);
-    buffer_puts(out, "\r\n");
+    if (!g_str_is_ascii(value))
+        return error_set(err, ERR_INPUT, "header %s: is not ASCII", name);
+    put_line(out, name, value);
     return true;
 }
 
@@ -206,10 +213,12 @@ static void quote_phrase(struct buffer *quoted, const char *display)
 bool head_put_mailbox(struct buffer *out, const char *name, const char *display,
                       const char *address, struct error *err)
 {
-    if (!*display)
-        return head_put_verbatim(out, name, address, err);
     if (!check_value(name, display, err) || !check_short(name, address, err))
         return false;
+    if (!*display) {
+        put_line(out, name, address);
+        return true;
+    }
     AUTO_BUFFER struct buffer quoted;
     buffer_init(&quoted, 2 * strlen(display) + sizeof("\"\""));
     quote_phrase(&quoted, display);

@@ -18,9 +18,10 @@
 bool head_put_text(struct buffer *out, const char *name, const char *value, struct error *err);
 // Words for machines: ASCII stays as it is, however long its words are, at most HEAD_VALUE_MAX.
 bool head_put_words(struct buffer *out, const char *name, const char *value, struct error *err);
-// Addresses, ids and the like: never encoded, never folded, at most HEAD_VALUE_MAX bytes.
+// Ids, tags and the like: ASCII, never encoded, never folded, at most HEAD_VALUE_MAX bytes.
 bool head_put_verbatim(struct buffer *out, const char *name, const char *value, struct error *err);
-// display: UTF-8 as a person reads it, of any length; empty: none.
+// display: UTF-8 as a person reads it, of any length; empty: none. The address stands as it is:
+// only where SMTPUTF8 is asked for may it be other than ASCII.
 bool head_put_mailbox(struct buffer *out, const char *name, const char *display,
                       const char *address, struct error *err);
 bool head_put_date(struct buffer *out, const char *name, int64_t wall_ms, struct error *err);

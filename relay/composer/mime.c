@@ -173,7 +173,7 @@ static bool put_head(const struct mime *mime, const struct mime_mail *mail, stru
     char message_id[ID_MAX + ADDRESS_SIZE + 4];
     snprintf(message_id, sizeof(message_id), "<%s@%s>", mail->id, mime->domain);
     buffer_append(out, mime->head.data, mime->head.size);
-    if (!head_put_verbatim(out, "To", mail->to, err) || !put_subject(out, mail->subject, err) ||
+    if (!head_put_mailbox(out, "To", "", mail->to, err) || !put_subject(out, mail->subject, err) ||
         !head_put_date(out, "Date", mail->wall_ms, err) ||
         !head_put_verbatim(out, "Message-ID", message_id, err) ||
         !head_put_verbatim(out, "Content-Language", mail->language, err) ||

@@ -93,6 +93,20 @@ static void refuses_whatever_ends_a_line(void **state)
     }
 }
 
+static void writes_nothing_but_ascii_verbatim(void **state)
+{
+    (void)state;
+    AUTO_BUFFER struct buffer out, mailbox;
+    struct error err;
+    buffer_init(&out, 100);
+    assert_false(put_verbatim(&out, "hü", &err));
+    assert_string_equal(err.message, "header X: is not ASCII");
+    assert_int_equal(out.size, 0);
+    buffer_init(&mailbox, 100);
+    assert_true(head_put_mailbox(&mailbox, "X", "", "zoë@acme.example", &err));
+    assert_string_equal(mailbox.data, "X: zoë@acme.example\r\n");
+}
+
 static void takes_what_stands_beside_the_refused(void **state)
 {
     (void)state;
@@ -226,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_whatever_ends_a_line),
+        cmocka_unit_test(writes_nothing_but_ascii_verbatim),
         cmocka_unit_test(takes_what_stands_beside_the_refused),
         cmocka_unit_test(keeps_a_machines_words_whole),
         cmocka_unit_test(folds_words_for_people),
