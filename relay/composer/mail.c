@@ -13,21 +13,32 @@
 #define MINUTE_MS INT64_C(60000)
 #define LIFETIME_MINUTES_MAX (366 * 24 * 60) // more is a mistake or an attack on our arithmetic
 
-static bool is_printable(const char *text, size_t size)
+static bool is_printable(const char *text, size_t size, bool with_spaces)
 {
     for (size_t i = 0; i < size; i++) {
-        if (text[i] <= ' ' || text[i] > '~')
+        if (text[i] < ' ' || text[i] > '~' || (text[i] == ' ' && !with_spaces))
             return false;
     }
     return true;
 }
 
-// A short word of printable ASCII, or NULL for everything else.
-static const char *word(const json_t *value, size_t max)
+static const char *printable(const json_t *value, size_t max, bool with_spaces)
 {
     size_t size = json_string_length(value);
     const char *text = json_string_value(value);
-    return text && size > 0 && size <= max && is_printable(text, size) ? text : NULL;
+    return text && size > 0 && size <= max && is_printable(text, size, with_spaces) ? text : NULL;
+}
+
+// A short word of printable ASCII, or NULL for everything else.
+static const char *word(const json_t *value, size_t max)
+{
+    return printable(value, max, false);
+}
+
+// What may be a zone's name: .NET's are words with spaces ("Central Europe Standard Time").
+static const char *zone_name(const json_t *value)
+{
+    return printable(value, TIMEZONE_MAX, true);
 }
 
 // An absent key, null or a string without NUL.
@@ -134,7 +145,7 @@ bool mail_read(const json_t *canonical, struct mail *ret_mail, struct error *err
     if (is_accept_language(accept))
         mail.accept_language = json_string_value(accept);
     mail.default_locale = word(json_object_get(canonical, "default_locale"), LOCALE_MAX);
-    mail.timezone = word(json_object_get(canonical, "timezone"), TIMEZONE_MAX);
+    mail.timezone = zone_name(json_object_get(canonical, "timezone"));
     mail.identity_id = word(json_object_get(canonical, "identity_id"), IDENTITY_ID_MAX);
     mail.brand = word(json_object_get(canonical, "brand"), BRAND_MAX);
     mail.client = read_client(canonical);
@@ -197,12 +208,13 @@ static json_t *strip_value(const char *key, json_t *value)
         size_t max;
     } words[] = {{"template", TEMPLATE_MAX},
                  {"default_locale", LOCALE_MAX},
-                 {"timezone", TIMEZONE_MAX},
                  {"identity_id", IDENTITY_ID_MAX},
                  {"brand", BRAND_MAX}};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(key, words[i].key) == 0)
             return word(value, words[i].max) ? json_incref(value) : NULL;
+    if (strcmp(key, "timezone") == 0)
+        return zone_name(value) ? json_incref(value) : NULL;
     if (strcmp(key, "locales") == 0)
         return strip_locales(value);
     if (strcmp(key, "accept_language") == 0)

@@ -1,4 +1,5 @@
 """What the mails promise their readers, in every language and in both of their parts."""
+import json
 import re
 import unicodedata
 
@@ -64,7 +65,8 @@ def clock_times(shown):
     ("Europe/Budapest", 14, 18, "CET"), ("America/New_York", 8, 18, "GMT-5"),
     ("Asia/Kolkata", 18, 48, "GMT+5:30"), ("UTC", 13, 18, "UTC"),
     ("CentralEuropeStandardTime", 14, 18, "CET"), ("USEasternStandardTime", 8, 18, "GMT-5"),
-    ("W.EuropeStandardTime", 14, 18, "CET")])
+    ("Central Europe Standard Time", 14, 18, "CET"),
+    ("W. Europe Standard Time", 14, 18, "CET")])
 def test_the_end_is_told_by_the_readers_clock(composer, zone, hour, minute, mark):
     for elapsed_ms in (65_000, 130_000):  # the end does not move with the attempts
         mail = mails.canonical("login_code_valid", timezone=zone, user_agent=None)
@@ -94,6 +96,33 @@ def test_the_operators_zone_is_that_of_readers_without_one():
                            ("Asia/Tokyo", "22:20 GMT+9")):
             shown = composer.preview(mails.canonical("login_code_valid", timezone=zone), "de")
             assert said in shown.text and said in page.Page(shown.html).shown
+
+
+IPHONE = ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 "
+          "(KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1")
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_who_asked_for_a_mail_is_said_by_browser_and_system(composer, locale):
+    asked = {"login_code_valid", "recovery_code_valid", "registration_code_valid"}
+    for template in mails.TYPES:
+        for agent, words in ((mails.FIREFOX, ("Firefox", "Windows")), (IPHONE, ("Safari", "iPhone")),
+                             ("curl/8.5.0", ()), ("<b>Firefox</b> 750046", ()), (None, ())):
+            shown = composer.preview(mails.canonical(template, user_agent=agent), locale)
+            for text in (shown.text, page.Page(shown.html).shown):
+                said = [word for word in ("Firefox", "Windows", "Safari", "iPhone", "curl")
+                        if word in text]
+                assert tuple(said) == (words if template in asked else ()), (template, agent)
+
+
+def test_what_is_kept_of_who_asked_is_two_words(composer):
+    made = payloads.login_code(headers={"User-Agent": [IPHONE]})
+    header, blobs = composer.ask({"op": "compose", "id": mails.ID, "route": "kratos", "elapsed_ms": 0,
+                                  "wall_ms": mails.WALL_MS, "fallback": False}, made)
+    (mail,) = header["mails"]
+    kept = json.loads(blobs[mail["canonical"]])
+    assert kept["client"] == {"browser": "Safari", "system": "iPhone"}
+    assert b"AppleWebKit" not in b"".join(blobs) and "user_agent" not in kept
 
 
 @pytest.mark.parametrize("template", mails.NOTICE_TYPES)

@@ -131,6 +131,29 @@ static void keeps_known_keys_alone(void **state)
     assert_true(json_equal(kept, want));
 }
 
+static void a_zone_may_have_spaces_but_no_line_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *canonical;
+        bool is_kept;
+    } cases[] = {
+        {"{\"data\":{},\"timezone\":\"Central Standard Time (Mexico)\"}", true},
+        {"{\"data\":{},\"timezone\":\"Europe/Budapest\\n\"}", false},
+        {"{\"data\":{},\"timezone\":\"\\u007f\"}", false},
+        {"{\"data\":{},\"timezone\":\"\"}", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *canonical = json(cases[i].canonical);
+        json_auto_t *kept = mail_strip(canonical);
+        struct mail mail;
+        struct error err;
+        assert_true(mail_read(canonical, &mail, &err));
+        assert_int_equal(mail.timezone != NULL, cases[i].is_kept);
+        assert_int_equal(json_object_get(kept, "timezone") != NULL, cases[i].is_kept);
+    }
+}
+
 static void what_is_too_large_to_be_a_wish_is_not_kept(void **state)
 {
     (void)state;
@@ -159,8 +182,7 @@ static void what_is_too_large_to_be_a_wish_is_not_kept(void **state)
     assert_null(json_object_get(fewer, "locales"));
 }
 
-#define FIREFOX                                                                                    \
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0"
+#define FIREFOX "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0"
 
 static void of_who_asked_two_words_are_kept(void **state)
 {
@@ -169,8 +191,8 @@ static void of_who_asked_two_words_are_kept(void **state)
         const char *given, *kept; // of the keys user_agent and client; NULL: nothing
         const char *browser, *system;
     } cases[] = {
-        {"\"user_agent\":\"" FIREFOX "\"",
-         "{\"browser\":\"Firefox\",\"system\":\"Windows\"}", "Firefox", "Windows"},
+        {"\"user_agent\":\"" FIREFOX "\"", "{\"browser\":\"Firefox\",\"system\":\"Windows\"}",
+         "Firefox", "Windows"},
         {"\"client\":{\"browser\":\"Firefox\",\"system\":\"Windows\"}",
          "{\"browser\":\"Firefox\",\"system\":\"Windows\"}", "Firefox", "Windows"},
         {"\"client\":{\"browser\":\"Firefox\"}", "{\"browser\":\"Firefox\"}", "Firefox", NULL},
@@ -212,7 +234,8 @@ static void a_header_of_any_length_is_kept_by_none(void **state)
     memset(header, ' ', sizeof(header));
     memcpy(header, FIREFOX, strlen(FIREFOX));
     header[sizeof(header) - 1] = '\0';
-    json_auto_t *canonical = json_pack("{s:s, s:{}, s:s}", "to", "x@y", "data", "user_agent", header);
+    json_auto_t *canonical =
+        json_pack("{s:s, s:{}, s:s}", "to", "x@y", "data", "user_agent", header);
     struct mail mail;
     struct error err;
     assert_true(mail_read(canonical, &mail, &err));
@@ -231,7 +254,8 @@ static void what_a_mail_is_known_by_is_kept_as_it_is(void **state)
         "{\"channel\":\"email\",\"template\":\"t\",\"to\":\"x@y\",\"data\":{\"a\":1},\"locales\":"
         "[\"hu\"],\"accept_language\":\"de, "
         "en;q=0.5\",\"default_locale\":\"de\",\"timezone\":\"UTC\","
-        "\"identity_id\":\"7c0f\",\"brand\":\"acme\",\"client\":{\"browser\":\"Firefox\"},\"expires_in_minutes\":15,\"fallback\":{\"text\":\"t\"}}");
+        "\"identity_id\":\"7c0f\",\"brand\":\"acme\",\"client\":{\"browser\":\"Firefox\"},"
+        "\"expires_in_minutes\":15,\"fallback\":{\"text\":\"t\"}}");
     json_auto_t *kept = mail_strip(canonical);
     assert_true(json_equal(kept, canonical));
 }
@@ -331,6 +355,7 @@ int main(void)
         cmocka_unit_test(leaves_out_wrong_details),
         cmocka_unit_test(bounds_minutes),
         cmocka_unit_test(keeps_known_keys_alone),
+        cmocka_unit_test(a_zone_may_have_spaces_but_no_line_ends),
         cmocka_unit_test(what_is_too_large_to_be_a_wish_is_not_kept),
         cmocka_unit_test(of_who_asked_two_words_are_kept),
         cmocka_unit_test(a_header_of_any_length_is_kept_by_none),
