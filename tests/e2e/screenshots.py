@@ -118,8 +118,8 @@ def brand_shots(mails):
     with tempfile.TemporaryDirectory(prefix="templates-") as folder:
         templates = mails.sample_templates(pathlib.Path(folder) / "templates")
         with mails.Composer(templates_dir=str(templates)) as composer:
-            variants = [tag for tag in mails.locales() if "-x-" in tag]
-            for locale, brand in [(tag, None) for tag in variants] + [("hu", "shop"), ("en", "club")]:
+            rows = [(tag, None) for tag in mails.locales() if "-x-" in tag]
+            for locale, brand in rows + [("hu", "shop"), ("en", "club")]:
                 for template in FEW_TYPES:
                     yield shot(composer, mails.canonical(template), locale, brand)
             own = {"template": "brand_new", "to": mails.RECIPIENT, "data": {}, "fallback": {

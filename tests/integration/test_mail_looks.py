@@ -2,6 +2,7 @@
 with a logo, in the light, in the dark and in Outlook's own dark mode, wide and narrow."""
 import html
 import re
+import shutil
 import subprocess
 
 import mails
@@ -26,10 +27,19 @@ every_mail = pytest.mark.parametrize("template,locale,brand", [
     for locale in mails.locales() for brand in BRANDS])
 
 
+@pytest.fixture(scope="module")
+def brands_composer(tmp_path_factory):
+    """Our own frames for every type, with the brands of tests/data/templates-sample."""
+    folder = mails.sample_templates(tmp_path_factory.mktemp("brands") / "templates")
+    shutil.rmtree(folder / "types")
+    with mails.Composer(templates_dir=str(folder)) as made:
+        yield made
+
+
 @pytest.fixture
-def shown(sample_composer, template, locale, brand):
+def shown(brands_composer, template, locale, brand):
     mail = OWN if template == OWN["template"] else mails.canonical(template)
-    return sample_composer.preview(mail, locale, brand)
+    return brands_composer.preview(mail, locale, brand)
 
 
 @every_mail
