@@ -176,6 +176,17 @@ static bool cut(struct name *name)
     return true;
 }
 
+// Of what joins, nothing may be left behind the cut.
+static void trim(struct name *name)
+{
+    while (name->count > 0) {
+        UChar32 last = name->points[name->count - 1];
+        if (last != ' ' && last != ZWJ && last != ZWNJ)
+            break;
+        name->count--;
+    }
+}
+
 static bool write_utf8(const struct name *name, char ret_text[VALUE_NAME_SIZE])
 {
     UErrorCode status = U_ZERO_ERROR;
@@ -198,8 +209,7 @@ bool value_read_name(const json_t *value, char ret_name[VALUE_NAME_SIZE])
     drop_idle_joiners(&name);
     if (!cut(&name))
         return false;
-    while (name.count > 0 && name.points[name.count - 1] == ' ')
-        name.count--;
+    trim(&name);
     if (name.count == 0 || !name_check(name.points, name.count))
         return false;
     return write_utf8(&name, ret_name);

@@ -316,6 +316,9 @@ static void judges_what_is_before_the_cut(void **state)
     snprintf(text + 63, sizeof(text) - 63, "  y");
     name = read_name(text);
     assert_int_equal(strlen(name), 63); // and no space at the end
+    repeat(text, "x", 63);
+    snprintf(text + 63, sizeof(text) - 63, "\u0639" ZWNJ "\u0644");
+    assert_string_equal(read_name(text) + 63, "\u0639"); // nor a joiner
     repeat(text, "x", 45);
     snprintf(text + 45, sizeof(text) - 45, " see evil.example and much more");
     assert_null(read_name(text));
