@@ -37,6 +37,7 @@ struct instruction {
     uint32_t line;                  // in the source, for faults
     bool begins_line;               // OP_PARTIAL, OP_PARENT: so their lines are indented
     bool is_dynamic;                // OP_PARTIAL, OP_PARENT: the name is that of a value
+    bool is_argument;               // OP_BLOCK: given to a parent, else a place to be filled
     const struct template *partial; // OP_PARTIAL, OP_PARENT, not dynamic: NULL until linked
 };
 
@@ -55,6 +56,7 @@ struct template_set {
     struct template_rules rules;
     struct template **templates; // by name
     size_t count;
+    bool has_faults; // some of them were not compiled to their end
 };
 
 static inline const char *program_name(const struct template *template,

@@ -103,7 +103,9 @@ bool template_set_add(struct template_set *set, const char *name, const char *fi
             (set->count - index) * sizeof(struct template *));
     templates[index] = template;
     set->count++;
-    return program_compile(template, &set->rules, source, source_size, faults);
+    bool compiled = program_compile(template, &set->rules, source, source_size, faults);
+    set->has_faults |= !compiled;
+    return compiled;
 }
 
 static bool link_partials(const struct template_set *set, struct template *template, json_t *faults)
@@ -123,11 +125,54 @@ static bool link_partials(const struct template_set *set, struct template *templ
     return linked;
 }
 
+// The names of all blocks that can be filled, as keys. NULL: no memory.
+static json_t *fillable_names(const struct template_set *set)
+{
+    json_t *names = json_object();
+    for (size_t i = 0; i < set->count && names; i++) {
+        const struct template *template = set->templates[i];
+        for (uint32_t k = 0; k < template->count; k++) {
+            const struct instruction *block = &template->instructions[k];
+            if (block->opcode != OP_BLOCK || block->is_argument)
+                continue;
+            if (json_object_set_new_nocheck(names, program_name(template, block), json_null()) == 0)
+                continue;
+            json_decref(names);
+            return NULL;
+        }
+    }
+    return names;
+}
+
+// A block that is given and that nothing takes would be missed by nobody but its reader.
+static bool check_arguments(const struct template *template, const json_t *names, json_t *faults)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < template->count; i++) {
+        const struct instruction *block = &template->instructions[i];
+        if (block->opcode != OP_BLOCK || !block->is_argument)
+            continue;
+        const char *name = program_name(template, block);
+        if (!json_object_get(names, name))
+            good = fault_at(faults, template->file, block->line,
+                            "there is no block named %s to be filled", name);
+    }
+    return good;
+}
+
 bool template_set_link(struct template_set *set, json_t *faults)
 {
     bool linked = true;
     for (size_t i = 0; i < set->count; i++)
         linked &= link_partials(set, set->templates[i], faults);
+    // What is not compiled may be what has the block.
+    if (set->has_faults)
+        return linked;
+    json_auto_t *names = fillable_names(set);
+    if (!names)
+        return fault_at(faults, "templates", 0, "out of memory");
+    for (size_t i = 0; i < set->count; i++)
+        linked &= check_arguments(set->templates[i], names, faults);
     return linked;
 }
 

@@ -49,7 +49,7 @@ bool template_set_add(struct template_set *set, const char *name, const char *fi
                       const char *source, size_t source_size, json_t *faults);
 
 // Connects partials and parents with the templates they name. One that the set does not have is
-// a fault, and renders as nothing.
+// a fault, and renders as nothing. So is a block that is given and that no template has.
 bool template_set_link(struct template_set *set, json_t *faults);
 
 // NULL where there is none of that name. Lives as long as the set.

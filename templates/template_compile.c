@@ -212,6 +212,7 @@ static bool compile_block(struct compiler *compiler, struct tag *tag)
         struct instruction *argument = add_instruction(compiler, OP_BLOCK, tag->line);
         if (!argument)
             return false;
+        argument->is_argument = true;
         add_name(compiler, tag, argument, false);
     } else if (!compile_place(compiler, tag, OP_BLOCK)) {
         return false;

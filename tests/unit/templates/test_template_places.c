@@ -257,6 +257,37 @@ static void what_is_given_takes_the_indentation_of_the_place(void **state)
     EXPECT(cases);
 }
 
+static void a_block_that_nothing_takes_is_a_fault(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *template, *partials, *what; // NULL: no fault
+    } cases[] = {
+        {"{{<p}}\n{{$a}}{{/a}}{{/p}}", "{\"p\": \"{{$a}}{{/a}}\"}", NULL},
+        {"{{<p}}\n{{$b}}{{/b}}{{/p}}", "{\"p\": \"{{$a}}{{/a}}\"}", "no block named b"},
+        {"{{<p}}\n{{$b}}{{/b}}{{/p}}", "{\"p\": \"{{>q}}\", \"q\": \"{{$b}}{{/b}}\"}", NULL},
+        // Who gives one does not have it, but what is given may.
+        {"{{<p}}\n{{$b}}{{/b}}{{/p}}",
+         "{\"p\": \"{{<q}}{{$a}}{{$b}}{{/b}}{{/a}}{{/q}}\", "
+         "\"q\": \"{{$a}}{{/a}}\"}",
+         NULL},
+        // One fault is enough: what is not compiled may have the block.
+        {"{{<p}}\n{{$b}}{{/b}}{{/p}}", "{\"p\": \"{{$a}}{{/a}}{{\"}", "not closed"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        AUTO_RENDERING struct rendering made =
+            rendering_of(TEMPLATE_TEXT, cases[i].template, cases[i].partials, "{}");
+        assert_int_equal(json_array_size(made.faults), cases[i].what ? 1 : 0);
+        if (!cases[i].what)
+            continue;
+        const json_t *fault = json_array_get(made.faults, 0);
+        assert_non_null(strstr(json_string_value(json_object_get(fault, "what")), cases[i].what));
+        if (made.compiled)
+            assert_string_equal(json_string_value(json_object_get(fault, "where")),
+                                "main.mustache:2");
+    }
+}
+
 static void a_parent_takes_sixty_four_blocks(void **state)
 {
     (void)state;
@@ -408,6 +439,7 @@ int main(void)
         cmocka_unit_test(blocks_are_filled_from_outside),
         cmocka_unit_test(a_block_that_nobody_fills_comes_out_as_written),
         cmocka_unit_test(what_is_given_takes_the_indentation_of_the_place),
+        cmocka_unit_test(a_block_that_nothing_takes_is_a_fault),
         cmocka_unit_test(a_parent_takes_sixty_four_blocks),
         cmocka_unit_test(escapes_whatever_way_a_value_comes),
         cmocka_unit_test(refuses_raw_values_wherever_they_stand),
