@@ -141,11 +141,10 @@ static void keep_common(struct slice *common, struct slice blanks)
 static void keep_common_of_tag(struct slice *common, const struct tag *tag, struct slice blanks)
 {
     bool has_place = tag->kind == TAG_PARTIAL || tag->kind == TAG_PARENT || tag->kind == TAG_BLOCK;
-    if (has_place && tag->begins_line) {
+    if (has_place && tag->begins_line)
         keep_common(common, tag->indent);
-    } else if (!tag->is_alone) {
+    else if (!tag->is_alone)
         keep_common(common, blanks);
-    }
 }
 
 // Of all lines that begin in the text between from and to, where next stands. Those that are

@@ -172,6 +172,7 @@ static void a_block_that_nobody_fills_comes_out_as_written(void **state)
         {"{{$b}}\n  x\n  {{$c}}\n    y\n      z\n  {{/c}}\n  {{$d}}w{{/d}}\n{{/b}}\n",
          "  x\n    y\n      z\n  w\n"},
         {"{{$b}}\r\n  x\r\n\r\n  {{$c}}y{{/c}}\r\n{{/b}}\r\nc", "  x\r\n\r\n  y\r\nc"},
+        {"{{#t}}\r\n\r\n{{$b}}\r\n\r\n  x\r\n{{/b}}\r\n{{/t}}", "\r\n\r\n  x\r\n"},
         {"{{$b}}{{$c}}\n  x\n{{/c}}{{/b}}", "  x\n"},
         {"{{$b}}\n    x\n{{$c}}  y\n{{/c}}  {{t}}\n{{/b}}", "    x\n  y\n  1\n"},
     };
