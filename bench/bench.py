@@ -169,10 +169,13 @@ def main():
         line("a bare 4 kB append + fdatasync, p50 p99", us(disk["sync_p50_us"]),
              us(disk["sync_p99_us"]))
         composer = bench.compose(harness.program("composer"), 3000)
+        line("composer, start -> ready, p50", us(composer["ready_p50_us"]))
         line("composer round trip, p50 p99", us(composer["composer_p50_us"]),
              us(composer["composer_p99_us"]))
         line("  within it the normaliser, p50 p99", us(composer["normaliser_p50_us"]),
              us(composer["normaliser_p99_us"]))
+        line("  within it words and MIME, p50 p99", us(composer["compose_p50_us"]),
+             us(composer["compose_p99_us"]))
         with harness.Relay(folder / "relay", smtp_uri=uri) as relay:
             relay.ignore_log()
             bench.load(relay, sink_port, 200)  # warms what a first mail opens

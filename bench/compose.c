@@ -1,4 +1,5 @@
-// compose - drives one composer over its socketpair: the round trip, and the normaliser within.
+// compose - drives one composer over its socketpair: its start, the round trip of a payload, and in
+// it the normaliser and what makes a mail of the result (checks, words, MIME).
 //
 //   compose COMPOSER INIT_JSON PATTERN MESSAGES
 //
@@ -20,11 +21,16 @@
 #include "relay/base/frame.h"
 #include "relay/base/process.h"
 
-enum { WARM_UP = 200 };
+enum { WARM_UP = 200, STARTS = 15 };
 
 struct composer {
+    pid_t pid;
     int fd;
     struct frame_reader reader;
+};
+
+struct figures {
+    struct samples ready, whole, normaliser, compose;
 };
 
 // Sends one frame and reads its answer, which must have the op `want`. The caller decrefs.
@@ -52,8 +58,53 @@ static json_t *ask(struct composer *composer, const char *header, const void *bl
     return document;
 }
 
+static bool composer_start(struct composer *composer, const char *program, const char *init,
+                           struct error *err)
+{
+    *composer = (struct composer){.fd = -1};
+    if (!process_spawn(program, NULL, NULL, 0, &composer->pid, &composer->fd, err))
+        return false;
+    frame_reader_init(&composer->reader);
+    if (fcntl(composer->fd, F_SETFL, 0) < 0)
+        return error_errno(err, ERR_IO, "fcntl");
+    json_t *ready = ask(composer, init, NULL, 0, "ready", err);
+    json_decref(ready);
+    return ready != NULL;
+}
+
+// False where it did not end well.
+static bool composer_stop(struct composer *composer)
+{
+    if (composer->fd < 0)
+        return false;
+    frame_reader_finish(&composer->reader);
+    shutdown(composer->fd, SHUT_RDWR); // its end of file: the composer ends
+    close(composer->fd);
+    return waitpid(composer->pid, NULL, 0) == composer->pid;
+}
+
+// From the start of the program until it could take a payload: what a crash of one costs.
+static bool measure_starts(const char *program, const char *init, struct figures *figures,
+                           struct error *err)
+{
+    for (int i = 0; i < STARTS; i++) {
+        struct composer composer;
+        int64_t start_ns = ledger_now_ns();
+        bool ok = composer_start(&composer, program, init, err);
+        samples_add(&figures->ready, ledger_now_ns() - start_ns);
+        if (!composer_stop(&composer) || !ok)
+            return false;
+    }
+    return true;
+}
+
+static void add_spent(struct samples *samples, const json_t *answer, const char *key)
+{
+    samples_add(samples, json_integer_value(json_object_get(answer, key)) * 1000);
+}
+
 static bool drive(struct composer *composer, const char *pattern, size_t messages,
-                  struct samples *whole, struct samples *normaliser, struct error *err)
+                  struct figures *figures, struct error *err)
 {
     AUTO_BUFFER struct buffer payload;
     buffer_init(&payload, PAYLOAD_BYTES_MAX);
@@ -70,13 +121,29 @@ static bool drive(struct composer *composer, const char *pattern, size_t message
         if (!answer)
             return false;
         if (i >= WARM_UP) {
-            samples_add(whole, ledger_now_ns() - start_ns);
-            samples_add(normaliser,
-                        json_integer_value(json_object_get(answer, "normaliser_us")) * 1000);
+            samples_add(&figures->whole, ledger_now_ns() - start_ns);
+            add_spent(&figures->normaliser, answer, "normaliser_us");
+            add_spent(&figures->compose, answer, "compose_us");
         }
         json_decref(answer);
     }
     return true;
+}
+
+static void print_figures(struct figures *figures)
+{
+    const struct {
+        const char *name;
+        struct samples *samples;
+    } rows[] = {{"ready", &figures->ready},
+                {"composer", &figures->whole},
+                {"normaliser", &figures->normaliser},
+                {"compose", &figures->compose}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        printf("%s\"%s_p50_us\": %.1f, \"%s_p99_us\": %.1f", i ? ", " : "{", rows[i].name,
+               samples_quantile_us(rows[i].samples, 0.50), rows[i].name,
+               samples_quantile_us(rows[i].samples, 0.99));
+    puts("}");
 }
 
 static bool measure(const char *program, const char *init, const char *pattern_path,
@@ -85,30 +152,24 @@ static bool measure(const char *program, const char *init, const char *pattern_p
     AUTO_FREE char *pattern = payload_read(pattern_path, err);
     if (!pattern)
         return false;
-    pid_t pid;
-    AUTO_CLOSE int fd = -1;
-    if (!process_spawn(program, NULL, NULL, 0, &pid, &fd, err))
-        return false;
-    struct composer composer = {.fd = fd};
-    frame_reader_init(&composer.reader);
-    struct samples whole = {0}, normaliser = {0};
-    bool ok = fcntl(fd, F_SETFL, 0) == 0 && samples_init(&whole, messages) &&
-              samples_init(&normaliser, messages);
+    struct figures figures = {0};
+    bool ok = samples_init(&figures.ready, STARTS) && samples_init(&figures.whole, messages) &&
+              samples_init(&figures.normaliser, messages) &&
+              samples_init(&figures.compose, messages);
     if (!ok)
         error_set(err, ERR_TEMPORARY, "no memory");
-    json_t *ready = ok ? ask(&composer, init, NULL, 0, "ready", err) : NULL;
-    ok = ready && drive(&composer, pattern, messages, &whole, &normaliser, err);
-    json_decref(ready);
+    struct composer composer = {.fd = -1};
+    ok = ok && measure_starts(program, init, &figures, err) &&
+         composer_start(&composer, program, init, err) &&
+         drive(&composer, pattern, messages, &figures, err);
     if (ok)
-        printf("{\"composer_p50_us\": %.1f, \"composer_p99_us\": %.1f, "
-               "\"normaliser_p50_us\": %.1f, \"normaliser_p99_us\": %.1f}\n",
-               samples_quantile_us(&whole, 0.50), samples_quantile_us(&whole, 0.99),
-               samples_quantile_us(&normaliser, 0.50), samples_quantile_us(&normaliser, 0.99));
-    samples_finish(&whole);
-    samples_finish(&normaliser);
-    frame_reader_finish(&composer.reader);
-    shutdown(fd, SHUT_RDWR); // its end of file: the composer ends
-    return waitpid(pid, NULL, 0) == pid && ok;
+        print_figures(&figures);
+    ok = composer_stop(&composer) && ok;
+    samples_finish(&figures.ready);
+    samples_finish(&figures.whole);
+    samples_finish(&figures.normaliser);
+    samples_finish(&figures.compose);
+    return ok;
 }
 
 int main(int argc, char **argv)

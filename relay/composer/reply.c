@@ -55,14 +55,15 @@ bool reply_failed(int fd, const json_t *request, const char *reason, const char 
 }
 
 bool reply_composed(int fd, const json_t *request, const struct composition *composition,
-                    int64_t normaliser_us, struct error *err)
+                    const struct composed_in *spent, struct error *err)
 {
     struct frame_blob blobs[sizeof(composition->blobs) / sizeof(composition->blobs[0])];
     for (size_t i = 0; i < composition->blob_count; i++)
         blobs[i] = (struct frame_blob){composition->blobs[i].data, composition->blobs[i].size};
     json_t *header =
-        json_pack("{s:s, s:O, s:O, s:I}", "op", "composed", "id", json_object_get(request, "id"),
-                  "mails", composition->mails, "normaliser_us", (json_int_t)normaliser_us);
+        json_pack("{s:s, s:O, s:O, s:I, s:I}", "op", "composed", "id",
+                  json_object_get(request, "id"), "mails", composition->mails, "normaliser_us",
+                  (json_int_t)spent->normaliser_us, "compose_us", (json_int_t)spent->compose_us);
     struct error error;
     if (write_frame(fd, header, blobs, composition->blob_count, &error))
         return true;

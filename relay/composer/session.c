@@ -72,10 +72,13 @@ static bool answer_failed(struct session *session, const json_t *request, const 
     return answered(session, reply_failed(session->fd, request, reason, detail, session->err));
 }
 
+// began_us: since when mails are made of the normaliser's result.
 static bool answer_composed(struct session *session, const json_t *request,
-                            struct composition *composition, int64_t normaliser_us)
+                            struct composition *composition, int64_t normaliser_us,
+                            int64_t began_us)
 {
-    bool written = reply_composed(session->fd, request, composition, normaliser_us, session->err);
+    const struct composed_in spent = {normaliser_us, clock_boot_us() - began_us};
+    bool written = reply_composed(session->fd, request, composition, &spent, session->err);
     composition_finish(composition);
     return answered(session, written);
 }
@@ -111,6 +114,7 @@ static bool answer_render(struct session *session, json_t *header, const struct 
     struct compose_request request;
     struct composition composition;
     struct error error;
+    int64_t began_us = clock_boot_us();
     if (!read_request(header, &request))
         return malformed(session, "render");
     json_auto_t *canonical = json_loadb(blob->data, blob->size, 0, NULL);
@@ -118,7 +122,7 @@ static bool answer_render(struct session *session, json_t *header, const struct 
         return answer_failed(session, header, "not_canonical", "the stored mail is no JSON");
     if (!compose_render(session->composer, &request, canonical, &composition, &error))
         return answer_failed(session, header, "render_failed", error.message);
-    return answer_composed(session, header, &composition, 0);
+    return answer_composed(session, header, &composition, 0, began_us);
 }
 
 static bool answer_preview(struct session *session, json_t *header, const struct frame_blob *blob)
@@ -156,12 +160,13 @@ static bool answer_payload(struct session *session, json_t *header,
     struct compose_request request;
     struct composition composition;
     struct error error;
+    int64_t began_us = clock_boot_us();
     if (!read_request(header, &request))
         return malformed(session, "compose");
     request.defaults = route ? route->defaults : NULL;
     if (!compose_payload(session->composer, &request, document, result, &composition, &error))
         return answer_failed(session, header, "compose_failed", error.message);
-    return answer_composed(session, header, &composition, normaliser_us);
+    return answer_composed(session, header, &composition, normaliser_us, began_us);
 }
 
 static bool answer_fallback(struct session *session, json_t *header,
@@ -178,9 +183,10 @@ static bool answer_unparseable(struct session *session, const json_t *header,
 {
     struct composition composition;
     struct error error;
+    int64_t began_us = clock_boot_us();
     if (!compose_unparseable(session->composer, blob->data, blob->size, &composition, &error))
         return answer_failed(session, header, "compose_failed", error.message);
-    return answer_composed(session, header, &composition, 0);
+    return answer_composed(session, header, &composition, 0, began_us);
 }
 
 static bool answer_evaluate(struct session *session, const json_t *header,

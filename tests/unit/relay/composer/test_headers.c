@@ -120,17 +120,13 @@ static void refuses_what_is_no_name(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "",
-        "X Y",
-        "X:",
-        "X\r\nBcc",
-        "X\n",
-        "Ö",
-        "X\u2028",
-        "X\t",
-        " X",
-        "\x7f",
-        "N2345678901234567890123456789012345678901234567890123456789012345",
+        "",         ".X",
+        "X.Y",      "X{id}",
+        "X Y",      "X:",
+        "X\r\nBcc", "X\n",
+        "Ö",        "X\u2028",
+        "X\t",      " X",
+        "\x7f",     "N2345678901234567890123456789012345678901234567890123456789012345",
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         refuses(names[i], "x", "a name is not");

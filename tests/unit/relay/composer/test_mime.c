@@ -114,6 +114,28 @@ static void writes_every_header(void **state)
                                   "--=_" ID "--\r\n");
 }
 
+static void writes_what_a_mail_may_have(void **state)
+{
+    (void)state;
+    json_auto_t *faults = json_array();
+    json_auto_t *object = json_pack("{s:s}", "Feedback-ID", "{template}:{brand}:{locale}:{id}");
+    struct headers *headers = headers_create(object, faults);
+    assert_non_null(headers);
+    struct mime_mail mail = sample();
+    mail.language = "hu";
+    mail.expires_wall_ms = WALL_MS + 900000;
+    mail.headers = headers;
+    mail.values = (struct header_values){"login_code_valid", "acme", "hu-x-formal", ID};
+    AUTO_BUFFER struct buffer out;
+    write_mail("no-reply@acme.example", &mail, &out);
+    headers_destroy(headers);
+    assert_holds(&out, "\r\nContent-Language: hu\r\n"
+                       "X-Entity-Ref-ID: " ID "\r\n"
+                       "Expires: Fri, 21 Nov 2025 01:35:00 +0000\r\n"
+                       "Feedback-ID: login_code_valid:acme:hu-x-formal:" ID "\r\n"
+                       "Content-Type: multipart/alternative;\r\n");
+}
+
 static void encodes_subjects(void **state)
 {
     (void)state;
@@ -216,7 +238,8 @@ static void begins_no_line_of_a_body_with_a_dot(void **state)
 static void refuses_injection(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"a\r\nBcc: x@y", "a\nb", "a\rb", "a\tb", "a\x7f"};
+    static const char *const bad[] = {"a\r\nBcc: x@y", "a\nb",      "a\rb",   "a\tb",
+                                      "a\x7f",         "a\xc2\x85", "a\u2028"};
     struct mime *mime = create("no-reply@acme.example", NULL);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         for (int field = 0; field < 4; field++) {
@@ -250,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_every_header),
+        cmocka_unit_test(writes_what_a_mail_may_have),
         cmocka_unit_test(encodes_subjects),
         cmocka_unit_test(folds_any_subject),
         cmocka_unit_test(writes_any_sender),
