@@ -55,6 +55,20 @@ static void check_placeholders(const struct catalog *catalog, const struct text 
     }
 }
 
+// Only minutes choose among plural classes, so a text that may not state them has no use for any.
+static void check_plurals(const struct catalog *catalog, const struct text *texts, json_t *faults)
+{
+    for (unsigned i = 0; i < TEXT_COUNT; i++) {
+        bool has_classes = false;
+        for (unsigned form = 0; form < PLURAL_OTHER; form++)
+            has_classes |= texts[i].forms[form] != NULL;
+        if (has_classes && !(OPTIONAL[i] & BIT(PLACEHOLDER_MINUTES)))
+            fault_at(faults, catalog->path, texts[i].line,
+                     "%s may not have plural classes: it is not about minutes",
+                     text_key_name((enum text_key)i));
+    }
+}
+
 // Texts that no mail of this type would ever show.
 static void check_unused(const struct catalog *catalog, const struct catalog_type *type,
                          json_t *faults)
@@ -157,9 +171,11 @@ void catalogs_check(const struct catalogs *catalogs, const char *reference, json
         if (!catalog->plural)
             continue; // was not read beyond its head; a fault says why
         check_placeholders(catalog, catalog->common, NEED_NOTHING, faults);
+        check_plurals(catalog, catalog->common, faults);
         for (size_t k = 0; k < catalog->type_count; k++) {
             const struct catalog_type *type = &catalog->types[k];
             check_placeholders(catalog, type->texts, type->need, faults);
+            check_plurals(catalog, type->texts, faults);
             check_unused(catalog, type, faults);
         }
         check_required(catalog, faults);

@@ -134,6 +134,7 @@ static void names_line_and_key_of_faults(void **state)
         {"{\"one\": \"x\",\n\"few\": \"x\", \"other\": \"x\"}", "en.json:5",
          "no plural class of this"},
         {"{\"one\": \"x\", \"other\": \"{code}\"}", "en.json:4", "other placeholders in one"},
+        {"{\"one\": \"x\", \"other\": \"y\"}", "en.json:4", "intro may not have plural classes"},
         {"\"{minutes}\"", "en.json:4", "may not use {minutes}"},
         {"\"{name} {host}\"", "en.json:4", "may not use {name} {host}"},
         {"\"x\", \"heding\": \"x\"", "en.json:4", "heding is not a text that any mail has"},
