@@ -83,11 +83,11 @@ static enum direction direction_of(const char *text)
 
 static bool isolate(struct facts *facts, bool is_right_to_left)
 {
-    static const enum placeholder plain[] = {PLACEHOLDER_CODE, PLACEHOLDER_MINUTES};
     enum direction against = is_right_to_left ? DIRECTION_LEFT_TO_RIGHT : DIRECTION_RIGHT_TO_LEFT;
     for (size_t i = 0; i < PLACEHOLDER_COUNT; i++) {
         const char *value = facts->values.values[i];
-        if (!value || i == plain[0] || i == plain[1] || direction_of(value) != against)
+        // The code is to be copied, and found by programs; minutes have no direction.
+        if (!value || i == PLACEHOLDER_CODE || direction_of(value) != against)
             continue;
         if (asprintf(&facts->isolated[i], ISOLATE "%s" END_ISOLATE, value) < 0) {
             facts->isolated[i] = NULL;

@@ -13,7 +13,7 @@
 
 struct facts {
     // For placeholders. Those that run against the catalog's direction are isolated from it
-    // (U+2068, U+2069), but for the code and the minutes, which are to be copied and counted.
+    // (U+2068, U+2069), but for the code, which is to be copied.
     struct message_values values;
 
     char code[VALUE_CODE_SIZE]; // empty: there is none

@@ -89,6 +89,37 @@ static void turns_with_the_language(void **state)
     assert_non_null(strstr(mail.html, "lang=\"ar\" dir=\"rtl\" class=\"right ar"));
 }
 
+// A name in the other direction would turn the words around it, but a code is to be copied.
+static void isolates_what_runs_the_other_way(void **state)
+{
+    static const struct {
+        const char *locale, *code, *name, *subject, *greeting;
+    } cases[] = {
+        {"en", "AB12", "Zo\u00eb", "AB12 for Brand", "Hi Zo\u00eb,"},
+        {"en", "1234", "\u0623\u062d\u0645\u062f", "1234 for Brand",
+         "Hi \u2068\u0623\u062d\u0645\u062f\u2069,"},
+        {"en", "1234", "\u05d3\u05df", "1234 for Brand", "Hi \u2068\u05d3\u05df\u2069,"},
+        {"ar", "AB12", "Zo\u00eb", "AB12 \u2068Brand\u2069", "\u2068Zo\u00eb\u2069"},
+        {"ar", "1234", "\u0623\u062d\u0645\u062f", "1234 \u2068Brand\u2069",
+         "\u0623\u062d\u0645\u062f"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_auto_t *data = json_pack("{s:s, s:s}", "code", cases[i].code, "name", cases[i].name);
+        struct render_request request = {.template = "login_code_valid",
+                                         .data = data,
+                                         .locale = cases[i].locale,
+                                         .minutes_left = 5};
+        struct rendered mail AUTO_RENDERED = render(fixture->renderer, &request);
+        char greeting[64];
+        snprintf(greeting, sizeof(greeting), "<p>%s</p>", cases[i].greeting);
+        assert_string_equal(mail.subject, cases[i].subject);
+        assert_non_null(strstr(mail.html, greeting));
+        assert_null(strstr(mail.text, "\u2068"
+                                      "5"));
+    }
+}
+
 static void never_takes_a_value_for_a_template(void **state)
 {
     struct fixture *fixture = *state;
@@ -302,6 +333,7 @@ int main(void)
         TEST(states_no_minutes_it_does_not_know),
         TEST(shows_a_link_where_the_catalog_has_a_button),
         TEST(turns_with_the_language),
+        TEST(isolates_what_runs_the_other_way),
         TEST(never_takes_a_value_for_a_template),
         TEST(falls_back_to_own_text),
         TEST(falls_back_where_code_or_link_is_unfit),
