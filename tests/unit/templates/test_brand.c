@@ -125,6 +125,10 @@ static void is_named_by_the_sender_where_it_has_no_name(void **state)
     brand_fixture_assert_fault(fixture, fixture->dir, "not UTF-8");
     brands_destroy(brands);
 
+    folder_write(fixture->dir, "brands/null.json", "{}");
+    brand_fixture_load(fixture);
+    brand_fixture_assert_fault(fixture, "brand.json:1", "name is needed");
+
     folder_write(fixture->dir, "brands/null.json", "{\n\"name\": null}");
     folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
     brand_fixture_load(fixture);
@@ -255,7 +259,7 @@ static void keeps_clients_apart(void **state)
         brand_fixture_assert_fault(fixture, "brands/beta.json:2", cases[i].want);
     }
     folder_write(fixture->dir, "brands/beta.json", "{}");
-    folder_write(fixture->dir, "brand.json", "{\"name\": \"B\", \"clients\": []}");
+    folder_write(fixture->dir, "brand.json", "{\"name\": \"B\", \"clients\": [\"web\"]}");
     brand_fixture_load(fixture);
     brand_fixture_assert_fault(fixture, "brand.json:1", "serves every client");
 }

@@ -22,6 +22,7 @@ static void checks_the_form_of_every_value(void **state)
         {"\"text_on_color\": \"#ffffff\", \"color\": \"#ffee00\"",
          "text_on_color #ffffff has a contrast of 1.20:1 on color #ffee00, and 4.5:1 is needed"},
         {"\"text_on_color\": \"#777777\", \"color\": \"#ffffff\"", "contrast of 4.47:1"},
+        {"\"text_on_color\": \"#0a0a0a\", \"color\": \"#000000\"", "contrast of 1.06:1"},
         {"\"text_on_color\": \"#767676\", \"color\": \"#ffffff\"", NULL},
         {"\"logo_url\": \"http://acme.example/logo.png\"", "logo_url must be"},
         {"\"support_url\": \"javascript:alert(1)\"", "support_url must be"},

@@ -139,7 +139,12 @@ static void names_no_browser_where_there_is_another_or_none(void **state)
         {"Mozilla/5.0 (Linux; U; Android 4.0.3; de-de; HTC) AppleWebKit/534.30 (KHTML, like "
          "Gecko) Version/4.0 Mobile Safari/534.30",
          "Android"},
+        {"Mozilla/5.0 (Linux; Android 13; Pixel 7; wv) " WEBKIT
+         "Chrome/119.0.6045.66 Mobile Safari/537.36",
+         "Android"},
+        {"Mozilla/5.0 (compatible; Windows NT 10.0) Gecko/20100101 Firefox/120.0", "Windows"},
         {IPHONE WEBKIT_APPLE "Mobile/15E148", "iPhone"},
+        {IPHONE WEBKIT_APPLE "Mobile/15E148 Safari/604.1", "iPhone"},
         {IPHONE WEBKIT_APPLE "Mobile/15E148 [FBAN/FBIOS;FBAV/440.0.0.0.0;FBDV/iPhone14,5]",
          "iPhone"},
         {IPHONE WEBKIT_APPLE "Mobile/21B101 Instagram 308.0.2.18.106 (iPhone14,5; iOS 17_1_2)",
