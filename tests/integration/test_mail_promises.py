@@ -12,6 +12,7 @@ import wire
 LOCALES = mails.locales()
 BASE_LOCALES = [locale for locale in LOCALES if "-x-" not in locale]
 MINUTE_MS = 60_000
+FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
 ADDRESS = re.compile(r"https?://\S+")
 
 
@@ -204,7 +205,7 @@ def test_lines_of_the_text_fit_a_terminal(composer, template, locale):
 @pytest.mark.parametrize("name", [
     "https://evil.example", "evil.example", "www.evil", "a@evil.example", "123456",
     "1 2 3 4 5 6", "\u0661\u0662\u0663\u0664\u0665\u0666", "Zoe http://evil.example/x",
-    "\u202e\u2066"])
+    "evil\u3002example", "\u202e\u2066"])
 def test_a_name_that_is_an_address_or_a_code_is_not_said(composer, name):
     plain = composer.preview(mails.canonical("login_code_valid", {"name": None}), "en")
     shown = composer.preview(mails.canonical("login_code_valid", {"name": name}), "en")
@@ -215,6 +216,9 @@ def test_a_name_that_is_an_address_or_a_code_is_not_said(composer, name):
     ("Dr. Nagy-Kov\u00e1cs \u00c1gnes", "Dr. Nagy-Kov\u00e1cs \u00c1gnes"),
     ("a\u202eb\u0007c", "abc"),
     ("x" * 100, "x" * 64),
+    (FAMILY * 40, FAMILY * 40),
+    ("\U0001f600" * 100, "\U0001f600" * 64),
+    ("e\u0301" * 100, "e\u0301" * 64),
 ])
 def test_a_name_is_said_without_what_could_deceive_and_cut(composer, name, said):
     shown = composer.preview(mails.canonical("login_code_valid", {"name": name}), "en")
