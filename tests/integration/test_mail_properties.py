@@ -262,6 +262,7 @@ def is_allowed(host):
 @given(template=st.sampled_from(["verification_code_valid", "recovery_valid", "login_code_valid"]),
        url=addresses, own=st.one_of(addresses, text), html=st.one_of(st.none(), addresses))
 @example(template="recovery_valid", url="https://evil.example/", own="HTTPS://a.evil", html=None)
+@example(template="recovery_valid", url="https://auth.example.org:443:", own="", html=None)
 @example(template="other", url="", own="https:\x01//evil.example", html=None)
 @example(template="other", url="", own="", html="<p><a href='https://evil.example'>here</a></p>")
 def test_no_link_leads_to_a_host_that_the_brand_does_not_name(
