@@ -152,14 +152,12 @@ size_t source_line_of(const struct source *source, const char *const *keys)
 {
     size_t line = 1;
     size_t at = 0;
-    size_t end = source->key_count;
-    for (size_t depth = 1; keys[depth - 1] && at < end;) {
+    for (size_t depth = 1; keys[depth - 1] && at < source->key_count;) {
         const struct source_key *key = &source->keys[at];
         const char *wanted = keys[depth - 1];
         if (key->depth == depth && strlen(wanted) == key->size &&
             memcmp(wanted, key->name, key->size) == 0) {
             line = key->line;
-            end = key->end;
             at++;
             depth++;
         } else {

@@ -132,29 +132,27 @@ static void put_expiry(struct draft *draft)
     bool has_code = draft->type->need == NEED_CODE;
     if (!values[PLACEHOLDER_MINUTES] || (!has_code && !shows_link(draft)))
         return;
-    enum text_key key = has_code ? TEXT_EXPIRY_CODE : TEXT_EXPIRY_LINK;
-    enum text_key until = has_code ? TEXT_EXPIRY_CODE_UNTIL : TEXT_EXPIRY_LINK_UNTIL;
-    put_either(draft, "expiry", values[PLACEHOLDER_UNTIL] ? until : key, key);
+    if (has_code)
+        put_either(draft, "expiry", TEXT_EXPIRY_CODE_UNTIL, TEXT_EXPIRY_CODE);
+    else
+        put_either(draft, "expiry", TEXT_EXPIRY_LINK_UNTIL, TEXT_EXPIRY_LINK);
 }
 
 // What asked for the mail; or when that was done of which it tells.
 static void put_circumstances(struct draft *draft)
 {
     const char *const *values = draft->facts.values.values;
-    bool has_time = values[PLACEHOLDER_TIME];
     if (draft->type->need == NEED_NOTHING)
         put_text(draft, draft->view, "happened", TEXT_HAPPENED);
     else if (values[PLACEHOLDER_BROWSER] && values[PLACEHOLDER_SYSTEM])
-        put_either(draft, "context", has_time ? TEXT_CONTEXT_TIME : TEXT_CONTEXT, TEXT_CONTEXT);
+        put_either(draft, "context", TEXT_CONTEXT_TIME, TEXT_CONTEXT);
 }
 
 static void put_texts(struct draft *draft)
 {
     json_t *view = draft->view;
-    bool has_name = draft->facts.values.values[PLACEHOLDER_NAME];
     put_outside(draft);
-    put_either(draft, "greeting", has_name ? TEXT_GREETING : TEXT_GREETING_NAMELESS,
-               TEXT_GREETING_NAMELESS);
+    put_either(draft, "greeting", TEXT_GREETING, TEXT_GREETING_NAMELESS);
     put_text(draft, view, "heading", TEXT_HEADING);
     put_text(draft, view, "intro", TEXT_INTRO);
     put_text(draft, view, "outro", TEXT_OUTRO);

@@ -74,6 +74,21 @@ static void assert_mail(const struct fixture *fixture, const char *language, con
         fail_msg("%s, %d: no %s in %s", language, minutes, want, mail.text);
 }
 
+// Puts by in place of the first what in text. The line of what is given back.
+static int replace(char text[FILE_SIZE_MAX], const char *what, const char *by)
+{
+    char *at = strstr(text, what);
+    assert_non_null(at);
+    int line = 1;
+    for (const char *c = text; c < at; c++)
+        line += *c == '\n';
+    size_t tail = strlen(at + strlen(what)) + 1;
+    assert_true((size_t)(at - text) + strlen(by) + tail < FILE_SIZE_MAX);
+    memmove(at + strlen(by), at + strlen(what), tail);
+    memcpy(at, by, strlen(by));
+    return line;
+}
+
 // French has a third plural class, for millions alone: nobody is asked to write it.
 static void takes_a_language_as_it_is_dropped_in(void **state)
 {
@@ -88,6 +103,18 @@ static void takes_a_language_as_it_is_dropped_in(void **state)
     assert_mail(fixture, "french", "fr", 0, "Bonjour Zo\u00eb,");
     assert_mail(fixture, "fran\u00e7ais", "fr", 0, "Saisissez ce code");
     assert_mail(fixture, "en", "en", 1, "1 minute.");
+
+    // To French, none is one: but where no minutes are known, none are stated.
+    replace(french, "\"one\": \"Le code est valable {minutes} minute.\"",
+            "\"one\": \"Le code est valable une minute.\"");
+    folder_write(fixture->dir, "locales/fr.json", french);
+    load_named(fixture);
+    assert_no_fault(fixture->faults);
+    assert_mail(fixture, "fr", "fr", 1, "Le code est valable une minute.");
+    json_auto_t *data = json_pack("{s:s}", "code", CODE);
+    struct render_request request = {.template = "login_code_valid", .data = data, .locale = "fr"};
+    struct rendered mail AUTO_RENDERED = render(fixture->renderer, &request);
+    assert_null(strstr(mail.text, "valable"));
 
     json_auto_t *described = renderer_describe(fixture->renderer);
     char *text = json_dumps(json_object_get(described, "locales"), JSON_COMPACT);
@@ -153,21 +180,6 @@ static void counts_as_the_language_does(void **state)
     load_named(fixture);
     assert_true(has_fault(fixture->faults, "locales/pl.json:",
                           "texts.expiry_code.two is no plural class of this language"));
-}
-
-// Puts by in place of the first what in text. The line of what is given back.
-static int replace(char text[FILE_SIZE_MAX], const char *what, const char *by)
-{
-    char *at = strstr(text, what);
-    assert_non_null(at);
-    int line = 1;
-    for (const char *c = text; c < at; c++)
-        line += *c == '\n';
-    size_t tail = strlen(at + strlen(what)) + 1;
-    assert_true((size_t)(at - text) + strlen(by) + tail < FILE_SIZE_MAX);
-    memmove(at + strlen(by), at + strlen(what), tail);
-    memcpy(at, by, strlen(by));
-    return line;
 }
 
 static void says_what_is_wrong_with_a_language_and_where(void **state)

@@ -10,7 +10,7 @@ static const char FRAME[] = "{{expiry}}|{{context}}|{{happened}}|{{code}}{{link.
     "{until}\"},\n"                                                                                \
     "\"expiry_link_until\": {\"one\": \"L{minutes} {until}\", \"other\": \"Ls{minutes} "           \
     "{until}\"},\n"                                                                                \
-    "\"context\": \"{browser}/{system}\", \"context_time\": \"{browser}/{system} {time}\",\n"      \
+    "\"context\": \"{browser}\", \"context_time\": \"{browser}/{system} {time}\",\n"               \
     "\"happened\": \"At {time}\""
 #define CATALOG                                                                                    \
     "{\"locale\": \"en\", \"name\": \"English\", \"texts\": {" TEXTS "}, \"types\": {\n"           \
@@ -58,13 +58,13 @@ static void states_times_only_where_it_knows_them(void **state)
         {"America/New_York", "Mars/Olympus", "login_code_valid", 15, NULL, NULL,
          "Cs15 8:20 AM EST||"},
         {"America/New_York", "UTC", "login_code_valid", 15, NULL, NULL, "Cs15 1:20 PM UTC||"},
-        {"UTC", NULL, "login_code_valid", 15, "Firefox", "Windows", "Cs15|Firefox/Windows|"},
-        {"UTC", "Mars/Olympus", "login_code_valid", 1, "Firefox", "Windows", "C1|Firefox/Windows|"},
+        {"UTC", NULL, "login_code_valid", 15, "Firefox", "Windows", "Cs15|Firefox|"},
+        {"UTC", "Mars/Olympus", "login_code_valid", 1, "Firefox", "Windows", "C1|Firefox|"},
         // One minute, no minutes, a link; half of a context is none.
         {"UTC", "Europe/Budapest", "login_code_valid", 1, NULL, "Windows", "C1 2:06 PM GMT+1||"},
         {"UTC", "Europe/Budapest", "login_code_valid", 0, "Firefox", NULL, "||"},
         {"UTC", "Europe/Budapest", "recovery_valid", 60, NULL, NULL, "Ls60 3:05 PM GMT+1||"},
-        {"UTC", NULL, "recovery_valid", 60, "Firefox", "Windows", "Ls60|Firefox/Windows|"},
+        {"UTC", NULL, "recovery_valid", 60, "Firefox", "Windows", "Ls60|Firefox|"},
         // What a notice tells of has its time in any zone, and neither end nor browser.
         {"UTC", "Europe/Budapest", "key_added", 60, "Firefox", "Windows",
          "||At November 20 at 10:30 AM GMT+1"},
@@ -122,7 +122,7 @@ static void leaves_out_times_that_are_none(void **state)
                                      .system = "Windows",
                                      .minutes_left = 5};
     struct rendered mail AUTO_RENDERED = render(renderer, &request);
-    assert_string_equal(mail.text, "Cs5|Firefox/Windows||750046\n");
+    assert_string_equal(mail.text, "Cs5|Firefox||750046\n");
     renderer_destroy(renderer);
 }
 
