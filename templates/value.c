@@ -99,8 +99,7 @@ bool value_read_url(const json_t *value, const char **ret_url, char ret_host[VAL
         return false;
     size_t host_size = host[0] == '[' ? strcspn(host, "]/?#") + 1 : strcspn(host, ":/?#");
     char checked[VALUE_HOST_SIZE];
-    if (host_size > authority_size || host_size >= VALUE_HOST_SIZE ||
-        !is_port(host + host_size, authority_size - host_size))
+    if (host_size > authority_size || host_size >= VALUE_HOST_SIZE)
         return false;
     memcpy(checked, host, host_size);
     checked[host_size] = '\0';

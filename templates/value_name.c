@@ -8,6 +8,7 @@
 #include <unicode/utf8.h>
 
 #include "templates/name_check.h"
+#include "templates/utf8.h"
 #include "templates/value.h"
 
 #define POINTS_MAX 256 // without what was taken out; behind them nothing is read
@@ -63,30 +64,16 @@ static bool takes(const struct name *name, size_t marks, UChar32 point)
     return !is_unfit(point);
 }
 
-// text is valid UTF-8, as all strings of jansson are. Gives the size of its first code point.
-static size_t decode(const unsigned char *text, UChar32 *ret_point)
-{
-    if (text[0] < 0x80) {
-        *ret_point = text[0];
-        return 1;
-    }
-    size_t size = text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
-    UChar32 point = text[0] & (0xff >> (size + 1));
-    for (size_t i = 1; i < size; i++)
-        point = point << 6 | (text[i] & 0x3f);
-    *ret_point = point;
-    return size;
-}
-
 static void read_points(const json_t *value, struct name *ret_name)
 {
-    const unsigned char *text = (const unsigned char *)json_string_value(value);
-    const unsigned char *end = text + json_string_length(value);
+    const char *text = json_string_value(value);
+    const char *end = text + json_string_length(value);
     size_t marks = 0;
     ret_name->count = 0;
     while (text < end && ret_name->count < POINTS_MAX) {
-        UChar32 point;
-        text += decode(text, &point);
+        uint32_t decoded;
+        text += utf8_decode(text, (size_t)(end - text), &decoded);
+        UChar32 point = (UChar32)decoded;
         if (!takes(ret_name, marks, point))
             continue;
         if (is_stacked(point))
