@@ -119,6 +119,9 @@ def test_an_example_has_what_its_type_needs_and_no_more(run, type):
     has_link = "https://login.example.com/" in mail
     assert has_link == (type in ("recovery_valid", "verification_valid", "verification_code_valid"))
     assert re.search(r"\b15 minutes\b", mail) or not type.endswith("_valid")
+    asked_with = "Firefox on Windows" in mail
+    assert asked_with == (type in ("login_code_valid", "recovery_code_valid",
+                                   "registration_code_valid"))
 
 
 def test_what_is_not_known_is_named_with_what_there_is(run):
@@ -197,6 +200,12 @@ def test_a_payload_is_shown_as_it_would_be_sent(run, sample):
     assert not code or code.group() in found
 
 
+def test_a_payload_keeps_its_browser(run):
+    sample = harness.ROOT / "jsonnet/samples/v26-login_code_valid.json"
+    text = run("render", "--payload", sample, "--locale", "en").stdout.decode()
+    assert "Requested with Firefox on Windows" in text
+
+
 def test_a_payload_in_another_language_and_from_standard_input(run):
     payload = payloads.as_bytes(payloads.login_code(language="de"))
     own = run("render", "--payload", "-", "--part", "eml", input=payload).stdout
@@ -256,6 +265,15 @@ def test_what_the_normaliser_fails_on_is_made_without_it_as_in_the_daemon(run, t
     assert b"\r\nSubject: " in done.stdout
     assert f"{path}: normaliser_failed: {tmp_path}/own.jsonnet:1:" in complaint(done)
     assert complaint(done).endswith("; trying without the normaliser\n")
+
+
+def test_what_the_normaliser_makes_no_mail_of_is_made_without_it(run, tmp_path):
+    (tmp_path / "own.jsonnet").write_text("function(payload) { data: {}, to: null }")
+    path = write(tmp_path / "p.json", payloads.login_code())
+    done = run("render", "--payload", path, "--part", "eml", normaliser=tmp_path / "own.jsonnet")
+    assert b"\r\nSubject: " in done.stdout
+    assert complaint(done) == (f"courier-relay: {path}: no_recipient; trying without the "
+                               "normaliser\n")
 
 
 # ---- what cannot be written ----------------------------------------------------------------------
