@@ -170,6 +170,10 @@ static void falls_back_to_own_text(void **state)
     assert_string_equal(document.html, request.html);
     assert_string_equal(document.text, "Brand y\n\nown\n");
     assert_string_equal(document.subject, "\u2068Brand\u2069");
+
+    request.subject = "\r\n \x01\t"; // nothing that anybody would see
+    struct rendered unseen AUTO_RENDERED = render(fixture->renderer, &request);
+    assert_string_equal(unseen.subject, "\u2068Brand\u2069");
 }
 
 static void falls_back_where_code_or_link_is_unfit(void **state)
