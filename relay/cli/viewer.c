@@ -127,7 +127,7 @@ bool viewer_show(struct viewer *viewer, const struct buffer *canonical, const ch
         json_pack("{s:s, s:s, s:i, s:I, s:s?, s:s?}", "op", "preview", "id", VIEW_ID, "elapsed_ms",
                   0, "wall_ms", (json_int_t)clock_wall_ms(), "locale", locale, "brand", brand);
     AUTO_VIEW struct view view = {0};
-    struct frame frame;
+    struct frame frame = {.blob_count = 0};
     if (!ask(viewer, header, canonical, "previewed", &view.header, &frame, err))
         return false;
     view.park = text_of(view.header, "park");
