@@ -116,7 +116,7 @@ def check_payload(composer, strict_parser, frames, payload):
     return check_mails(header, blobs, strict_parser, frames)
 
 
-@json_values.examples(500)
+@json_values.examples(350)
 @given(payload=payloads(with_html=False))
 def test_any_payload_becomes_a_good_mail_or_is_parked(composer, strict_parser, frames, payload):
     check_payload(composer, strict_parser, frames, payload)
@@ -162,7 +162,7 @@ def prose(part):
     return " ".join(re.sub("[\u2068\u2069]", "", part).split())
 
 
-@json_values.examples(300)
+@json_values.examples(200)
 @given(name=text)
 @example(name="{{code}}")
 @example(name="{{{own_html}}}<b>")
@@ -258,7 +258,7 @@ def is_allowed(host):
     return host == "auth.example.org" or host.endswith(".shop.example")
 
 
-@json_values.examples(500)
+@json_values.examples(300)
 @given(template=st.sampled_from(["verification_code_valid", "recovery_valid", "login_code_valid"]),
        url=addresses, own=st.one_of(addresses, text), html=st.one_of(st.none(), addresses))
 @example(template="recovery_valid", url="https://evil.example/", own="HTTPS://a.evil", html=None)
