@@ -14,6 +14,8 @@ struct place {
 
 static const struct place places[] = {
     {"template", {"template_type", "TemplateType"}},
+    // Not for its looks: its mails may lead to certain hosts only.
+    {"brand", {"template_data.oauth2_login_request.client.client_id"}},
     {"identity_id", {"template_data.identity.id", "TemplateData.Identity.id"}},
     {NULL, {NULL}},
 };

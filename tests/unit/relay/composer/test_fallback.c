@@ -25,8 +25,10 @@ static void finds_the_known_places(void **state)
         // raw ctx
         {"{\"recipient\":\"a@b\",\"subject\":\"S\",\"body\":\"T\",\"html_body\":\"H\","
          "\"message_type\":\"email\",\"template_type\":\"login_code_valid\",\"template_data\":{"
-         "\"expires_in_minutes\":15,\"login_code\":\"750046\",\"identity\":{\"id\":\"7c0f\"}}}",
+         "\"expires_in_minutes\":15,\"login_code\":\"750046\",\"identity\":{\"id\":\"7c0f\"},"
+         "\"oauth2_login_request\":{\"client\":{\"client_id\":\"shop-web\"}}}}",
          "{\"channel\":\"email\",\"template\":\"login_code_valid\",\"to\":\"a@b\",\"data\":{},"
+         "\"brand\":\"shop-web\","
          "\"identity_id\":\"7c0f\",\"expires_in_minutes\":15,"
          "\"fallback\":{\"subject\":\"S\",\"text\":\"T\",\"html\":\"H\"}}"},
         // v1.0
