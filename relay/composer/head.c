@@ -225,9 +225,8 @@ bool head_put_mailbox(struct buffer *out, const char *name, const char *display,
     if (quoted.failed)
         return error_set(err, ERR_TEMPORARY, "header %s: no memory", name);
     size_t column = begin(out, name);
-    // Looked at as a word of people's first: quotes must hide neither length nor an odd space.
-    bool plain = is_plain(display, PLAIN_WORD_MAX) && is_plain(quoted.data, PLAIN_WORD_MAX);
-    column = plain ? fold_plain(out, quoted.data, column) : encode_words(out, display, column);
+    column = is_plain(quoted.data, PLAIN_WORD_MAX) ? fold_plain(out, quoted.data, column)
+                                                   : encode_words(out, display, column);
     buffer_puts(out, column + strlen(address) + 3 > LINE_COLUMNS ? "\r\n <" : " <");
     buffer_puts(out, address);
     buffer_puts(out, ">\r\n");

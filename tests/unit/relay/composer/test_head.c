@@ -157,6 +157,7 @@ static void folds_words_for_people(void **state)
         {put_display, "Acme, Inc.", "X: \"Acme, Inc.\" <a@acme.example>\r\n"},
         {put_display, "a@b", "X: \"a@b\" <a@acme.example>\r\n"},
         {put_display, "back\\slash \"q\"", "X: \"back\\\\slash \\\"q\\\"\" <a@acme.example>\r\n"},
+        {put_display, " a, b ", "X: \" a, b \" <a@acme.example>\r\n"},
         {put_display, "\"", "X: \"\\\"\" <a@acme.example>\r\n"},
         {put_display, "\\", "X: \"\\\\\" <a@acme.example>\r\n"},
         {put_display, "(c) <b>; x: y", "X: \"(c) <b>; x: y\" <a@acme.example>\r\n"},
