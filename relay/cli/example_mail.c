@@ -24,9 +24,21 @@ static void allowed_host(const json_t *brand, char ret_host[HOST_SIZE])
         snprintf(ret_host, HOST_SIZE, "%s", first);
 }
 
-// What the type needs, as Kratos gives it: with a code goes a link where there is one at all.
-static json_t *make_data(const char *need, const json_t *brand, const char *at)
+// Whether mails of the type go to people of whom Kratos knows nothing: they have no account.
+static bool is_for_strangers(const char *type, const char *need)
 {
+    static const char ending[] = "_invalid";
+    size_t length = type ? strlen(type) : 0, size = sizeof(ending) - 1;
+    return strcmp(need, "nothing") == 0 && length >= size &&
+           strcmp(type + length - size, ending) == 0;
+}
+
+// What the type needs, as Kratos gives it: with a code goes a link where there is one at all.
+static json_t *make_data(const char *type, const char *need, const json_t *brand, const char *at)
+{
+    if (is_for_strangers(type, need))
+        return json_object();
+
     char host[HOST_SIZE], url[HOST_SIZE + 128];
     allowed_host(brand, host);
     snprintf(url, sizeof(url), "https://%s/self-service/verification?flow=%s&code=482913", host,
@@ -53,7 +65,7 @@ bool example_mail(const json_t *type, const json_t *brand, int64_t wall_ms, stru
     clock_rfc3339(wall_ms, at);
     json_auto_t *mail = json_pack(
         "{s:s?, s:s, s:o, s:s, s:i, s:s}", "template", name, "to", "anna.kovacs@example.com",
-        "data", make_data(need ? need : "nothing", brand, at), "timezone", "Europe/Budapest",
+        "data", make_data(name, need ? need : "nothing", brand, at), "timezone", "Europe/Budapest",
         "expires_in_minutes", 15, "user_agent", user_agent);
     return mail && json_dump_callback(mail, append_bytes, out, JSON_COMPACT) == 0 && !out->failed;
 }

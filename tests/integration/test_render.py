@@ -119,6 +119,9 @@ def test_an_example_has_what_its_type_needs_and_no_more(run, type):
     has_link = "https://login.example.com/" in mail
     assert has_link == (type in ("recovery_valid", "verification_valid", "verification_code_valid"))
     assert re.search(r"\b15 minutes\b", mail) or not type.endswith("_valid")
+    assert ("Anna" in mail) == (not type.endswith("_invalid"))
+    assert ("Time: " in mail) == (type in ("verifiable_address_changed",
+                                           "authenticator_key_added"))
     asked_with = "Firefox on Windows" in mail
     assert asked_with == (type in ("login_code_valid", "recovery_code_valid",
                                    "registration_code_valid"))

@@ -46,6 +46,24 @@ static void has_what_its_type_needs(void **state)
     }
 }
 
+static void knows_nothing_of_who_has_no_account(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *need;
+        size_t facts;
+    } cases[] = {
+        {"recovery_invalid", "nothing", 0}, {"_invalid", "nothing", 0},
+        {"invalid", "nothing", 2},          {"authenticator_key_added", "nothing", 2},
+        {"own_invalid", "code", 4},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_t *mail = make(cases[i].type, cases[i].need, "{}");
+        assert_int_equal(json_object_size(json_object_get(mail, "data")), cases[i].facts);
+        json_decref(mail);
+    }
+}
+
 static void its_link_is_of_a_host_that_the_brand_allows(void **state)
 {
     (void)state;
@@ -70,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_what_its_type_needs),
+        cmocka_unit_test(knows_nothing_of_who_has_no_account),
         cmocka_unit_test(its_link_is_of_a_host_that_the_brand_allows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
