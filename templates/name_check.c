@@ -152,7 +152,7 @@ static bool is_domain_around(struct points name, size_t dot)
     if (letters < 2)
         return false; // "J.R.R. Tolkien", "Dr. Anna"
 
-    char before[WORD_SIZE], behind[WORD_SIZE];
+    char before[WORD_SIZE] = "", behind[WORD_SIZE] = "";
     write_word(name, first, dot, before);
     write_word(name, dot + 1, end, behind);
     bool is_initial = dot - first == 1 && u_isalpha(name.points[first]);
