@@ -146,14 +146,14 @@ static bool set_zone(struct time_text *text, const char *zone)
     return true;
 }
 
-static void append_utf8(UChar *result, int32_t size, struct buffer *out)
+static void append_utf8(UChar *result, int32_t size, bool is_clock, struct buffer *out)
 {
     UErrorCode status = U_ZERO_ERROR;
     char utf8[RESULT_SIZE * 3];
     int32_t utf8_size = 0;
-    // U+202F before "PM" is a box in older fonts.
+    // U+202F before "PM" is a box in older fonts, and a lone "CET" on the next line reads badly.
     for (int32_t i = 0; i < size; i++) {
-        if (result[i] == 0x202f)
+        if (result[i] == 0x202f || (is_clock && result[i] == ' '))
             result[i] = 0xa0;
     }
     u_strToUTF8(utf8, sizeof(utf8), &utf8_size, result, size, &status);
@@ -176,7 +176,7 @@ static bool write_time(struct time_text *text, const UChar *pattern, const char 
         udat_formatCalendar(text->format, text->calendar, result, RESULT_SIZE, NULL, &status);
     if (U_FAILURE(status))
         return false;
-    append_utf8(result, size, out);
+    append_utf8(result, size, pattern == text->clock, out);
     return !out->failed;
 }
 

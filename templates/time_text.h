@@ -3,7 +3,8 @@
 // Times are milliseconds since 1970 UTC, up to the year 9999. They are written as the language's
 // readers write them ("2:05 PM GMT+1", "14:05 CET"), always with the zone's short name, never with
 // a year, which a mail program could take for a code, and with the digits 0 to 9 in every
-// language, as the codes beside them are. Spaces that fonts may lack are plain no-break spaces.
+// language, as the codes beside them are. Spaces that fonts may lack are plain no-break spaces, and
+// so are all in a time of day, which is not to end on another line.
 // One thread. Files are looked for by time_text_create() alone; after one was made, neither writing
 // nor zone_resolve() asks for any.
 #ifndef TEMPLATES_TIME_TEXT_H

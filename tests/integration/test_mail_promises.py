@@ -79,7 +79,7 @@ def test_the_end_is_told_by_the_readers_clock(composer, zone, hour, minute, mark
                 ((told_hour, told_minute),) = [time for time in times if time != ("5", "30")]
                 assert int(told_hour) in hours and int(told_minute) == minute, (locale, times)
             if locale == "hu":
-                assert f" {hour:02}:{minute} {mark}." in shown.text
+                assert f" {hour:02}:{minute}\u00a0{mark}." in shown.text
 
 
 @pytest.mark.parametrize("zone", [
@@ -93,8 +93,8 @@ def test_without_a_zone_no_time_of_day_is_told(composer, zone):
 
 def test_the_operators_zone_is_that_of_readers_without_one():
     with mails.Composer(timezone="Europe/Berlin") as composer:
-        for zone, said in ((None, "14:20 MEZ"), ("Nowhere/Land", "14:20 MEZ"),
-                           ("Asia/Tokyo", "22:20 GMT+9")):
+        for zone, said in ((None, "14:20\u00a0MEZ"), ("Nowhere/Land", "14:20\u00a0MEZ"),
+                           ("Asia/Tokyo", "22:20\u00a0GMT+9")):
             shown = composer.preview(mails.canonical("login_code_valid", timezone=zone), "de")
             assert said in shown.text and said in page.Page(shown.html).shown
 

@@ -31,14 +31,19 @@ static struct time_text *create(const char *language)
     return text;
 }
 
-// The text is of out, which lives until the next call.
+// Nothing breaks a time of day; what comes back has plain spaces, so that tables read well.
 static const char *clock_of(struct time_text *text, const char *zone, int64_t wall_ms)
 {
     static char result[256];
     struct buffer out AUTO_BUFFER;
     buffer_init(&out, sizeof(result));
     assert_true(time_text_clock(text, zone, wall_ms, &out));
+    assert_null(strchr(out.data, ' '));
     memcpy(result, out.data, out.size + 1);
+    for (char *space; (space = strstr(result, NBSP));) {
+        *space = ' ';
+        memmove(space + 1, space + 2, strlen(space + 2) + 1);
+    }
     return result;
 }
 
@@ -62,10 +67,9 @@ static void writes_times_as_each_language_does(void **state)
         const int64_t *wall_ms;
         const char *clock, *moment;
     } cases[] = {
-        {"en", "Europe/Budapest", &WINTER, "4:05" NBSP "PM GMT+1",
-         "November 21 at 4:05" NBSP "PM GMT+1"},
-        {"en", "America/New_York", &SUMMER, "3:25" NBSP "AM EDT", "July 15 at 3:25" NBSP "AM EDT"},
-        {"en", "UTC", &SUMMER, "7:25" NBSP "AM UTC", "July 15 at 7:25" NBSP "AM UTC"},
+        {"en", "Europe/Budapest", &WINTER, "4:05 PM GMT+1", "November 21 at 4:05" NBSP "PM GMT+1"},
+        {"en", "America/New_York", &SUMMER, "3:25 AM EDT", "July 15 at 3:25" NBSP "AM EDT"},
+        {"en", "UTC", &SUMMER, "7:25 AM UTC", "July 15 at 7:25" NBSP "AM UTC"},
         {"en-GB", "Europe/Budapest", &WINTER, "16:05 CET", "21 November at 16:05 CET"},
         {"en-GB", "Europe/London", &SUMMER, "08:25 BST", "15 July at 08:25 BST"},
         {"hu", "Europe/Budapest", &WINTER, "16:05 CET", "november 21. 16:05 CET"},
@@ -158,7 +162,7 @@ static void writes_nothing_where_it_cannot(void **state)
     assert_int_equal(out.size, 0);
     assert_true(time_text_clock(text, "Etc/UTC", 0, &out));
     assert_true(time_text_moment(text, "Etc/UTC", 253402300799999, &out));
-    assert_string_equal(out.data, "00:00 UTC31 December at 23:59 UTC");
+    assert_string_equal(out.data, "00:00" NBSP "UTC31 December at 23:59 UTC");
     time_text_destroy(text);
 
     time_text_destroy(NULL);
