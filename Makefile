@@ -58,12 +58,12 @@ LDFLAGS = -pie -pthread $(filter -fsanitize%,$(INSTRUMENT)) \
 # Each folder is one archive; a program is its main.o and the archives it may use. The arrows
 # relay -> queue, composer -> {templates, jsonnet} are thereby kept by the linker as well.
 FOLDERS = relay relay/http relay/config relay/cli relay/base relay/composer relay/deliverer \
-    queue templates jsonnet
+    queue templates templates/mustache jsonnet
 PROGRAMS = $(BUILD)/bin/courier-relay $(BUILD)/libexec/courier-relay/composer \
     $(BUILD)/libexec/courier-relay/deliverer
 
 relay_LIBS     = relay relay/http relay/config relay/cli queue relay/base
-composer_LIBS  = relay/composer templates jsonnet relay/base
+composer_LIBS  = relay/composer templates templates/mustache jsonnet relay/base
 deliverer_LIBS = relay/deliverer relay/base
 
 pc = $(shell pkg-config $(1) $(2) 2>/dev/null)

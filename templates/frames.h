@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "templates/catalog.h"
-#include "templates/template.h"
+#include "templates/mustache/template.h"
 
 // What one type of mail is written with.
 struct frame_set {

@@ -5,7 +5,7 @@
 // what text templates make of the same view with its strings escaped beforehand.
 #include <string.h>
 
-#include "templates/template.h"
+#include "templates/mustache/template.h"
 #include "tests/fuzz/fuzz.h"
 
 #define OUT_MAX (256 * 1024)

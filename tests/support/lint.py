@@ -24,7 +24,8 @@ ARROWS = {
     "relay/composer": {"templates", "jsonnet", "relay/base"},
     "relay/deliverer": {"relay/base"},
     "queue": {"relay/base"},
-    "templates": {"relay/base"},
+    "templates": {"templates/mustache", "relay/base"},
+    "templates/mustache": {"templates", "relay/base"},
     "jsonnet": {"relay/base"},
     "bench": {"relay/base"},
 }

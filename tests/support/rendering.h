@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "templates/template.h"
+#include "templates/mustache/template.h"
 
 #define RENDERING_MAX (64 * 1024)
 #define RENDERING_MAIN "main"

@@ -11,8 +11,8 @@
 //
 // A set belongs to one thread while it is filled; after template_set_link() any thread may
 // render from it.
-#ifndef TEMPLATES_TEMPLATE_H
-#define TEMPLATES_TEMPLATE_H
+#ifndef TEMPLATES_MUSTACHE_TEMPLATE_H
+#define TEMPLATES_MUSTACHE_TEMPLATE_H
 
 #include <jansson.h>
 #include <stdbool.h>

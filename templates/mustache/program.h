@@ -4,12 +4,12 @@
 // A template is a flat array of instructions; what a section or a block encloses is a range of
 // it. Texts and names are in one pool of bytes, and instructions say where. A new kind of tag is
 // a new opcode.
-#ifndef TEMPLATES_PROGRAM_H
-#define TEMPLATES_PROGRAM_H
+#ifndef TEMPLATES_MUSTACHE_PROGRAM_H
+#define TEMPLATES_MUSTACHE_PROGRAM_H
 
 #include <stdint.h>
 
-#include "templates/template.h"
+#include "templates/mustache/template.h"
 
 enum opcode {
     OP_TEXT,     // text

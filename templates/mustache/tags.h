@@ -3,12 +3,12 @@
 //
 // Three steps, each over all tags: scanned (names and delimiters are good), nested (what opens
 // has an end), laid out (tags on lines of their own have taken these lines along).
-#ifndef TEMPLATES_TAGS_H
-#define TEMPLATES_TAGS_H
+#ifndef TEMPLATES_MUSTACHE_TAGS_H
+#define TEMPLATES_MUSTACHE_TAGS_H
 
 #include <stdint.h>
 
-#include "templates/template.h"
+#include "templates/mustache/template.h"
 
 #define TAGS_NONE UINT32_MAX
 #define TAGS_NESTED_MAX 32 // open at once in one template

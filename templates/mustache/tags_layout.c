@@ -7,7 +7,7 @@
 // as it was written.
 #include <string.h>
 
-#include "templates/tags.h"
+#include "templates/mustache/tags.h"
 
 static bool is_blank_between(const char *from, const char *to)
 {

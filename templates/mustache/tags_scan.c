@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "templates/fault.h"
-#include "templates/tags.h"
+#include "templates/mustache/tags.h"
 
 #define DELIMITER_SIZE_MAX 8
 #define NAME_SIZE_MAX 128

@@ -1,12 +1,12 @@
 // Sets of templates: adding, linking, finding. The work is in template_compile.c and
 // template_render.c.
-#include "templates/template.h"
+#include "templates/mustache/template.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "templates/fault.h"
-#include "templates/program.h"
+#include "templates/mustache/program.h"
 #include "templates/source.h"
 
 #define POOL_SIZE_MAX (2 * SOURCE_SIZE_MAX)

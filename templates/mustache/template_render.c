@@ -2,8 +2,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "templates/program.h"
-#include "templates/template_value.h"
+#include "templates/mustache/program.h"
+#include "templates/mustache/template_value.h"
 
 #define NESTED_MAX 64  // partials, parents and blocks within each other
 #define SCOPES_MAX 128 // open sections, over all templates

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "templates/fault.h"
-#include "templates/tags.h"
+#include "templates/mustache/tags.h"
 
 #define ARGUMENTS_MAX 64 // of one parent
 

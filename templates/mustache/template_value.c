@@ -1,4 +1,4 @@
-#include "templates/template_value.h"
+#include "templates/mustache/template_value.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 // template_value.h - what a JSON value is to a template: a text, and true or false.
-#ifndef TEMPLATES_TEMPLATE_VALUE_H
-#define TEMPLATES_TEMPLATE_VALUE_H
+#ifndef TEMPLATES_MUSTACHE_TEMPLATE_VALUE_H
+#define TEMPLATES_MUSTACHE_TEMPLATE_VALUE_H
 
 #include <jansson.h>
 #include <stdbool.h>

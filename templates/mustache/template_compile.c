@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "templates/fault.h"
-#include "templates/program.h"
-#include "templates/tags.h"
+#include "templates/mustache/program.h"
+#include "templates/mustache/tags.h"
 
 #define INSTRUCTIONS_MAX (256 * 1024)
 
