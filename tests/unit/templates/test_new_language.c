@@ -85,7 +85,8 @@ static int replace(char text[FILE_SIZE_MAX], const char *what, const char *by)
     size_t tail = strlen(at + strlen(what)) + 1;
     assert_true((size_t)(at - text) + strlen(by) + tail < FILE_SIZE_MAX);
     memmove(at + strlen(by), at + strlen(what), tail);
-    memcpy(at, by, strlen(by));
+    for (const char *c = by; *c; c++)
+        *at++ = *c;
     return line;
 }
 

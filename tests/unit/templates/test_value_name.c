@@ -80,8 +80,8 @@ static const char *const NAMES[] = {
     "Γιώργος Παπαδόπουλος",
     "عبد الله",
     "محمد بن عبد الرحمن",
-    "د.أحمد زويل", // "Dr.", as Arabic writes it
-    "علی" ZWNJ "رضا",
+    "د.أحمد زويل",    // "Dr.", as Arabic writes it
+    "علی" ZWNJ "رضا", // NOLINT: one name
     "משה כהן",
     "בֶּן־גּוּרְיוֹן",
     "李小龙",

@@ -216,7 +216,7 @@ static void tells_nothing_of_what_is_too_long(void **state)
     char header[USER_AGENT_SIZE_MAX + 2];
     for (size_t size = USER_AGENT_SIZE_MAX; size <= USER_AGENT_SIZE_MAX + 1; size++) {
         memset(header, 'x', size);
-        memcpy(header, start, strlen(start));
+        memcpy(header, start, sizeof(start) - 1);
         memcpy(header + size - strlen(end), end, strlen(end) + 1);
         struct user_agent agent;
         user_agent_read(header, &agent);
