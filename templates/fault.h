@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// Appends a fault; line 0 means that it has none, and where is then the file alone. Returns
-// false, so that `return fault_at(...)` reads well. Out of memory ends the process: a fault
-// that got lost would let a bad file pass.
+// Appends a fault; line 0 means that it has none, and where is then the file alone. Bytes that are
+// no UTF-8 and control characters are replaced, and the middle of a long text is left out. Returns
+// false, so that `return fault_at(...)` reads well. Out of memory ends the process: a fault that
+// got lost would let a bad file pass.
 bool fault_at(json_t *faults, const char *file, size_t line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -10,6 +10,9 @@
 
 #include "relay/base/cleanup.h"
 #include "templates/fault.h"
+#include "templates/utf8.h"
+
+static const char BYTE_ORDER_MARK[] = "\xef\xbb\xbf";
 
 // Reads all of fd. A file that grows while it is read is cut where it ended before.
 static bool read_all(int fd, struct source *source, json_t *faults)
@@ -40,6 +43,33 @@ static bool read_all(int fd, struct source *source, json_t *faults)
     return true;
 }
 
+// Some editors put a mark in front of a text, which would be the first letter of a mail.
+static void drop_byte_order_mark(struct source *source)
+{
+    size_t size = strlen(BYTE_ORDER_MARK);
+    if (source->size < size || memcmp(source->text, BYTE_ORDER_MARK, size) != 0)
+        return;
+    source->size -= size;
+    memmove(source->text, source->text + size, source->size + 1);
+}
+
+// Mails are sent as UTF-8, and what is behind a NUL would not be sent at all.
+static bool check_encoding(const struct source *source, json_t *faults)
+{
+    size_t line = 1;
+    uint32_t point;
+    for (size_t at = 0; at < source->size;) {
+        size_t size = utf8_decode(source->text + at, source->size - at, &point);
+        if (point == 0)
+            return fault_at(faults, source->path, line, "has a NUL character");
+        if (point == 0xfffd && size == 1)
+            return fault_at(faults, source->path, line, "is not UTF-8: save it as UTF-8");
+        line += point == '\n';
+        at += size;
+    }
+    return true;
+}
+
 bool source_read(const char *dir, const char *name, struct source *ret_source, json_t *faults)
 {
     struct source source = {0};
@@ -49,7 +79,10 @@ bool source_read(const char *dir, const char *name, struct source *ret_source, j
     AUTO_CLOSE int fd = open(source.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         fault_at(faults, source.path, 0, "cannot be opened: %s", strerrordesc_np(errno));
-    if (fd < 0 || !read_all(fd, &source, faults)) {
+    bool has_text = fd >= 0 && read_all(fd, &source, faults);
+    if (has_text)
+        drop_byte_order_mark(&source);
+    if (!has_text || !check_encoding(&source, faults)) {
         source_finish(&source);
         return false;
     }

@@ -16,7 +16,8 @@ struct source {
     size_t key_count;
 };
 
-// Reads dir/name. False when that failed, and a fault says why. Release with source_finish().
+// Reads dir/name, which has to be UTF-8 without NUL; a byte order mark in front is left out. False
+// when that failed, and a fault says why. Release with source_finish().
 bool source_read(const char *dir, const char *name, struct source *ret_source, json_t *faults);
 void source_finish(struct source *source);
 
