@@ -126,7 +126,9 @@ size_t sample_judge(struct sample *sample, const json_t *init, const json_t *ans
     json_array_foreach(json_object_get(answer, "mails"), index, mail)
     {
         const char *park = text_of(mail, "park"), *detail = text_of(mail, "detail");
-        if (!park || strcmp(park, "unsupported_channel") == 0)
+        // A sample's links lead to the host of whoever wrote it, which no brand need allow.
+        if (!park || strcmp(park, "unsupported_channel") == 0 ||
+            strcmp(park, "link_not_allowed") == 0)
             continue;
         count++;
         if (detail)

@@ -40,7 +40,8 @@ json_t *sample_request(const struct sample *sample);
 
 // Appends to faults what is wrong with the composer's answer, and gives how many that are: 0
 // where it is one or more mails, or nothing to send, which it notes. A message for another channel
-// than mail is understood, and so no fault. init: what the composer was started with.
+// than mail is understood, and so no fault; nor is a link that the operator's brand does not allow.
+// init: what the composer was started with.
 size_t sample_judge(struct sample *sample, const json_t *init, const json_t *answer,
                     json_t *faults);
 // Appends each route of whose samples, one after the other, every one was judged and made nothing

@@ -87,6 +87,10 @@ static json_t *create_settings(json_t *own, const struct brand *base, json_t *se
     json_t *settings = base ? json_copy(base->settings) : json_object();
     json_object_del(settings, "clients"); // those are the base's own
     bool failed = json_object_update(settings, own) != 0;
+    // Who has a name of its own does not write under another's.
+    json_t *own_name = json_object_get(own, "name");
+    if (base && json_is_string(own_name) && !json_object_get(own, "from_name"))
+        failed |= json_object_set(settings, "from_name", own_name) != 0;
     const json_t *name = json_object_get(settings, "name");
     if ((!name || json_is_null(name)) && sender_name)
         failed |= json_object_set(settings, "name", sender_name) != 0;

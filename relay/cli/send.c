@@ -74,7 +74,9 @@ static char *find_key(const struct config *config, const struct arguments *argum
         return strndup(text.data, strcspn(text.data, "\r\n"));
     }
     if (!config->clear_api_key) {
-        cli_complain("RELAY_API_KEY holds no key in the clear: give one with --key-file");
+        cli_complain(
+            "RELAY_API_KEY is not set, or holds digests alone: set it to a key, or give one "
+            "with --key-file");
         return NULL;
     }
     return strdup(config->clear_api_key);

@@ -182,7 +182,7 @@ def test_a_brand_has_its_own_sender(start, templates):  # noqa: F811
                   headers={"Feedback-ID": "{template}:{brand}"})
     for client, brand, name, reply_to in (
             ("shop-web", "shop", "The Shop, Ltd.", ("Büro", "help@xn--bcher-kva.example")),
-            ("plain-web", "plain", "Acme", ("", "help@acme.example")),
+            ("plain-web", "plain", "Plain", ("", "help@acme.example")),
             ("nobody's", "default", "Acme", ("", "help@acme.example"))):
         mail, blobs = compose_one(child, of_client(client))
         parsed = parse(blobs[mail["mime"]])

@@ -155,6 +155,7 @@ static void an_answer_is_judged(void **state)
         {"{\"op\":\"composed\",\"mails\":[{\"template\":\"x\",\"park\":null}]}", NULL, NULL},
         {"{\"op\":\"composed\",\"mails\":[]}", NULL, NULL},
         {"{\"op\":\"composed\",\"mails\":[{\"park\":\"unsupported_channel\"}]}", NULL, NULL},
+        {"{\"op\":\"composed\",\"mails\":[{\"park\":\"link_not_allowed\"}]}", NULL, NULL},
         {"{\"op\":\"composed\",\"mails\":[{\"park\":null},{\"park\":\"no_recipient\"}]}",
          "/samples/a.json", "no_recipient"},
         {"{\"op\":\"composed\",\"mails\":[{\"park\":\"not_canonical\",\"detail\":\"data is "

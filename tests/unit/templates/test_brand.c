@@ -317,6 +317,19 @@ static void loads_what_is_shipped(void **state)
     assert_null(brand->locale);
 }
 
+static void writes_under_a_name_of_its_own(void **state)
+{
+    struct brand_fixture *fixture = *state;
+    folder_write(fixture->dir, "brand.json", "{\"name\": \"Base\", \"from_name\": \"Base Mail\"}");
+    folder_write(fixture->dir, "brands/acme.json", "{\"name\": \"Acme\"}");
+    folder_write(fixture->dir, "brands/bank.json", "{\"name\": \"Bank\", \"from_name\": \"B\"}");
+    brand_fixture_load(fixture);
+    brand_fixture_assert_good(fixture);
+    assert_string_equal(brands_at(fixture->brands, 0)->from_name, "Base Mail");
+    assert_string_equal(brands_at(fixture->brands, 1)->from_name, "Acme");
+    assert_string_equal(brands_at(fixture->brands, 2)->from_name, "B");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +343,7 @@ int main(void)
         BRAND_TEST(keeps_clients_apart),
         BRAND_TEST(refuses_files_that_are_no_brands),
         BRAND_TEST(loads_what_is_shipped),
+        BRAND_TEST(writes_under_a_name_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
