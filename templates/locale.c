@@ -1,5 +1,6 @@
 #include "templates/locale.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unicode/uchar.h>
@@ -65,6 +66,47 @@ static bool fold(struct slice wish, char ret_key[KEY_SIZE])
     return wish.size > 0;
 }
 
+// ---- scripts --------------------------------------------------------------------------------
+
+// A tag with the script and the region that most people mean by it ("zh-TW": zh, Hant, TW).
+struct likely {
+    char language[ULOC_LANG_CAPACITY];
+    char script[ULOC_SCRIPT_CAPACITY];
+    char region[ULOC_COUNTRY_CAPACITY];
+    bool names_region; // the tag itself does
+};
+
+// False where ICU knows none, or tag is no tag.
+static bool find_likely(const char *tag, struct likely *ret_likely)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    char locale[ULOC_FULLNAME_CAPACITY];
+    char full[ULOC_FULLNAME_CAPACITY];
+    struct likely likely = {0};
+    uloc_forLanguageTag(tag, locale, sizeof(locale), NULL, &status);
+    if (U_FAILURE(status) || status == U_STRING_NOT_TERMINATED_WARNING)
+        return false;
+    if (uloc_getLanguage(locale, likely.language, ULOC_LANG_CAPACITY, &status) <= 0)
+        return false; // no language at all is likely to be English
+    likely.names_region =
+        uloc_getCountry(locale, likely.region, ULOC_COUNTRY_CAPACITY, &status) > 0;
+    uloc_addLikelySubtags(locale, full, sizeof(full), &status);
+    uloc_getLanguage(full, likely.language, ULOC_LANG_CAPACITY, &status);
+    uloc_getScript(full, likely.script, ULOC_SCRIPT_CAPACITY, &status);
+    uloc_getCountry(full, likely.region, ULOC_COUNTRY_CAPACITY, &status);
+    if (U_FAILURE(status) || status == U_STRING_NOT_TERMINATED_WARNING || !likely.script[0])
+        return false;
+    *ret_likely = likely;
+    return true;
+}
+
+// "zh-Hant", or with the region "zh-Hant-TW". Returns its size.
+static size_t write_likely(const struct likely *likely, bool with_region, char ret_tag[KEY_SIZE])
+{
+    return (size_t)snprintf(ret_tag, KEY_SIZE, "%s-%s%s%s", likely->language, likely->script,
+                            with_region ? "-" : "", with_region ? likely->region : "");
+}
+
 // ---- what we have ---------------------------------------------------------------------------
 
 static int compare_entries(const void *a, const void *b)
@@ -117,11 +159,12 @@ static const struct {
     const char *language; // as ICU writes it
     const char *also;
 } ALSO[] = {
-    {"bo", "tib"}, {"cs", "cze"}, {"cy", "wel"}, {"de", "ger"}, {"el", "gre"}, {"eu", "baq"},
-    {"fa", "per"}, {"fr", "fre"}, {"he", "iw"},  {"hy", "arm"}, {"id", "in"},  {"is", "ice"},
-    {"ka", "geo"}, {"mi", "mao"}, {"mk", "mac"}, {"ms", "may"}, {"my", "bur"}, {"nb", "no"},
-    {"nb", "nn"},  {"nl", "dut"}, {"nn", "no"},  {"nn", "nb"},  {"no", "nb"},  {"no", "nn"},
-    {"ro", "rum"}, {"sk", "slo"}, {"sq", "alb"}, {"yi", "ji"},  {"zh", "chi"}, {"zh", "cmn"},
+    {"bo", "tib"}, {"cs", "cze"}, {"cy", "wel"},  {"de", "ger"}, {"el", "gre"}, {"eu", "baq"},
+    {"fa", "per"}, {"fil", "tl"}, {"fil", "tgl"}, {"tl", "fil"}, {"fr", "fre"}, {"he", "iw"},
+    {"hy", "arm"}, {"id", "in"},  {"is", "ice"},  {"ka", "geo"}, {"mi", "mao"}, {"mk", "mac"},
+    {"ms", "may"}, {"my", "bur"}, {"nb", "no"},   {"nb", "nn"},  {"nl", "dut"}, {"nn", "no"},
+    {"nn", "nb"},  {"no", "nb"},  {"no", "nn"},   {"ro", "rum"}, {"sk", "slo"}, {"sq", "alb"},
+    {"yi", "ji"},  {"zh", "chi"}, {"zh", "cmn"},
 };
 
 static bool add_other_codes(struct locale_matcher *matcher, const char *locale, size_t index)
@@ -157,6 +200,29 @@ static bool add_names(struct locale_matcher *matcher, const char *tag, size_t in
            add_display_name(matcher, uloc_getDisplayName, locale, locale, index);
 }
 
+// Adds what a tag is called with its script, so that "zh-HK" finds "zh-Hant", or "zh-TW" where
+// there is only that; only_first: where it is the one of its script, or language, that most people
+// mean.
+static bool add_likely(struct locale_matcher *matcher, const char *tag, size_t index,
+                       bool only_first)
+{
+    struct likely likely, of_script, of_language;
+    char key[KEY_SIZE];
+    if (!find_likely(tag, &likely))
+        return true;
+    struct slice name = {key, write_likely(&likely, likely.names_region, key)};
+    if (!add_entry(matcher, name, index))
+        return false;
+    name.size = write_likely(&likely, false, key);
+    bool is_first = find_likely(key, &of_script) && strcmp(of_script.region, likely.region) == 0;
+    if ((is_first || !only_first) && !add_entry(matcher, name, index))
+        return false;
+    bool is_language = is_first && find_likely(likely.language, &of_language) &&
+                       strcmp(of_language.script, likely.script) == 0;
+    name = (struct slice){likely.language, strlen(likely.language)};
+    return !is_language || add_entry(matcher, name, index);
+}
+
 struct locale_matcher *locale_matcher_create(const char *const *tags, size_t count,
                                              size_t default_index, struct error *err)
 {
@@ -165,6 +231,8 @@ struct locale_matcher *locale_matcher_create(const char *const *tags, size_t cou
     // All tags before any name, so that none loses its own to another's.
     for (size_t i = 0; i < count && added; i++)
         added = add_entry(matcher, (struct slice){tags[i], strlen(tags[i])}, i);
+    for (size_t i = 0; i < 2 * count && added; i++)
+        added = add_likely(matcher, tags[i % count], i % count, i < count);
     for (size_t i = 0; i < count && added; i++)
         added = add_names(matcher, tags[i], i);
     if (!added) {
@@ -234,15 +302,33 @@ static struct slice trim(struct slice slice)
     return slice;
 }
 
+// Before the language alone: who reads "zh-TW" does not read what "zh" is written in.
+static bool match_script(const struct locale_matcher *matcher, const char *key, size_t *ret_index)
+{
+    struct likely likely;
+    char full[KEY_SIZE];
+    char folded[KEY_SIZE];
+    if (!strchr(key, '-') || !find_likely(key, &likely))
+        return false;
+    for (int with_region = 1; with_region >= 0; with_region--) {
+        struct slice tag = {full, write_likely(&likely, with_region, full)};
+        if (fold(tag, folded) && find(matcher, folded, ret_index))
+            return true;
+    }
+    return false;
+}
+
 static bool match_whole(const struct locale_matcher *matcher, struct slice wish, size_t *ret_index)
 {
     char key[KEY_SIZE];
     if (!fold(wish, key))
         return false;
-    do {
+    if (find(matcher, key, ret_index) || match_script(matcher, key, ret_index))
+        return true;
+    while (shorten(key)) {
         if (find(matcher, key, ret_index))
             return true;
-    } while (shorten(key));
+    }
     return false;
 }
 

@@ -27,7 +27,8 @@ struct locale_wishes {
 
 // The index of the tag that serves best: the first wish that any tag serves, in the order of
 // the members above; else the default. A wish is a tag ("de-CH", "hu_HU", looked up as RFC 4647
-// §3.4 says: "de" serves "de-CH"), an ISO 639-2 code of either kind ("deu", "ger"), or a language's
+// §3.4 says: "de" serves "de-CH"; but of two scripts that of the region: "zh-Hant" and not
+// "zh-Hans" serves "zh-TW"), an ISO 639-2 code of either kind ("deu", "ger"), or a language's
 // name in English or in itself ("German", "deutsch"), also with more in brackets behind it. What
 // is none of these ("C", "xx", "klingon") is passed over.
 size_t locale_match(const struct locale_matcher *matcher, const struct locale_wishes *wishes);

@@ -120,6 +120,68 @@ static void knows_other_codes_of_a_language(void **state)
     locale_matcher_destroy(matcher);
 }
 
+// Two scripts of one language are two languages to who reads but one of them.
+static void finds_the_script_of_a_region(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tags[4];
+        const char *wish, *want;
+    } cases[] = {
+        {{"en", "zh-Hans", "zh-Hant"}, "zh-TW", "zh-Hant"},
+        {{"en", "zh-Hans", "zh-Hant"}, "zh_HK.UTF-8", "zh-Hant"},
+        {{"en", "zh-Hans", "zh-Hant"}, "zh-MO", "zh-Hant"},
+        {{"en", "zh-Hans", "zh-Hant"}, "zh-Hant-HK", "zh-Hant"},
+        {{"en", "zh-Hans", "zh-Hant"}, "zh-CN", "zh-Hans"},
+        {{"en", "zh-Hans", "zh-Hant"}, "zh-SG", "zh-Hans"},
+        {{"en", "zh-Hans", "zh-Hant"}, "zh", "zh-Hans"},
+        {{"en", "zh-Hant", "zh-Hans"}, "zh", "zh-Hans"},
+        {{"en", "zh", "zh-Hant"}, "zh-TW", "zh-Hant"},
+        {{"en", "zh", "zh-Hant"}, "zh-CN", "zh"},
+        {{"en", "zh-Hant"}, "zh-CN", "zh-Hant"},
+        {{"en", "zh-CN", "zh-HK", "zh-TW"}, "zh-HK", "zh-HK"},
+        {{"en", "zh-CN", "zh-HK", "zh-TW"}, "zh-MO", "zh-TW"},
+        {{"en", "zh-CN", "zh-HK", "zh-TW"}, "zh-Hant", "zh-TW"},
+        {{"en", "zh-CN", "zh-HK", "zh-TW"}, "zh-Hant-HK", "zh-HK"},
+        {{"en", "zh-CN", "zh-HK", "zh-TW"}, "zh-Hans-MY", "zh-CN"},
+        {{"en", "sr", "sr-Latn"}, "sr-RS", "sr"},
+        {{"en", "sr", "sr-Latn"}, "sr-ME", "sr-Latn"},
+        {{"en", "sr", "sr-Latn"}, "sr-Latn-RS", "sr-Latn"},
+        {{"en", "sr", "sr-Latn"}, "sr-Cyrl-BA", "sr"},
+        {{"en", "az-Arab", "az-Latn"}, "az", "az-Latn"},
+        {{"en", "az-Arab", "az-Latn"}, "az-IR", "az-Arab"},
+        {{"en", "pt", "pt-BR"}, "pt-PT", "pt"},
+        {{"en", "pt", "pt-BR"}, "pt-BR", "pt-BR"},
+        {{"en", "pt-BR", "pt-PT"}, "pt", "pt-BR"},
+        {{"en", "pt-BR", "pt-PT"}, "pt-Latn-PT", "pt-PT"},
+        {{"en", "de", "de-CH"}, "de-CH-1996", "de-CH"},
+        {{"en", "de", "de-CH"}, "de-AT", "de"},
+        {{"en", "nb"}, "no-NO", "nb"},
+        {{"en", "no"}, "nb-NO", "no"},
+        {{"en", "nb", "no"}, "no-NO", "no"},
+        {{"en", "nb", "no"}, "nb_NO", "nb"},
+        {{"en", "fil"}, "tl", "fil"},
+        {{"en", "fil"}, "tl-PH", "fil"},
+        {{"en", "tl"}, "fil-PH", "tl"},
+        {{"hu", "en"}, "und-US", "hu"},
+        {{"hu", "en"}, "x-y", "hu"},
+        {{"hu", "en"}, "-us", "hu"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t count = 0;
+        while (count < 4 && cases[i].tags[count])
+            count++;
+        struct locale_matcher *matcher = locale_matcher_create(cases[i].tags, count, 0, NULL);
+        assert_non_null(matcher);
+        json_auto_t *locales = json_pack("[s]", cases[i].wish);
+        const struct locale_wishes wishes = {.locales = locales};
+        const char *got = cases[i].tags[locale_match(matcher, &wishes)];
+        if (strcmp(got, cases[i].want) != 0)
+            fail_msg("%zu: %s gets %s, not %s", i, cases[i].wish, got, cases[i].want);
+        locale_matcher_destroy(matcher);
+    }
+}
+
 static void gives_each_of_two_kin_languages_its_own(void **state)
 {
     (void)state;
@@ -213,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(understands_tags_codes_and_names),
         cmocka_unit_test(knows_other_codes_of_a_language),
+        cmocka_unit_test(finds_the_script_of_a_region),
         cmocka_unit_test(gives_each_of_two_kin_languages_its_own),
         cmocka_unit_test(takes_garbage_for_no_wish),
         cmocka_unit_test(weighs_the_header),
