@@ -30,14 +30,26 @@ static const struct view_base *find_base(const struct renderer *renderer, const 
     return NULL;
 }
 
+// A catalog that was named: a variant as it is, a language as the brand speaks it.
+static const struct view_base *find_named(const struct renderer *renderer,
+                                          const struct brand *brand, const char *tag)
+{
+    const struct view_base *base = tag ? find_base(renderer, tag) : NULL;
+    for (size_t i = 0; base && i < renderer->catalogs->count; i++) {
+        if (renderer->languages[i].bases[BRAND_ADDRESS_OWN] == base)
+            return renderer->languages[i].bases[brand->address];
+    }
+    return base;
+}
+
 // Whose wish it is comes first, then how the brand speaks to people in that language.
 static const struct view_base *choose_base(const struct renderer *renderer,
                                            const struct brand *brand,
                                            const struct render_request *request)
 {
-    const struct view_base *base = request->locale ? find_base(renderer, request->locale) : NULL;
-    if (base)
-        return base;
+    const struct view_base *named = find_named(renderer, brand, request->locale);
+    if (named)
+        return named;
     const struct locale_wishes wishes = {.locales = request->locales,
                                          .accept_language = request->accept_language,
                                          .ui_locales = request->ui_locales,

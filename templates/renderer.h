@@ -41,8 +41,9 @@ struct render_request {
     const char *default_locale;   // goes before the brand's and the loaded default, or NULL
     const char *timezone;         // IANA, ICU or .NET name, or NULL
     const char *brand;            // a brand's name or an OAuth2 client's id, or NULL
-    const char *locale;           // for previews: one taken whatever anybody wishes; NULL, or
-                                  // one we do not have: as they wish
+    const char *locale;           // for previews: a language whatever anybody wishes, as the
+                                  // brand speaks it, or a variant; NULL, or one we do not
+                                  // have: as they wish
     const char *browser, *system; // that asked for the mail, fixed words; or NULL
     int minutes_left;             // 0: not known, and the text states none
     int64_t received_wall_ms;     // when the mail was asked for

@@ -20,7 +20,7 @@ struct letter {
     int64_t wall_ms;    // now
     const struct mail *mail;
     const struct envelope *envelope; // with its recipient
-    const char *locale;              // a catalog's tag, whatever the mail wishes; or NULL
+    const char *locale;              // as struct render_request has it; or NULL
     const char *brand;               // likewise; NULL: the mail's
 };
 

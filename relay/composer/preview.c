@@ -5,11 +5,13 @@
 #include "relay/composer/envelope.h"
 #include "relay/composer/letter.h"
 
-// What was asked for is what was taken, or there is no such thing.
+// What was asked for is what was taken, a language perhaps in the brand's variant of it; or there
+// is no such thing.
 static bool check_choice(const struct preview_choice *choice, const struct rendered *rendered,
                          struct error *err)
 {
-    if (choice->locale && strcmp(choice->locale, rendered->locale) != 0)
+    if (choice->locale && strcmp(choice->locale, rendered->locale) != 0 &&
+        strcmp(choice->locale, rendered->language) != 0)
         return error_set(err, ERR_INPUT, "unknown_locale");
     if (choice->brand && strcmp(choice->brand, rendered->brand->id) != 0)
         return error_set(err, ERR_INPUT, "unknown_brand");

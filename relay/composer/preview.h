@@ -14,7 +14,7 @@
 #include "templates/renderer.h"
 
 struct preview_choice {
-    const char *locale; // a catalog's tag; NULL: as the mail wishes
+    const char *locale; // a language, or a variant of one; NULL: as the mail wishes
     const char *brand;  // NULL: the mail's
 };
 

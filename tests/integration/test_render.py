@@ -177,6 +177,17 @@ def test_settings_that_mails_do_not_need_may_be_wrong_or_missing(run):
 
 # ---- a brand -------------------------------------------------------------------------------------
 
+def test_a_language_is_shown_as_the_brand_speaks_it(run, templates):
+    """As a reader gets it who wishes for that language."""
+    templates.write("brands/bank.json", {"name": "Bank", "address": "formal"})
+    for locale, brand, same in [("hu", "bank", "hu-x-formal"), ("hu-x-formal", "default", "hu-x-formal"),
+                                ("de-x-informal", "bank", "de-x-informal"), ("hu", "default", "hu")]:
+        done = run("render", "--type", "login_code_valid", "--locale", locale, "--brand", brand,
+                   templates_dir=templates.path)
+        intro = json.loads((templates.path / f"locales/{same}.json").read_text())["types"]["login_code_valid"]["intro"]
+        assert " ".join(intro.split()) in " ".join(done.stdout.decode().split()), (locale, brand)
+
+
 def test_a_brand_by_its_name_with_a_link_of_a_host_that_it_allows(run, templates):
     templates.write("brands/acme.json", {"name": "Acme Bank", "link_hosts": ["*.acme.example"],
                                          "code_in_subject": False})

@@ -194,9 +194,14 @@ static void speaks_as_the_brand_does(void **state)
         {"loose", "xx", NULL, NULL, "ar", "ar"},
         {"stiff", NULL, "en", NULL, "en-x-formal", "en"},
         {"stiff", NULL, "xx", NULL, "ar", "ar"},
-        // A preview takes what it names, whatever brand and reader want.
+        // A preview takes what it names, whatever the reader wants: a language as the brand speaks
+        // it, or a variant whatever the brand wants.
         {NULL, "ar", NULL, "en-x-formal", "en-x-formal", "en"},
-        {"stiff", "ar", NULL, "en", "en", "en"},
+        {"loose", "ar", NULL, "en-x-formal", "en-x-formal", "en"},
+        {NULL, "ar", NULL, "en", "en", "en"},
+        {"stiff", "ar", NULL, "en", "en-x-formal", "en"},
+        {"loose", "ar", NULL, "en", "en", "en"},
+        {"stiff", "en", NULL, "ar", "ar", "ar"},
         {"stiff", "en", NULL, "xx", "en-x-formal", "en"},
     };
     json_auto_t *data = json_pack("{s:s}", "code", CODE);
