@@ -22,6 +22,11 @@ const struct brand *brands_find(const struct brands *brands, const char *name)
     return &brands->items[json_integer_value(index)];
 }
 
+bool brands_know(const struct brands *brands, const char *name)
+{
+    return json_object_get(brands->by_name, name);
+}
+
 json_t *brands_known_names(const struct brands *brands)
 {
     json_t *names = json_object();

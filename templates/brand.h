@@ -45,6 +45,9 @@ const struct brand *brands_at(const struct brands *brands, size_t index);
 // default one where name is NULL or neither. name is never more than compared.
 const struct brand *brands_find(const struct brands *brands, const char *name);
 
+// True where brands_find() finds one by this name.
+bool brands_know(const struct brands *brands, const char *name);
+
 // An object with every key that any brand's view has; the caller owns it. NULL: no memory.
 json_t *brands_known_names(const struct brands *brands);
 

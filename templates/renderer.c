@@ -21,6 +21,21 @@ bool renderer_knows(const struct renderer *renderer, const char *template)
     return catalog_find_type(renderer->catalogs->items[0], template) != NULL;
 }
 
+bool renderer_has_brand(const struct renderer *renderer, const char *name)
+{
+    return brands_know(renderer->brands, name);
+}
+
+bool renderer_check_locale(const struct renderer *renderer, const char *locale, struct error *err)
+{
+    const struct catalog *catalog = catalogs_find(renderer->catalogs, locale);
+    if (!catalog)
+        return error_set(err, ERR_INPUT, "there is no catalog locales/%s.json", locale);
+    return !catalog_is_variant(catalog) ||
+           error_set(err, ERR_INPUT, "%s is for a brand's address to choose; name %s", locale,
+                     catalog->language);
+}
+
 static const struct view_base *find_base(const struct renderer *renderer, const char *tag)
 {
     for (size_t i = 0; i < renderer->catalogs->count; i++) {

@@ -28,6 +28,13 @@ void renderer_destroy(struct renderer *renderer); // NULL is a no-op
 // True where dir has texts of its own for this type of mail ("login_code_valid").
 bool renderer_knows(const struct renderer *renderer, const char *template);
 
+// True where a brand has this name, or lists it as an OAuth2 client.
+bool renderer_has_brand(const struct renderer *renderer, const char *name);
+
+// True where locale may be named as a default: it is a language's catalog. ERR_INPUT where it is
+// none, or a variant, which only a brand's address chooses.
+bool renderer_check_locale(const struct renderer *renderer, const char *locale, struct error *err);
+
 // What is loaded, as `described` of docs/protocol.md has it: types, locales, brands (the default
 // one first) and default_locale. The caller json_decref()s it. NULL: no memory.
 json_t *renderer_describe(const struct renderer *renderer);

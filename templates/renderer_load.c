@@ -39,12 +39,9 @@ static void add_language(struct renderer *renderer, size_t index, size_t count)
 static void check_default(const struct renderer *renderer, const char *where, const char *locale,
                           json_t *faults)
 {
-    const struct catalog *catalog = catalogs_find(renderer->catalogs, locale);
-    if (!catalog)
-        fault_at(faults, where, 0, "locale: there is no catalog locales/%s.json", locale);
-    else if (catalog_is_variant(catalog))
-        fault_at(faults, where, 0, "locale: %s is for a brand's address to choose; name %s", locale,
-                 catalog->language);
+    struct error err;
+    if (!renderer_check_locale(renderer, locale, &err))
+        fault_at(faults, where, 0, "locale: %s", err.message);
 }
 
 // What readers can wish for: every language, but no variant of one.

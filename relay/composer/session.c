@@ -15,6 +15,7 @@
 #include "relay/composer/confine.h"
 #include "relay/composer/fallback.h"
 #include "relay/composer/reply.h"
+#include "relay/composer/route_defaults.h"
 #include "relay/composer/route_table.h"
 
 enum session_state {
@@ -395,6 +396,8 @@ static bool load(struct session *session, json_t *header)
     if (!route_table_init(&session->routes, json_object_get(header, "routes"), faults, &error))
         return malformed(session, error.message);
     session->composer = composer_create(&settings, faults);
+    if (session->composer)
+        route_defaults_check(&session->routes, session->composer->renderer, faults);
     if (!session->composer || json_array_size(faults) > 0)
         return answer_faults(session, faults);
     return confine(&session->confinement, session->err) || session_break(session);

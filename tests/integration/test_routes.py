@@ -1,6 +1,8 @@
 """Further routes, each with its own path, normaliser and defaults, and who may post where."""
 import datetime
 import json
+import os
+import signal
 
 import payloads
 import pytest
@@ -158,3 +160,42 @@ def test_check_names_what_is_wrong_with_a_route(start_relay, sink, crm, tmp_path
         assert f"{tmp_path}/relay.jsonnet: routes: {named}\n" in done.stderr
     served = relay.command("serve", "--config", str(tmp_path / "relay.jsonnet"), status=None)
     assert served.returncode not in (0, 75)
+
+
+@pytest.mark.parametrize("change, named", [
+    ({"template": "welcom"}, 'template: no catalog has texts for "welcom"'),
+    ({"brand": "nobrand"}, 'brand: there is no brand and no client named "nobrand"'),
+    ({"locale": "fr"}, "locale: there is no catalog locales/fr.json"),
+    ({"locale": "hu-x-formal"}, "locale: hu-x-formal is for a brand's address to choose; name hu"),
+    ({"timezone": "Europe/Berlinn"}, 'timezone: there is no time zone named "Europe/Berlinn"'),
+])
+def test_a_default_of_what_is_not_there_is_a_fault_of_its_route(start_relay, sink, crm, change,
+                                                                named):
+    crm["defaults"] |= change
+    relay = start_relay(sink, api_key=KEYS, routes=json.dumps({"crm": crm}))
+    relay.folder.mkdir()
+    done = relay.command("check", status=1)
+    assert f"RELAY_ROUTES: crm.defaults.{named}\n" in done.stderr
+    served = relay.command("serve", status=None)
+    assert served.returncode not in (0, 75)
+    events = [json.loads(line) for line in served.stdout.splitlines()]
+    assert [event for event in events if event["event"] == "fault" and
+            event["what"] == f"crm.defaults.{named}"], events
+
+
+def test_a_reload_compares_defaults_with_the_texts_it_brings(start_relay, sink, crm, tmp_path):
+    config = tmp_path / "relay.jsonnet"
+
+    def write(**defaults):
+        config.write_text(json.dumps({"routes": {"crm": crm | {"defaults": defaults}}}))
+    write(template="login_code_valid", brand="default")
+    relay = start_relay(sink, api_key=KEYS).start("--config", str(config))
+    write(template="login_code_valid", brand="nobrand")
+    os.kill(relay.process.pid, signal.SIGHUP)
+    refused = relay.wait_for("reload_refused")
+    assert (refused["where"], refused["what"]) == (
+        f"{config}: routes", 'crm.defaults.brand: there is no brand and no client named "nobrand"')
+    made = event()
+    assert relay.post(made, key=CRM_KEY, path="/crm/events").status == 200
+    assert made["code"] in sink.wait_for(1)[0].text()
+    assert relay.stop() == 0
