@@ -11,6 +11,8 @@
 #include "templates/color.h"
 #include "templates/fault.h"
 #include "templates/mail_type.h"
+#include "templates/plain_text.h"
+#include "templates/text_layout.h"
 #include "templates/value.h"
 
 // Keys nearer than that to one of ours are taken for it, misspelt ("colour", "logoUrl").
@@ -29,10 +31,12 @@ static size_t line_of(const struct source *source, const char *key)
 static bool is_one_line(const json_t *value)
 {
     const char *text = json_string_value(value);
-    if (!text || !*text || strlen(text) != json_string_length(value))
+    size_t size = json_string_length(value);
+    if (!text || plain_text_is_blank(text, size) ||
+        plain_text_hidden(text, size, PLAIN_TEXT_JOINERS))
         return false;
-    for (; *text; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
+    for (size_t i = 0; i < size; i++) {
+        if (text_layout_control(text + i, size - i) > 0)
             return false;
     }
     return true;
@@ -189,13 +193,15 @@ static const struct rule {
     bool (*is_good)(const json_t *value);
     const char *what;
 } RULES[] = {
-    {"name", is_one_line_or_null, "name is needed, on one line; or null, for the sender's own"},
+    {"name", is_one_line_or_null,
+     "name is needed, on one line and all to be seen; or null, for the sender's own"},
     {"color", is_color, "color must be of the form #rrggbb"},
     {"text_on_color", is_color_or_null,
      "text_on_color must be of the form #rrggbb, or null for black or white"},
     {"logo_url", is_logo, "logo_url must be an https:// URL, or null"},
     {"support_url", is_support, "support_url must be an https:, http: or mailto: URL, or null"},
-    {"from_name", is_one_line_or_null, "from_name must be a text on one line, or null"},
+    {"from_name", is_one_line_or_null,
+     "from_name must be a text on one line, all to be seen, or null"},
     {"reply_to", is_one_line_or_null, "reply_to must be an address on one line, or null"},
     {"link_hosts", is_null_or_list, "link_hosts must be a list of one host or more, or null"},
     {"code_in_subject", is_flag_or_map,

@@ -64,8 +64,6 @@ static struct message *load_message(const struct loader *loader, const json_t *v
         message_create(json_string_value(value), json_string_length(value), &err);
     if (!message)
         fault_here(loader, err.message);
-    else if (json_string_length(value) == 0)
-        fault_here(loader, "is empty");
     return message;
 }
 

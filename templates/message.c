@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "templates/plain_text.h"
 #include "templates/text_layout.h"
 
 #define TEXT_SIZE_MAX 2000
@@ -46,7 +47,16 @@ static bool check_text(const char *text, size_t size, struct error *err)
         if (c == '<' &&
             (next == '/' || (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z')))
             return error_set(err, ERR_INPUT, "has markup; texts are plain");
+        size_t reference = plain_text_reference(text + i, size - i);
+        if (reference > 0)
+            return error_set(err, ERR_INPUT, "has markup (%.*s); write the character itself",
+                             (int)reference, text + i);
     }
+    uint32_t hidden = plain_text_hidden(text, size, PLAIN_TEXT_MARKS);
+    if (hidden)
+        return error_set(err, ERR_INPUT, "has U+%04X, which nobody sees", (unsigned)hidden);
+    if (plain_text_is_blank(text, size))
+        return error_set(err, ERR_INPUT, "is empty");
     return true;
 }
 

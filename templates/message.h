@@ -32,7 +32,8 @@ struct message_values {
 struct message;
 
 // text is NUL-terminated behind size. ERR_INPUT: an unknown or unclosed placeholder, markup, a
-// control character, or too long; the error says which, but not in which file.
+// control character or another that is not seen, nothing to be seen at all, or too long; the error
+// says which, but not in which file.
 struct message *message_create(const char *text, size_t size, struct error *err);
 void message_destroy(struct message *message); // NULL is a no-op
 

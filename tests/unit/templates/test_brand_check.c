@@ -8,11 +8,49 @@
 
 #include "tests/unit/templates/brand_fixture.h"
 
+struct member_case {
+    const char *member, *want; // NULL: no fault
+};
+
+// Each member in the second line of a brand of its own.
+static void check_members(const struct member_case *cases, size_t count,
+                          struct brand_fixture *fixture)
+{
+    folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
+    for (size_t i = 0; i < count; i++) {
+        char text[512];
+        snprintf(text, sizeof(text), "{\"x\": \"y\",\n%s}", cases[i].member);
+        folder_write(fixture->dir, "brands/acme.json", text);
+        brand_fixture_load(fixture);
+        if (cases[i].want)
+            brand_fixture_assert_fault(fixture, "brands/acme.json:2", cases[i].want);
+        else
+            brand_fixture_assert_good(fixture);
+    }
+}
+
+static void wants_names_on_one_line_and_to_be_seen(void **state)
+{
+    static const struct member_case cases[] = {
+        {"\"from_name\": \"Acme \\\"Mail\\\", Ltd 😀\"", NULL},
+        {"\"from_name\": \"\"", "from_name must be"},
+        {"\"from_name\": \" \u00a0\"", "from_name must be"},
+        {"\"from_name\": \"a\u202eb\"", "from_name must be"},
+        {"\"from_name\": \"a\u200fb\"", "from_name must be"},
+        {"\"from_name\": \"a\u200bb\"", "from_name must be"},
+        {"\"from_name\": \"a\u2028b\"", "from_name must be"},
+        {"\"from_name\": \"\u06a9\u062a\u0627\u0628\u200c\u0647\u0627\"", NULL},
+        {"\"name\": \"\"", "name is needed"},
+        {"\"name\": \"A\u202ecme\"", "name is needed, on one line and all to be seen"},
+        {"\"from_name\": \"a\\nb\"", "from_name must be"},
+        {"\"from_name\": 1", "from_name must be"},
+    };
+    check_members(cases, sizeof(cases) / sizeof(cases[0]), *state);
+}
+
 static void checks_the_form_of_every_value(void **state)
 {
-    static const struct {
-        const char *member, *want; // NULL: no fault
-    } cases[] = {
+    static const struct member_case cases[] = {
         {"\"color\": \"#2D70b8\", \"text_on_color\": \"#ffffff\"", NULL},
         {"\"color\": \"#2D70b8\", \"text_on_color\": null", NULL},
         {"\"color\": \"#2d70b\"", "color must be"},
@@ -26,10 +64,6 @@ static void checks_the_form_of_every_value(void **state)
         {"\"text_on_color\": \"#767676\", \"color\": \"#ffffff\"", NULL},
         {"\"logo_url\": \"http://acme.example/logo.png\"", "logo_url must be"},
         {"\"support_url\": \"javascript:alert(1)\"", "support_url must be"},
-        {"\"from_name\": \"Acme \\\"Mail\\\", Ltd 😀\"", NULL},
-        {"\"from_name\": \"\"", "from_name must be"},
-        {"\"from_name\": \"a\\nb\"", "from_name must be"},
-        {"\"from_name\": 1", "from_name must be"},
         {"\"reply_to\": \"help@acme.example\"", NULL},
         {"\"reply_to\": \"a@b.example\\r\\nBcc: c@d.example\"", "reply_to must be"},
         {"\"link_hosts\": null", NULL},
@@ -77,18 +111,7 @@ static void checks_the_form_of_every_value(void **state)
         {"\"adress\": null", "adress is not known; did you mean address?"},
         {"\"motto\": \"a key of one's own\"", NULL},
     };
-    struct brand_fixture *fixture = *state;
-    folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char text[512];
-        snprintf(text, sizeof(text), "{\"x\": \"y\",\n%s}", cases[i].member);
-        folder_write(fixture->dir, "brands/acme.json", text);
-        brand_fixture_load(fixture);
-        if (cases[i].want)
-            brand_fixture_assert_fault(fixture, "brands/acme.json:2", cases[i].want);
-        else
-            brand_fixture_assert_good(fixture);
-    }
+    check_members(cases, sizeof(cases) / sizeof(cases[0]), *state);
 }
 
 static void names_the_line_of_a_type(void **state)
@@ -116,6 +139,7 @@ static void compares_colours_of_two_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        BRAND_TEST(wants_names_on_one_line_and_to_be_seen),
         BRAND_TEST(checks_the_form_of_every_value),
         BRAND_TEST(names_the_line_of_a_type),
         BRAND_TEST(compares_colours_of_two_files),

@@ -74,6 +74,15 @@ static bool has_fault(const struct folder *folder, const char *where, const char
     return false;
 }
 
+static void assert_no_fault(const struct folder *folder)
+{
+    char *text = json_dumps(folder->faults, JSON_INDENT(1));
+    if (json_array_size(folder->faults) > 0)
+        print_error("%s\n", text);
+    free(text);
+    assert_int_equal(json_array_size(folder->faults), 0);
+}
+
 static void write_into(const struct catalog *catalog, const char *type, enum text_key key,
                        int minutes, const struct message_values *values, const char *want)
 {
@@ -127,7 +136,16 @@ static void names_line_and_key_of_faults(void **state)
         {"\"a\\nb\"", "en.json:4", "control"},
         {"\"a\\u0085b\"", "en.json:4", "control"},
         {"\"a\\u2028b\"", "en.json:4", "control"},
+        {"\"a &nbsp;b\"", "en.json:4", "has markup (&nbsp;); write the character itself"},
+        {"\"a &#160;\"", "en.json:4", "has markup (&#160;)"},
+        {"\"a &lt;\"", "en.json:4", "has markup (&lt;)"},
+        {"\"a \u202eb\"", "en.json:4", "intro has U+202E, which nobody sees"},
+        {"\"a \\u00adb\"", "en.json:4", "has U+00AD"},
+        {"\"\ufeffb\"", "en.json:4", "has U+FEFF"},
+        {"\"b \U000e0041\"", "en.json:4", "has U+E0041"},
         {"\"\"", "en.json:4", "empty"},
+        {"\"  \"", "en.json:4", "intro is empty"},
+        {"\"\\u00a0\u200e\u3000\"", "en.json:4", "intro is empty"},
         {"7", "en.json:4", "neither a text"},
         {"{\"one\": \"x\"}", "en.json:4", "lacks the plural class other"},
         {"{\"other\": \"x\"}", "en.json:4", "lacks the plural class one"},
@@ -151,6 +169,30 @@ static void names_line_and_key_of_faults(void **state)
         folder_write(folder->dir, "locales/en.json", catalog);
         load(folder);
         assert_true(has_fault(folder, cases[i].where, cases[i].what));
+    }
+}
+
+// What languages need to be written, and what looks like markup but is none.
+static void takes_characters_that_texts_need(void **state)
+{
+    static const char *const texts[] = {
+        "R&D; AT&T; a & b; &c &nosuchnamethatisquitesolongasthat12;",
+        "a < b, x<3",
+        "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627",
+        "\U0001f469\u200d\U0001f4bb \u2764\ufe0f",
+        "a\u00a0b\u202fc\u2060d",
+        "\u200e\u200f\u061c\u2066a\u2069\u2067b\u2069\u2068c\u2069",
+    };
+    struct folder *folder = *state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        char catalog[500];
+        snprintf(catalog, sizeof(catalog),
+                 "{\"locale\": \"en\", \"name\": \"English\", \"texts\": "
+                 "{\"greeting_nameless\": \"%s\"}, \"types\": {}}",
+                 texts[i]);
+        folder_write(folder->dir, "locales/en.json", catalog);
+        load(folder);
+        assert_no_fault(folder);
     }
 }
 
@@ -371,6 +413,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(writes_texts),
         TEST(names_line_and_key_of_faults),
+        TEST(takes_characters_that_texts_need),
         TEST(lists_all_faults_of_a_head),
         TEST(knows_which_values_a_text_may_use),
         TEST(refuses_texts_that_no_mail_shows),
