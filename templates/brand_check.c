@@ -148,9 +148,18 @@ static bool is_host(const json_t *value)
            strlen(host) + 2 * is_wildcard == json_string_length(value);
 }
 
+// What a mail can name as its brand; another would never be asked for.
 static bool is_client(const json_t *value)
 {
-    return is_one_line(value) && json_string_length(value) <= CLIENT_SIZE_MAX;
+    const char *text = json_string_value(value);
+    size_t size = json_string_length(value);
+    if (size == 0 || size > CLIENT_SIZE_MAX)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] <= ' ' || text[i] > '~')
+            return false;
+    }
+    return true;
 }
 
 static void check_elements(const json_t *own, const char *key,

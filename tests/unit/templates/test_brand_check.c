@@ -106,6 +106,10 @@ static void checks_the_form_of_every_value(void **state)
         {"\"clients\": \"web\"", "clients must be a list"},
         {"\"clients\": [\"web\", \"\"]", "clients: \"\" is no OAuth2 client"},
         {"\"clients\": [\"a\\nb\"]", "is no OAuth2 client"},
+        {"\"clients\": [\"a b\"]", "clients: \"a b\" is no OAuth2 client"},
+        {"\"clients\": [\"caf\u00e9\"]", "is no OAuth2 client"},
+        {"\"clients\": [7]", "is no OAuth2 client"},
+        {"\"clients\": [\"!a~\"]", NULL},
         {"\"id\": \"other\"", "id is the name of the brand's file"},
         {"\"link_host\": []", "link_host is not known; did you mean link_hosts?"},
         {"\"adress\": null", "adress is not known; did you mean address?"},
@@ -136,6 +140,36 @@ static void compares_colours_of_two_files(void **state)
     brand_fixture_assert_fault(fixture, "brands/acme.json:2", "contrast of 1.20:1");
 }
 
+// As long as a mail can name it (relay/composer/mail.c).
+static void limits_the_size_of_a_client(void **state)
+{
+    struct brand_fixture *fixture = *state;
+    char id[257];
+    char text[300];
+    folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
+    for (int size = 255; size <= 256; size++) {
+        memset(id, 'a', sizeof(id));
+        snprintf(text, sizeof(text), "{\"clients\": [\"%.*s\"]}", size, id);
+        folder_write(fixture->dir, "brands/acme.json", text);
+        brand_fixture_load(fixture);
+        if (size == 255)
+            brand_fixture_assert_good(fixture);
+        else
+            brand_fixture_assert_fault(fixture, "brands/acme.json:1", "is no OAuth2 client");
+    }
+}
+
+// Brands that have both colours of the default's file have its fault, but are not at fault.
+static void finds_colours_of_one_file_once(void **state)
+{
+    struct brand_fixture *fixture = *state;
+    folder_write(fixture->dir, "brand.json",
+                 "{\"name\": \"B\",\n\"color\": \"#ffee00\", \"text_on_color\": \"#ffffff\"}");
+    folder_write(fixture->dir, "brands/acme.json", "{\"name\": \"A\"}");
+    brand_fixture_load(fixture);
+    brand_fixture_assert_fault(fixture, "brand.json:2", "contrast of 1.20:1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +177,8 @@ int main(void)
         BRAND_TEST(checks_the_form_of_every_value),
         BRAND_TEST(names_the_line_of_a_type),
         BRAND_TEST(compares_colours_of_two_files),
+        BRAND_TEST(finds_colours_of_one_file_once),
+        BRAND_TEST(limits_the_size_of_a_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
