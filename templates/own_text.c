@@ -1,12 +1,9 @@
 #include "templates/own_text.h"
 
 #include <ctype.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "templates/value.h"
 
 #include "templates/text_layout.h"
 
@@ -75,39 +72,6 @@ json_t *own_text_lines(const char *text)
         return NULL;
     }
     return lines;
-}
-
-// The host of an address, of which authority is what stands behind "//". False where it is none
-// that can be told for certain: with a user's name before it, or in letters other than ASCII's, of
-// which browsers take some for a dot.
-static bool read_host(const char *authority, char ret_host[VALUE_HOST_SIZE])
-{
-    size_t size = strcspn(authority, "/?# \t\r\n\v\f\"<>");
-    // What ends a sentence, or closes a bracket, is not the address'.
-    while (size > 0 && strchr(".,;:!?)'*_", authority[size - 1]))
-        size--;
-    const char *port = authority[0] == '[' ? memchr(authority, ']', size) : authority;
-    port = port ? memchr(port, ':', size - (size_t)(port - authority)) : NULL;
-    if (port && strspn(port + 1, "0123456789") + 1 == size - (size_t)(port - authority))
-        size = (size_t)(port - authority);
-    if (size >= VALUE_HOST_SIZE)
-        return false;
-    memcpy(ret_host, authority, size);
-    ret_host[size] = '\0';
-    return value_is_host(ret_host);
-}
-
-bool own_text_leads_only_to(const struct brand *brand, const char *text)
-{
-    for (const char *at = text; (at = strstr(at, "://")); at += 3) {
-        size_t before = (size_t)(at - text);
-        bool is_web = (before >= 4 && strncasecmp(at - 4, "http", 4) == 0) ||
-                      (before >= 5 && strncasecmp(at - 5, "https", 5) == 0);
-        char host[VALUE_HOST_SIZE];
-        if (is_web && (!read_host(at + 3, host) || !brand_allows_host(brand, host)))
-            return false;
-    }
-    return true;
 }
 
 // ---- HTML -----------------------------------------------------------------------------------

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 
 #include "relay/base/buffer.h"
-#include "templates/brand.h"
 
 // False for NULL and for what is nothing but white space and control characters.
 bool own_text_is_there(const char *text);
@@ -14,9 +13,6 @@ bool own_text_is_there(const char *text);
 // The lines of a plain text, as [{"text": "..."}, ...]: trimmed, without control characters,
 // one empty line at most between two others. NULL: no memory.
 json_t *own_text_lines(const char *text);
-
-// True where every http:// and https:// address in text leads to a host that the brand allows.
-bool own_text_leads_only_to(const struct brand *brand, const char *text);
 
 // False for bare text, with or without a link in it: Kratos sends its mails so, and in HTML their
 // lines would run together. False as well where it has a script: we send none, and clean none.

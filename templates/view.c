@@ -5,6 +5,7 @@
 #include "relay/base/buffer.h"
 #include "templates/own_text.h"
 #include "templates/text_layout.h"
+#include "templates/text_links.h"
 
 #define TEXT_SIZE_MAX (64 * 1024)
 #define OWN_TEXT_SIZE_MAX (1024 * 1024)
@@ -216,16 +217,18 @@ static const char *choose_own_text(const struct render_request *request, struct 
 // Looked at as they will be shown, so that nothing that is taken out can hide a link.
 static bool may_show(const struct draft *draft, const json_t *lines)
 {
+    if (!brand_names_hosts(draft->brand))
+        return true;
     size_t i;
     const json_t *line;
     json_array_foreach(lines, i, line)
     {
         const char *text = json_string_value(json_object_get(line, "text"));
-        if (!own_text_leads_only_to(draft->brand, text))
+        if (!text_links_lead_only_to(draft->brand, text))
             return false;
     }
     return !draft->request->subject ||
-           own_text_leads_only_to(draft->brand, draft->request->subject);
+           text_links_lead_only_to(draft->brand, draft->request->subject);
 }
 
 // False where it may not be sent: it has a link that the brand does not allow.
