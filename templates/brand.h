@@ -13,6 +13,7 @@ enum brand_address {
     BRAND_ADDRESS_OWN, // the catalog of the language as it is
     BRAND_ADDRESS_FORMAL,
     BRAND_ADDRESS_INFORMAL,
+    BRAND_ADDRESS_COUNT, // is none
 };
 
 struct brand {

@@ -50,8 +50,8 @@ enum text_key {
     TEXT_LINK_HINT,
     TEXT_FOOTER,
     TEXT_SUBJECT_OWN, // for Kratos' own text, where that comes without a subject
+    TEXT_COUNT,       // is none
 };
-#define TEXT_COUNT 22
 
 const char *text_key_name(enum text_key key); // as it stands in the file
 

@@ -11,8 +11,6 @@
 #include "templates/view.h"
 #include "templates/zone.h"
 
-#define BRAND_ADDRESS_COUNT 3 // of enum brand_address
-
 // A language that readers can wish for: how its mails are written, by the brand's address. Where
 // it has no such variant, as in the catalog of the language itself.
 struct language {
@@ -29,8 +27,13 @@ struct renderer {
     char zone[ZONE_NAME_SIZE]; // of readers whose own is not known; empty: neither is this
 };
 
+// renderer_render() for a brand that need be none of the loaded ones; request->brand is not read.
+bool renderer_render_as(struct renderer *renderer, const struct brand *brand,
+                        const struct render_request *request, struct rendered *ret_rendered,
+                        enum refusal *ret_refusal, struct error *err);
+
 // Renders mails of each type in each language and under each brand. What they lack is appended to
-// faults.
-void renderer_try(struct renderer *renderer, json_t *faults);
+// faults. dir is what was loaded.
+void renderer_try(struct renderer *renderer, const char *dir, json_t *faults);
 
 #endif

@@ -143,13 +143,23 @@ static bool render_html(const struct frame_set *frames, const json_t *view, char
 }
 
 bool renderer_render(struct renderer *renderer, const struct render_request *request,
-                     struct rendered *ret_rendered, struct error *err)
+                     struct rendered *ret_rendered, enum refusal *ret_refusal, struct error *err)
 {
-    const struct brand *brand = brands_find(renderer->brands, request->brand);
+    return renderer_render_as(renderer, brands_find(renderer->brands, request->brand), request,
+                              ret_rendered, ret_refusal, err);
+}
+
+bool renderer_render_as(struct renderer *renderer, const struct brand *brand,
+                        const struct render_request *request, struct rendered *ret_rendered,
+                        enum refusal *ret_refusal, struct error *err)
+{
     const struct view_base *base = choose_base(renderer, brand, request);
-    json_auto_t *view = view_create(base, brand, request, err);
-    if (!view)
+    json_t *made = NULL;
+    if (!view_create(base, brand, request, &made, ret_refusal, err))
         return false;
+    json_auto_t *view = made;
+    if (*ret_refusal != REFUSAL_NONE)
+        return true;
     struct rendered rendered = {.brand = brand};
     snprintf(rendered.locale, sizeof(rendered.locale), "%s", base->catalog->tag);
     snprintf(rendered.language, sizeof(rendered.language), "%s", base->catalog->language);

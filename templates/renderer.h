@@ -41,21 +41,20 @@ json_t *renderer_describe(const struct renderer *renderer);
 
 struct render_request {
     const char *template;
-    const json_t *data;           // what templates see: code, url, name ...; borrowed
-    const json_t *locales;        // array of wishes, best first, or NULL
-    const char *accept_language;  // or NULL
-    const char *ui_locales;       // from the request's URL, space separated, or NULL
-    const char *default_locale;   // goes before the brand's and the loaded default, or NULL
-    const char *timezone;         // IANA, ICU or .NET name, or NULL
-    const char *brand;            // a brand's name or an OAuth2 client's id, or NULL
-    const char *locale;           // for previews: a language whatever anybody wishes, as the
-                                  // brand speaks it, or a variant; NULL, or one we do not
-                                  // have: as they wish
-    const char *browser, *system; // that asked for the mail, fixed words; or NULL
-    int minutes_left;             // 0: not known, and the text states none
-    int64_t received_wall_ms;     // when the mail was asked for
-    int64_t expires_wall_ms;      // 0: not known
-    int64_t now_wall_ms;
+    const json_t *data;                // what templates see: code, url, name ...; borrowed
+    const json_t *locales;             // array of wishes, best first, or NULL
+    const char *accept_language;       // or NULL
+    const char *ui_locales;            // from the request's URL, space separated, or NULL
+    const char *default_locale;        // goes before the brand's and the loaded default, or NULL
+    const char *timezone;              // IANA, ICU or .NET name, or NULL
+    const char *brand;                 // a brand's name or an OAuth2 client's id, or NULL
+    const char *locale;                // for previews: a language whatever anybody wishes, as the
+                                       // brand speaks it, or a variant; NULL, or one we do not
+                                       // have: as they wish
+    const char *browser, *system;      // that asked for the mail, fixed words; or NULL
+    int minutes_left;                  // 0: not known, and the text states none
+    int64_t received_wall_ms;          // when the mail was asked for
+    int64_t expires_wall_ms;           // 0: not known
     const char *subject, *text, *html; // Kratos' own rendering, each may be NULL
 };
 
@@ -68,13 +67,20 @@ struct rendered {
     char *html;
 };
 
+// Why a mail is not put into words, and never will be with these templates.
+enum refusal {
+    REFUSAL_NONE,
+    REFUSAL_NO_CONTENT,       // there are neither texts of ours that can be filled nor Kratos' own
+    REFUSAL_LINK_NOT_ALLOWED, // its link leads to a host that the brand does not name
+};
+
 // A template that dir has no texts for, or whose code or link is missing, uses Kratos' own
-// subject, text and html in our frame. ERR_INPUT, and a message that is a reason to park it:
-// "no_content"        there is neither
-// "link_not_allowed"  its link leads to a host that the brand does not name; where there is a code
-//                     as well, the mail goes without the link
+// subject, text and html in our frame. A mail with a code goes without a link that is not allowed.
+// True: *ret_refusal is REFUSAL_NONE, and the caller rendered_finish()es *ret_rendered; or it says
+// why there is nothing. False: ERR_INPUT, a frame is at fault, and the message begins with its
+// place as "file:line: "; ERR_TEMPORARY, no memory.
 bool renderer_render(struct renderer *renderer, const struct render_request *request,
-                     struct rendered *ret_rendered, struct error *err);
+                     struct rendered *ret_rendered, enum refusal *ret_refusal, struct error *err);
 void rendered_finish(struct rendered *rendered);
 
 size_t renderer_brand_count(const struct renderer *renderer);

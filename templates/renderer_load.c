@@ -146,7 +146,7 @@ struct renderer *renderer_load(const char *dir, const char *default_locale, cons
         load_frames(renderer, dir, faults);
     }
     if (json_array_size(faults) == faults_before)
-        renderer_try(renderer, faults);
+        renderer_try(renderer, dir, faults);
     if (json_array_size(faults) > faults_before) {
         renderer_destroy(renderer);
         return NULL;

@@ -1,15 +1,193 @@
-// Renders a mail of each type in each language on trial, and one of each type under every other
-// brand: a frame that forgets the code is found here, and not by the first person who cannot
-// sign in.
+// Renders mails of each type in each language on trial, and of each type under every other brand:
+// a frame that forgets the code is found here, and not by the first person who cannot sign in.
+//
+// Each is tried twice, with all that can be known and with no more than it needs, so that both
+// sides of every section are run. Only what a reader sees counts: mails on trial have no code in
+// subject and preheader, whatever their brand wants, and of the HTML the page's text is looked at.
 #include <stdio.h>
 #include <string.h>
 
 #include "templates/fault.h"
 #include "templates/loaded.h"
+#include "templates/own_text.h"
 
 #define TRIAL_CODE "7391-TRIAL"
 #define TRIAL_OWN "Own words 7391"
+#define TRIAL_WALL_MS 1767323045000
+#define TRIAL_MINUTES 15
 #define URL_SIZE 300
+#define SEEN_SIZE_MAX (4 * 1024 * 1024)
+
+// A type that no catalog knows.
+#define TYPE_OF_KRATOS "?"
+
+struct trial {
+    struct renderer *renderer;
+    const char *dir;
+    const struct brand *brand;
+    struct brand closed; // the same, but for the code outside; shares all but its settings
+    char url[URL_SIZE];  // one that its mails may have
+    struct buffer seen;  // what a reader of the HTML sees
+    json_t *found;       // what is reported already, as keys
+    json_t *faults;
+};
+
+// One mail of a trial.
+struct attempt {
+    const char *template;
+    enum mail_need need;
+    const struct catalog *catalog; // NULL: whichever the brand's readers get who wish for none
+    bool is_full;                  // with all that can be known
+};
+
+// ---- faults ---------------------------------------------------------------------------------
+
+// Once for all mails that have it; the first of them is named.
+static void report(struct trial *trial, const struct attempt *attempt, const char *where,
+                   const char *what)
+{
+    json_auto_t *key = json_sprintf("%s: %s", where, what);
+    const char *text = json_string_value(key);
+    if (text && json_object_get(trial->found, text))
+        return;
+    if (text)
+        json_object_set_new(trial->found, text, json_null()); // else it is told twice
+    fault_at(trial->faults, where, 0, "%s (%s%s%s, brand %s)", what, attempt->template,
+             attempt->catalog ? " in " : "", attempt->catalog ? attempt->catalog->tag : "",
+             trial->brand->id);
+}
+
+// The file that mails of the type have in place of a shared one, if there is but one to blame;
+// else their folder, or the shared one.
+static void find_place(const struct trial *trial, const char *template, const char *file,
+                       char ret_where[], size_t size)
+{
+    const struct frame_set *frames = frames_find(trial->renderer->frames, template);
+    const char *kind = strchr(file, '.');
+    const char *only = NULL;
+    size_t count = 0;
+    size_t index;
+    const json_t *own;
+    json_array_foreach(frames->files, index, own)
+    {
+        const char *name = json_string_value(own);
+        if (!strstr(name, kind))
+            continue;
+        only = name;
+        count++;
+    }
+    snprintf(ret_where, size, "%s/%s%s%s%s", trial->dir, count > 0 ? "types/" : "",
+             count > 0 ? frames->type : file, count == 1 ? "/" : "", count == 1 ? only : "");
+}
+
+static void fault_in(struct trial *trial, const struct attempt *attempt, const char *file,
+                     const char *what, const char *which)
+{
+    char where[1024];
+    char text[URL_SIZE + 200];
+    bool is_own = strcmp(which, TRIAL_OWN) == 0;
+    find_place(trial, is_own ? NULL : attempt->template, file, where, sizeof(where));
+    snprintf(text, sizeof(text), "%s comes out %s%s", attempt->template, what, which);
+    report(trial, attempt, where, text);
+}
+
+// The engine's message begins with the place, "file:line: ".
+static void report_render(struct trial *trial, const struct attempt *attempt,
+                          const struct error *err)
+{
+    char place[sizeof(err->message)];
+    snprintf(place, sizeof(place), "%s", err->message);
+    char *what = err->code == ERR_INPUT ? strstr(place, ": ") : NULL;
+    if (what) {
+        *what = '\0';
+        what += 2;
+    }
+    report(trial, attempt, what ? place : trial->dir, what ? what : err->message);
+}
+
+// ---- one mail -------------------------------------------------------------------------------
+
+static void check_mail(struct trial *trial, const struct attempt *attempt,
+                       const struct rendered *mail, const char *must_have)
+{
+    if (mail->subject[0] == '\0')
+        fault_in(trial, attempt, "subject.text.mustache", "without a subject", "");
+    if (strstr(mail->subject, TRIAL_CODE) && !brand_shows_code(trial->brand, attempt->template))
+        fault_in(trial, attempt, "subject.text.mustache",
+                 "with the code in its subject, against the brand ", trial->brand->id);
+    if (!strstr(mail->text, must_have))
+        fault_in(trial, attempt, "frame.text.mustache", "in its text without ", must_have);
+    buffer_clear(&trial->seen);
+    own_text_from_html(mail->html, &trial->seen);
+    buffer_append(&trial->seen, "", 0);
+    if (trial->seen.failed || !strstr(trial->seen.data, must_have))
+        fault_in(trial, attempt, "frame.html.mustache", "in its HTML without ", must_have);
+}
+
+// NULL: no memory.
+static json_t *make_data(const struct trial *trial, const struct attempt *attempt)
+{
+    if (attempt->is_full)
+        return json_pack("{s:s, s:s, s:s, s:s}", "code", TRIAL_CODE, "url", trial->url, "name",
+                         "Anna", "at", "2026-01-02T03:04:05Z");
+    switch (attempt->need) {
+    case NEED_CODE:
+        return json_pack("{s:s}", "code", TRIAL_CODE);
+    case NEED_LINK:
+        return json_pack("{s:s}", "url", trial->url);
+    case NEED_NOTHING:
+        break;
+    }
+    return json_object();
+}
+
+static void try_mail(struct trial *trial, const struct attempt *attempt)
+{
+    json_auto_t *data = make_data(trial, attempt);
+    struct render_request request = {.template = attempt->template,
+                                     .data = data,
+                                     .locale = attempt->catalog ? attempt->catalog->tag : NULL,
+                                     .text = TRIAL_OWN};
+    if (attempt->is_full) {
+        request.timezone = "Europe/Budapest";
+        request.browser = "Firefox";
+        request.system = "Windows";
+        request.minutes_left = TRIAL_MINUTES;
+        request.received_wall_ms = TRIAL_WALL_MS;
+        request.expires_wall_ms = TRIAL_WALL_MS + TRIAL_MINUTES * 60 * 1000;
+        request.subject = "Own subject";
+        request.html = "<p>" TRIAL_OWN "</p>";
+    }
+    struct rendered mail;
+    struct error err;
+    enum refusal refusal;
+    if (!renderer_render_as(trial->renderer, &trial->closed, &request, &mail, &refusal, &err)) {
+        report_render(trial, attempt, &err);
+        return;
+    }
+    if (refusal != REFUSAL_NONE) {
+        report(trial, attempt, trial->dir, "a mail on trial was refused");
+        return;
+    }
+    bool is_ours = renderer_knows(trial->renderer, attempt->template);
+    const char *needed = attempt->need == NEED_CODE   ? TRIAL_CODE
+                         : attempt->need == NEED_LINK ? trial->url
+                                                      : "";
+    check_mail(trial, attempt, &mail, is_ours ? needed : TRIAL_OWN);
+    rendered_finish(&mail);
+}
+
+static void try_both(struct trial *trial, const struct catalog *catalog, const char *template,
+                     enum mail_need need)
+{
+    struct attempt attempt = {
+        .template = template, .need = need, .catalog = catalog, .is_full = true};
+    try_mail(trial, &attempt);
+    attempt.is_full = false;
+    try_mail(trial, &attempt);
+}
+
+// ---- all of them ----------------------------------------------------------------------------
 
 // A link that mails of the brand may have.
 static void make_url(const struct brand *brand, char ret_url[URL_SIZE])
@@ -23,77 +201,42 @@ static void make_url(const struct brand *brand, char ret_url[URL_SIZE])
                        : host);
 }
 
-// Where a type's mails are written: what is wrong with them is wrong there.
-static void fault_in(const struct renderer *renderer, const char *template, const char *file,
-                     const char *what, const char *which, json_t *faults)
+static void try_types(struct trial *trial, const struct catalog *catalog)
 {
-    const struct frame_set *frames = frames_find(renderer->frames, template);
-    char where[300];
-    snprintf(where, sizeof(where), "%s%s", frames->type ? "types/" : "",
-             frames->type ? frames->type : file);
-    fault_at(faults, where, 0, "%s comes out %s%s", template, what, which);
+    const struct catalog *types = trial->renderer->catalogs->items[0]; // as of all catalogs
+    for (size_t i = 0; i < types->type_count; i++)
+        try_both(trial, catalog, types->types[i].name, types->types[i].need);
 }
 
-static void check_mail(const struct renderer *renderer, const struct rendered *mail,
-                       const char *template, const char *must_have, json_t *faults)
+// The first brand in every language, each as it is; others in their readers' own.
+static void try_brand(struct trial *trial, bool is_first)
 {
-    if (mail->subject[0] == '\0')
-        fault_in(renderer, template, "subject.text.mustache", "without a subject", "", faults);
-    if (strstr(mail->subject, TRIAL_CODE) && !brand_shows_code(mail->brand, template))
-        fault_in(renderer, template, "subject.text.mustache",
-                 "with the code in its subject, against the brand ", mail->brand->id, faults);
-    if (!strstr(mail->text, must_have))
-        fault_in(renderer, template, "frame.text.mustache", "in its text without ", must_have,
-                 faults);
-    if (!strstr(mail->html, must_have))
-        fault_in(renderer, template, "frame.html.mustache", "in its HTML without ", must_have,
-                 faults);
+    const struct catalogs *catalogs = trial->renderer->catalogs;
+    trial->closed = *trial->brand;
+    trial->closed.settings = json_copy(trial->brand->settings);
+    if (json_object_set_new(trial->closed.settings, "code_in_subject", json_false()) != 0) {
+        fault_at(trial->faults, trial->brand->path, 0, "out of memory");
+    } else if (is_first) {
+        trial->closed.address = BRAND_ADDRESS_OWN;
+        for (size_t i = 0; i < catalogs->count; i++)
+            try_types(trial, catalogs->items[i]);
+    } else {
+        try_types(trial, NULL);
+    }
+    try_both(trial, NULL, TYPE_OF_KRATOS, NEED_NOTHING);
+    json_decref(trial->closed.settings);
 }
 
-// catalog: NULL: whichever the brand's readers get who wish for none.
-static void try_mail(struct renderer *renderer, const struct brand *brand,
-                     const struct catalog *catalog, const char *template, enum mail_need need,
-                     json_t *faults)
+void renderer_try(struct renderer *renderer, const char *dir, json_t *faults)
 {
-    char url[URL_SIZE];
-    make_url(brand, url);
-    json_auto_t *data = json_pack("{s:s, s:s}", "code", TRIAL_CODE, "url", url);
-    const struct render_request request = {.template = template,
-                                           .data = data,
-                                           .brand = brand->id,
-                                           .locale = catalog ? catalog->tag : NULL,
-                                           .text = TRIAL_OWN};
-    struct rendered mail;
-    struct error err;
-    if (!renderer_render(renderer, &request, &mail, &err)) {
-        fault_at(faults, catalog ? catalog->path : brand->path, 0, "%s cannot be rendered: %s",
-                 template, err.message);
-        return;
+    struct trial trial = {
+        .renderer = renderer, .dir = dir, .found = json_object(), .faults = faults};
+    buffer_init(&trial.seen, SEEN_SIZE_MAX);
+    for (size_t i = 0; i < brands_count(renderer->brands); i++) {
+        trial.brand = brands_at(renderer->brands, i);
+        make_url(trial.brand, trial.url);
+        try_brand(&trial, i == 0);
     }
-    const char *must_have = need == NEED_CODE ? TRIAL_CODE : need == NEED_LINK ? url : "";
-    check_mail(renderer, &mail, template,
-               catalog_find_type(renderer->catalogs->items[0], template) ? must_have : TRIAL_OWN,
-               faults);
-    rendered_finish(&mail);
-}
-
-void renderer_try(struct renderer *renderer, json_t *faults)
-{
-    const struct catalogs *catalogs = renderer->catalogs;
-    const struct brand *first = brands_at(renderer->brands, 0);
-    for (size_t i = 0; i < catalogs->count; i++) {
-        const struct catalog *catalog = catalogs->items[i];
-        for (size_t k = 0; k < catalog->type_count; k++)
-            try_mail(renderer, first, catalog, catalog->types[k].name, catalog->types[k].need,
-                     faults);
-    }
-    // Of a type that no catalog knows: Kratos' own words.
-    try_mail(renderer, first, NULL, "?", NEED_NOTHING, faults);
-
-    const struct catalog *catalog = catalogs->items[0];
-    for (size_t i = 1; i < brands_count(renderer->brands); i++) {
-        for (size_t k = 0; k < catalog->type_count; k++)
-            try_mail(renderer, brands_at(renderer->brands, i), NULL, catalog->types[k].name,
-                     catalog->types[k].need, faults);
-    }
+    buffer_finish(&trial.seen);
+    json_decref(trial.found);
 }

@@ -231,8 +231,7 @@ static bool may_show(const struct draft *draft, const json_t *lines)
            text_links_lead_only_to(draft->brand, draft->request->subject);
 }
 
-// False where it may not be sent: it has a link that the brand does not allow.
-static bool put_own(struct draft *draft, struct error *err)
+static enum refusal put_own(struct draft *draft)
 {
     const struct render_request *request = draft->request;
     struct buffer from_html AUTO_BUFFER;
@@ -240,22 +239,22 @@ static bool put_own(struct draft *draft, struct error *err)
     const char *text = choose_own_text(request, &from_html);
     if (!text) {
         draft->failed = true;
-        return true;
+        return REFUSAL_NONE;
     }
     json_t *own = json_object();
     json_t *lines = own_text_lines(text);
     put(draft, own, "lines", lines);
     put(draft, draft->view, "own", own);
     if (draft->failed)
-        return true;
+        return REFUSAL_NONE;
     if (!may_show(draft, lines))
-        return error_set(err, ERR_INPUT, "link_not_allowed");
+        return REFUSAL_LINK_NOT_ALLOWED;
     // HTML has too many ways to hide a link in.
     if (!brand_names_hosts(draft->brand) && own_text_is_there(request->html) &&
         own_text_is_laid_out(request->html))
         put(draft, draft->view, "own_html", json_string(request->html));
     put_own_subject(draft);
-    return true;
+    return REFUSAL_NONE;
 }
 
 // ---- all of it ------------------------------------------------------------------------------
@@ -273,49 +272,51 @@ static bool has_what_it_needs(const struct draft *draft)
     return true;
 }
 
-// Whether our texts say it, or Kratos' own do. False where neither can.
-static bool choose_texts(struct draft *draft, struct error *err)
+// Whether our texts say it, or Kratos' own do; or neither can.
+static enum refusal choose_texts(struct draft *draft)
 {
     const struct render_request *request = draft->request;
     draft->type = catalog_find_type(draft->base->catalog, request->template);
     if (draft->type && has_what_it_needs(draft))
-        return true;
+        return REFUSAL_NONE;
     // Kratos' own text would lead where ours may not.
     if (draft->type && draft->type->need == NEED_LINK && draft->facts.link_is_forbidden)
-        return error_set(err, ERR_INPUT, "link_not_allowed");
+        return REFUSAL_LINK_NOT_ALLOWED;
     draft->type = NULL;
     if (own_text_is_there(request->text) || own_text_is_there(request->html))
-        return true;
-    return error_set(err, ERR_INPUT, "no_content");
+        return REFUSAL_NONE;
+    return REFUSAL_NO_CONTENT;
 }
 
-static bool fill(struct draft *draft, struct error *err)
+static enum refusal fill(struct draft *draft)
 {
-    if (!choose_texts(draft, err))
-        return false;
+    enum refusal refusal = choose_texts(draft);
+    if (refusal != REFUSAL_NONE)
+        return refusal;
     put_base(draft);
-    if (draft->type)
-        put_texts(draft);
-    else if (!put_own(draft, err))
-        return false;
-    return !draft->failed || error_set(err, ERR_TEMPORARY, "out of memory for what the mail says");
+    if (!draft->type)
+        return put_own(draft);
+    put_texts(draft);
+    return REFUSAL_NONE;
 }
 
-json_t *view_create(const struct view_base *base, const struct brand *brand,
-                    const struct render_request *request, struct error *err)
+bool view_create(const struct view_base *base, const struct brand *brand,
+                 const struct render_request *request, json_t **ret_view, enum refusal *ret_refusal,
+                 struct error *err)
 {
     struct draft draft = {.base = base, .brand = brand, .request = request};
-    if (!facts_read(&draft.facts, request, brand, &base->writing)) {
-        error_set(err, ERR_TEMPORARY, "out of memory for what the mail says");
-        return NULL;
-    }
+    if (!facts_read(&draft.facts, request, brand, &base->writing))
+        return error_set(err, ERR_TEMPORARY, "out of memory for what the mail says");
     draft.view = json_object();
     buffer_init(&draft.text, TEXT_SIZE_MAX);
-    bool filled = fill(&draft, err);
+    enum refusal refusal = fill(&draft);
     buffer_finish(&draft.text);
     facts_finish(&draft.facts);
-    if (filled)
-        return draft.view;
-    json_decref(draft.view);
-    return NULL;
+    if (draft.failed || refusal != REFUSAL_NONE)
+        json_decref(draft.view);
+    if (draft.failed)
+        return error_set(err, ERR_TEMPORARY, "out of memory for what the mail says");
+    *ret_view = refusal == REFUSAL_NONE ? draft.view : NULL;
+    *ret_refusal = refusal;
+    return true;
 }

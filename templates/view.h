@@ -18,10 +18,11 @@ struct view_base {
     struct facts_writing writing;
 };
 
-// The view of one mail under a brand; the caller owns it. ERR_INPUT: what renderer_render() says.
-// ERR_TEMPORARY: no memory.
-json_t *view_create(const struct view_base *base, const struct brand *brand,
-                    const struct render_request *request, struct error *err);
+// The view of one mail under a brand, which the caller owns; or none, and *ret_refusal is not
+// REFUSAL_NONE. False: no memory.
+bool view_create(const struct view_base *base, const struct brand *brand,
+                 const struct render_request *request, json_t **ret_view, enum refusal *ret_refusal,
+                 struct error *err);
 
 // An object with every key that a frame may name, at whatever depth, brand_names' among them;
 // the caller owns it. NULL: no memory.

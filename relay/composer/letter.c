@@ -1,7 +1,5 @@
 #include "relay/composer/letter.h"
 
-#include <string.h>
-
 #include "relay/composer/mime.h"
 #include "relay/composer/query.h"
 
@@ -19,13 +17,16 @@ static const char *ui_locales(const struct mail *mail, char buffer[UI_LOCALES_SI
     return NULL;
 }
 
-// The renderer's reason as one that a mail is parked for; NULL: it is none.
-static const char *park_reason(const struct error *error)
+// What a mail is parked for; NULL: it is not.
+static const char *park_reason(enum refusal refusal)
 {
-    static const char *const reasons[] = {"no_content", "link_not_allowed"};
-    for (size_t i = 0; error->code == ERR_INPUT && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        if (strcmp(error->message, reasons[i]) == 0)
-            return reasons[i];
+    switch (refusal) {
+    case REFUSAL_NO_CONTENT:
+        return "no_content";
+    case REFUSAL_LINK_NOT_ALLOWED:
+        return "link_not_allowed";
+    case REFUSAL_NONE:
+        break;
     }
     return NULL;
 }
@@ -63,17 +64,15 @@ bool letter_render(const struct composer *composer, const struct letter *letter,
         .minutes_left = envelope_minutes_left(envelope, letter->elapsed_ms),
         .received_wall_ms = received_wall_ms(letter),
         .expires_wall_ms = expires_wall_ms(letter),
-        .now_wall_ms = letter->wall_ms,
         .subject = mail->subject,
         .text = mail->text,
         .html = mail->html,
     };
-    struct error error;
-    *ret_park = NULL;
-    if (renderer_render(composer->renderer, &request, ret_rendered, &error))
-        return true;
-    *ret_park = park_reason(&error);
-    return *ret_park || error_set(err, error.code, "%s", error.message);
+    enum refusal refusal;
+    if (!renderer_render(composer->renderer, &request, ret_rendered, &refusal, err))
+        return false;
+    *ret_park = park_reason(refusal);
+    return true;
 }
 
 bool letter_write(const struct composer *composer, const struct letter *letter,

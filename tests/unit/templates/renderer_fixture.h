@@ -89,10 +89,25 @@ static inline struct rendered render(struct renderer *renderer,
 {
     struct rendered mail = {0};
     struct error err = {0};
+    enum refusal refusal;
     assert_non_null(renderer);
-    if (!renderer_render(renderer, request, &mail, &err))
+    if (!renderer_render(renderer, request, &mail, &refusal, &err))
         fail_msg("%s: %s", request->template, err.message);
+    if (refusal != REFUSAL_NONE)
+        fail_msg("%s: refusal %d", request->template, (int)refusal);
     return mail;
+}
+
+// Why there is no such mail.
+static inline enum refusal refuse(struct renderer *renderer, const struct render_request *request)
+{
+    struct rendered mail = {0};
+    struct error err = {0};
+    enum refusal refusal = REFUSAL_NONE;
+    if (!renderer_render(renderer, request, &mail, &refusal, &err))
+        fail_msg("%s: %s", request->template, err.message);
+    rendered_finish(&mail);
+    return refusal;
 }
 
 #endif

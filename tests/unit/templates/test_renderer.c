@@ -196,12 +196,8 @@ static void falls_back_where_code_or_link_is_unfit(void **state)
         assert_string_equal(mail.subject, "s");
         assert_non_null(strstr(mail.text, "Own words"));
 
-        struct rendered none;
-        struct error err;
         request.text = " \n";
-        assert_false(renderer_render(fixture->renderer, &request, &none, &err));
-        assert_int_equal(err.code, ERR_INPUT);
-        assert_string_equal(err.message, "no_content");
+        assert_int_equal(refuse(fixture->renderer, &request), REFUSAL_NO_CONTENT);
     }
     struct render_request request = {.template = "login_code_valid", .text = "Own words"};
     struct rendered mail AUTO_RENDERED = render(fixture->renderer, &request);
