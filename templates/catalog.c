@@ -66,13 +66,14 @@ void catalogs_destroy(struct catalogs *catalogs)
     for (size_t i = 0; i < catalogs->count; i++)
         catalog_destroy(catalogs->items[i]);
     free(catalogs->items);
+    free(catalogs->unread);
     free(catalogs);
 }
 
 bool catalog_is_variant(const struct catalog *catalog)
 {
     const char *variant = catalog->tag + strlen(catalog->language);
-    return strcmp(variant, "-x-formal") == 0 || strcmp(variant, "-x-informal") == 0;
+    return strcasecmp(variant, "-x-formal") == 0 || strcasecmp(variant, "-x-informal") == 0;
 }
 
 const struct catalog *catalogs_find(const struct catalogs *catalogs, const char *tag)
@@ -82,6 +83,15 @@ const struct catalog *catalogs_find(const struct catalogs *catalogs, const char 
             return catalogs->items[i];
     }
     return NULL;
+}
+
+bool catalogs_is_unread(const struct catalogs *catalogs, const char *tag)
+{
+    for (size_t i = 0; i < catalogs->unread_count; i++) {
+        if (strcasecmp(catalogs->unread[i], tag) == 0)
+            return true;
+    }
+    return false;
 }
 
 const struct catalog_type *catalog_find_type(const struct catalog *catalog, const char *name)

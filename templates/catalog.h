@@ -52,7 +52,6 @@ enum text_key {
     TEXT_SUBJECT_OWN, // for Kratos' own text, where that comes without a subject
     TEXT_COUNT,       // is none
 };
-
 const char *text_key_name(enum text_key key); // as it stands in the file
 
 struct text {
@@ -74,7 +73,7 @@ struct catalog {
     char *name;                      // of the language, in itself
     char *path;                      // for faults
     struct plural_rules *plural;
-    size_t common_line;
+    size_t common_line, types_line;
     struct text common[TEXT_COUNT];
     struct catalog_type *types;
     size_t type_count;
@@ -83,6 +82,8 @@ struct catalog {
 struct catalogs {
     struct catalog **items; // by tag, ascending
     size_t count;
+    char (*unread)[CATALOG_TAG_SIZE]; // tags of files nothing of which could be read
+    size_t unread_count;
 };
 
 // Loads dir/locales/*.json and holds them against each other: against the one of reference,
@@ -96,15 +97,14 @@ void catalogs_destroy(struct catalogs *catalogs); // NULL is a no-op
 struct catalog *catalog_load(const char *tag, struct source *source, json_t *faults);
 void catalog_destroy(struct catalog *catalog); // NULL is a no-op
 
-// A catalog that addresses its readers otherwise than the one of its language does.
-bool catalog_is_variant(const struct catalog *catalog);
+bool catalog_is_variant(const struct catalog *catalog); // "hu-x-formal"
 
 // By its tag, letter for letter but for their case; NULL where there is none.
 const struct catalog *catalogs_find(const struct catalogs *catalogs, const char *tag);
+bool catalogs_is_unread(const struct catalogs *catalogs, const char *tag); // it is one of unread
 
 // NULL where the catalog does not know this type of mail.
 const struct catalog_type *catalog_find_type(const struct catalog *catalog, const char *name);
-
 // The type's text, else the common one, else NULL. type may be NULL.
 const struct text *catalog_text(const struct catalog *catalog, const struct catalog_type *type,
                                 enum text_key key);

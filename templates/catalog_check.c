@@ -148,7 +148,7 @@ static void compare_catalogs(const struct catalog *catalog, const struct catalog
     }
     for (size_t i = 0; i < first->type_count; i++) {
         if (!catalog_find_type(catalog, first->types[i].name))
-            fault_at(faults, catalog->path, 0, "lacks the type %s, which %s has",
+            fault_at(faults, catalog->path, catalog->types_line, "lacks the type %s, which %s has",
                      first->types[i].name, first->tag);
     }
 }
@@ -156,7 +156,8 @@ static void compare_catalogs(const struct catalog *catalog, const struct catalog
 static void check_variant(const struct catalogs *catalogs, const struct catalog *catalog,
                           json_t *faults)
 {
-    if (catalog_is_variant(catalog) && !catalogs_find(catalogs, catalog->language))
+    if (catalog_is_variant(catalog) && !catalogs_find(catalogs, catalog->language) &&
+        !catalogs_is_unread(catalogs, catalog->language))
         fault_at(faults, catalog->path, 0, "is a variant of %s.json, which is not there",
                  catalog->language);
 }

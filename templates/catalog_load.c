@@ -1,22 +1,18 @@
-// Loading catalogs, file by file. What only several of them together can have wrong is in
-// catalog_check.c.
+// Loading one catalog. All files of the folder are in catalog_folder.c, what only several of them
+// together can have wrong in catalog_check.c.
 #include "templates/catalog.h"
 
-#include <dirent.h>
-#include <errno.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "relay/base/cleanup.h"
 #include "templates/fault.h"
+#include "templates/plain_text.h"
 #include "templates/source.h"
 
-#define CATALOGS_MAX 200
 #define TYPES_MAX 200
 #define TYPE_NAME_SIZE_MAX 64
-
-static const char SUFFIX[] = ".json";
 
 // A catalog while it is read. keys is the path to what is being read, for fault lines.
 struct loader {
@@ -106,6 +102,24 @@ static void check_forms(const struct loader *loader, const struct text *text)
     }
 }
 
+// A number wants a form for each of its classes: "1 minutes" is nothing that anybody writes.
+static void check_single(const struct loader *loader, const struct text *text)
+{
+    const struct plural_rules *rules = loader->catalog->plural;
+    char what[128] = "must be an object of the plural classes";
+    size_t used = strlen(what);
+    size_t count = 0;
+    for (unsigned i = 0; i < PLURAL_COUNT; i++) {
+        if (!plural_is_used(rules, (enum plural)i))
+            continue;
+        used +=
+            (size_t)snprintf(what + used, sizeof(what) - used, " %s", plural_name((enum plural)i));
+        count++;
+    }
+    if (count > 1 && text->placeholders & PLACEHOLDER_BIT(PLACEHOLDER_MINUTES))
+        fault_here(loader, what);
+}
+
 static void load_text(struct loader *loader, const char *name, json_t *value, size_t depth,
                       struct text *texts)
 {
@@ -123,18 +137,39 @@ static void load_text(struct loader *loader, const char *name, json_t *value, si
         if (text->forms[PLURAL_OTHER]) {
             text->placeholders = message_placeholders(text->forms[PLURAL_OTHER]);
             check_forms(loader, text);
+            if (!json_is_object(value))
+                check_single(loader, text);
         }
     }
     loader->keys[depth] = NULL;
+}
+
+// What a mail's template can be (relay/composer/mail.c), and what can be a folder of types/.
+static bool is_type_name(const char *name)
+{
+    size_t size = strlen(name);
+    if (size == 0 || size > TYPE_NAME_SIZE_MAX || name[0] == '.')
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        if (!isalnum((unsigned char)name[i]) && !strchr("._-", name[i]))
+            return false;
+    }
+    return true;
 }
 
 static void load_types(struct loader *loader, json_t *types)
 {
     struct catalog *catalog = loader->catalog;
     size_t count = json_object_size(types);
-    catalog->types = count <= TYPES_MAX ? calloc(count + 1, sizeof(*catalog->types)) : NULL;
+    if (count > TYPES_MAX) {
+        char what[64];
+        snprintf(what, sizeof(what), "has %zu types, at most %d may be", count, TYPES_MAX);
+        fault_here(loader, what);
+        return;
+    }
+    catalog->types = calloc(count + 1, sizeof(*catalog->types));
     if (!catalog->types) {
-        fault_here(loader, "has too many types");
+        fault_here(loader, "does not fit into memory");
         return;
     }
     const char *name;
@@ -142,8 +177,12 @@ static void load_types(struct loader *loader, json_t *types)
     json_object_foreach(types, name, value)
     {
         loader->keys[1] = name;
-        if (!json_is_object(value) || strlen(name) > TYPE_NAME_SIZE_MAX) {
-            fault_here(loader, "is not an object of texts, or its name is too long");
+        if (!json_is_object(value)) {
+            fault_here(loader, "is not an object of texts");
+            continue;
+        }
+        if (!is_type_name(name)) {
+            fault_here(loader, "is no type's name: 1 to 64 letters, digits and - _ .");
             continue;
         }
         struct catalog_type *type = &catalog->types[catalog->type_count];
@@ -165,7 +204,7 @@ static void load_types(struct loader *loader, json_t *types)
 // Where a tag's variant begins ("hu" of "hu-x-formal"), or its size where it has none.
 static size_t language_size(const char *tag)
 {
-    const char *variant = strstr(tag, "-x-");
+    const char *variant = strcasestr(tag, "-x-");
     return variant ? (size_t)(variant - tag) : strlen(tag);
 }
 
@@ -186,8 +225,11 @@ static bool load_head(struct loader *loader, json_t *root)
     struct error err = {0};
     loader->keys[0] = "locale";
     const char *locale = json_string_value(json_object_get(root, "locale"));
-    if (!locale || strcmp(locale, catalog->tag) != 0)
-        fault_here(loader, "must be what the file is named");
+    if (!locale || strcmp(locale, catalog->tag) != 0) {
+        char what[CATALOG_TAG_SIZE + 32];
+        snprintf(what, sizeof(what), "must be \"%s\", as the file is named", catalog->tag);
+        fault_here(loader, what);
+    }
     if (strcmp(catalog->tag, catalog->language) != 0 && !catalog_is_variant(catalog))
         fault_here(loader, "may end in -x-formal or -x-informal; there are no other variants");
     // Of the whole tag, so that nothing in it goes unchecked.
@@ -200,7 +242,7 @@ static bool load_head(struct loader *loader, json_t *root)
     loader->keys[0] = "name";
     const char *name = json_string_value(json_object_get(root, "name"));
     catalog->name = strdup(name ? name : "");
-    if (!name || !*name)
+    if (!name || plain_text_is_blank(name, strlen(name)))
         fault_here(loader, "must be the language's own name of itself");
     return catalog->name != NULL;
 }
@@ -219,6 +261,7 @@ static void load_root(struct loader *loader, json_t *root)
     json_object_foreach(texts, key, text) load_text(loader, key, text, 1, loader->catalog->common);
 
     loader->keys[0] = "types";
+    loader->catalog->types_line = line_here(loader);
     json_t *types = json_object_get(root, "types");
     if (json_is_object(types))
         load_types(loader, types);
@@ -245,65 +288,4 @@ struct catalog *catalog_load(const char *tag, struct source *source, json_t *fau
     struct loader loader = {.catalog = catalog, .source = source, .faults = faults};
     load_root(&loader, root);
     return catalog;
-}
-
-// ---- the folder -----------------------------------------------------------------------------
-
-static int is_catalog(const struct dirent *entry)
-{
-    size_t size = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && size > strlen(SUFFIX) &&
-           strcmp(entry->d_name + size - strlen(SUFFIX), SUFFIX) == 0;
-}
-
-// file is "<tag>.json". NULL after a fault that leaves nothing to go on with.
-static struct catalog *load_file(const char *dir, const char *file, json_t *faults)
-{
-    size_t tag_size = strlen(file) - strlen(SUFFIX);
-    if (tag_size >= CATALOG_TAG_SIZE) {
-        fault_at(faults, file, 0, "must be named after its locale");
-        return NULL;
-    }
-    struct source source AUTO_SOURCE = {0};
-    if (!source_read(dir, file, &source, faults))
-        return NULL;
-    char tag[CATALOG_TAG_SIZE];
-    snprintf(tag, sizeof(tag), "%.*s", (int)tag_size, file);
-    return catalog_load(tag, &source, faults);
-}
-
-static int compare_tags(const void *a, const void *b)
-{
-    const struct catalog *const *left = a;
-    const struct catalog *const *right = b;
-    return strcmp((*left)->tag, (*right)->tag);
-}
-
-struct catalogs *catalogs_load(const char *dir, const char *reference, json_t *faults)
-{
-    struct catalogs *catalogs = calloc(1, sizeof(*catalogs));
-    AUTO_FREE char *path = NULL;
-    if (!catalogs || asprintf(&path, "%s/locales", dir) < 0) {
-        free(catalogs);
-        return NULL;
-    }
-    struct dirent **entries = NULL;
-    int count = scandir(path, &entries, is_catalog, NULL);
-    if (count <= 0 || count > CATALOGS_MAX)
-        fault_at(faults, path, 0, "%s",
-                 count < 0 ? strerrordesc_np(errno) : "has no catalog, or too many");
-    else
-        catalogs->items = calloc((size_t)count, sizeof(struct catalog *));
-    for (int i = 0; i < count; i++) {
-        struct catalog *catalog =
-            catalogs->items ? load_file(path, entries[i]->d_name, faults) : NULL;
-        if (catalog)
-            catalogs->items[catalogs->count++] = catalog;
-        free(entries[i]);
-    }
-    free(entries);
-    if (catalogs->count > 0)
-        qsort(catalogs->items, catalogs->count, sizeof(struct catalog *), compare_tags);
-    catalogs_check(catalogs, reference, faults);
-    return catalogs;
 }

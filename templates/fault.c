@@ -27,7 +27,7 @@ static char *create_clean(const char *text)
 {
     static const char replacement[] = "\xef\xbf\xbd";
     size_t left = strlen(text);
-    char *clean = malloc(left * strlen(replacement) + 1);
+    char *clean = calloc(left + 1, strlen(replacement));
     if (!clean)
         abort();
     char *end = clean;

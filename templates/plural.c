@@ -70,6 +70,22 @@ static bool read_keywords(struct plural_rules *rules)
     return U_SUCCESS(status);
 }
 
+// Of a language that it does not know ICU says that it has the class other alone.
+static bool knows_language(const char *locale)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    char language[ULOC_LANG_CAPACITY];
+    uloc_getLanguage(locale, language, sizeof(language), &status);
+    UEnumeration *known = uloc_openAvailableByType(ULOC_AVAILABLE_WITH_LEGACY_ALIASES, &status);
+    const char *name = NULL;
+    while (U_SUCCESS(status) && (name = uenum_next(known, NULL, &status)) != NULL) {
+        if (strcmp(name, language) == 0)
+            break;
+    }
+    uenum_close(known);
+    return name != NULL;
+}
+
 struct plural_rules *plural_rules_create(const char *tag, struct error *err)
 {
     UErrorCode status = U_ZERO_ERROR;
@@ -79,6 +95,10 @@ struct plural_rules *plural_rules_create(const char *tag, struct error *err)
     if (U_FAILURE(status) || status == U_STRING_NOT_TERMINATED_WARNING ||
         (size_t)parsed != strlen(tag)) {
         error_set(err, ERR_INPUT, "%s is not a language tag of BCP 47", tag);
+        return NULL;
+    }
+    if (!knows_language(locale)) {
+        error_set(err, ERR_INPUT, "%s is of no language that ICU knows", tag);
         return NULL;
     }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
@@ -39,7 +40,7 @@ bool renderer_check_locale(const struct renderer *renderer, const char *locale, 
 static const struct view_base *find_base(const struct renderer *renderer, const char *tag)
 {
     for (size_t i = 0; i < renderer->catalogs->count; i++) {
-        if (strcmp(renderer->catalogs->items[i]->tag, tag) == 0)
+        if (strcasecmp(renderer->catalogs->items[i]->tag, tag) == 0)
             return &renderer->bases[i];
     }
     return NULL;

@@ -18,7 +18,8 @@ static const struct view_base *variant_of(const struct renderer *renderer, size_
     size_t size = strlen(catalogs->items[index]->tag);
     for (size_t i = 0; i < catalogs->count; i++) {
         const char *tag = catalogs->items[i]->tag;
-        if (strncmp(tag, catalogs->items[index]->tag, size) == 0 && strcmp(tag + size, suffix) == 0)
+        if (strncasecmp(tag, catalogs->items[index]->tag, size) == 0 &&
+            strcasecmp(tag + size, suffix) == 0)
             return &renderer->bases[i];
     }
     return &renderer->bases[index];
@@ -40,7 +41,8 @@ static void check_default(const struct renderer *renderer, const char *where, co
                           json_t *faults)
 {
     struct error err;
-    if (!renderer_check_locale(renderer, locale, &err))
+    bool is_unread = catalogs_is_unread(renderer->catalogs, locale); // which has a fault already
+    if (!is_unread && !renderer_check_locale(renderer, locale, &err))
         fault_at(faults, where, 0, "locale: %s", err.message);
 }
 

@@ -12,6 +12,7 @@
 #include "templates/fault.h"
 #include "templates/utf8.h"
 
+static const char JSON_SUFFIX[] = ".json";
 static const char BYTE_ORDER_MARK[] = "\xef\xbb\xbf";
 
 // Reads all of fd. A file that grows while it is read is cut where it ended before.
@@ -98,6 +99,19 @@ void source_finish(struct source *source)
     free(source->text);
     free(source->keys);
     *source = (struct source){0};
+}
+
+int source_is_meant_as_json(const struct dirent *entry)
+{
+    const char *name = entry->d_name;
+    return name[0] != '.' && name[strlen(name) - 1] != '~' && strcasestr(name, JSON_SUFFIX) != NULL;
+}
+
+bool source_is_named_json(const char *name)
+{
+    size_t size = strlen(name);
+    size_t suffix_size = strlen(JSON_SUFFIX);
+    return size > suffix_size && strcmp(name + size - suffix_size, JSON_SUFFIX) == 0;
 }
 
 // A key of an object, and where in the list those within its value end.

@@ -2,6 +2,7 @@
 #ifndef TEMPLATES_SOURCE_H
 #define TEMPLATES_SOURCE_H
 
+#include <dirent.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +21,12 @@ struct source {
 // when that failed, and a fault says why. Release with source_finish().
 bool source_read(const char *dir, const char *name, struct source *ret_source, json_t *faults);
 void source_finish(struct source *source);
+
+// For scandir(): whoever put this file there meant a JSON file, be it named as such ("hu.json") or
+// nearly so ("hu.JSON", "hu.json.txt"). Not hidden ones, nor what editors keep ("hu.json~").
+int source_is_meant_as_json(const struct dirent *entry);
+// "hu.json", and nothing but that.
+bool source_is_named_json(const char *name);
 
 // Reads the text as a JSON object without duplicate keys; the caller owns it. NULL and a fault
 // when it is none.

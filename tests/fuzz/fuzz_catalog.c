@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (catalog) {
         struct catalog *other = catalog_load(tag, &source, faults);
         struct catalog *items[] = {catalog, other};
-        const struct catalogs catalogs = {items, 2};
+        const struct catalogs catalogs = {.items = items, .count = 2};
         FUZZ_CHECK(other, "what was loaded once is loaded again");
         catalogs_check(&catalogs, "none", faults);
         catalog_destroy(other);

@@ -29,18 +29,23 @@ static inline void load(struct fixture *fixture)
     fixture->renderer = renderer_load(fixture->dir, "en", "UTC", NULL, fixture->faults);
 }
 
-static inline int make_small(void **state)
+static inline void write_small(const struct fixture *fixture)
 {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    if (!fixture)
-        return -1;
-    folder_make(fixture->dir);
     folder_write(fixture->dir, "frame.text.mustache", TEXT_FRAME);
     folder_write(fixture->dir, "frame.html.mustache", HTML_FRAME);
     folder_write(fixture->dir, "head.text.mustache", "{{brand.name}} {{brand.x}}\n");
     folder_write(fixture->dir, "brand.json", BRAND);
     folder_write(fixture->dir, "locales/en.json", EN);
     folder_write(fixture->dir, "locales/ar.json", AR);
+}
+
+static inline int make_small(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    if (!fixture)
+        return -1;
+    folder_make(fixture->dir);
+    write_small(fixture);
     fixture->faults = json_array();
     load(fixture);
     *state = fixture;

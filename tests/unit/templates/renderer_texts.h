@@ -34,10 +34,14 @@ static const char EN[] =
     "\"recovery_valid\": {\"subject\": \"Recover\", \"intro\": \"Click.\", \"button\": "
     "\"Recover\"},\n"
     "\"recovery_invalid\": {\"subject\": \"Nobody\", \"intro\": \"No account.\"}}}\n";
+#define AR_MINUTES                                                                                 \
+    "{\"zero\": \"{minutes}\", \"one\": \"{minutes}\", \"two\": \"{minutes}\", \"few\": "          \
+    "\"{minutes}\", "                                                                              \
+    "\"many\": \"{minutes}\", \"other\": \"{minutes}\"}"
 static const char AR[] =
     "{\"locale\": \"ar\", \"name\": \"\u0627\u0644\u0639\u0631\u0628\u064a\u0629\", \"texts\": {\n"
     "\"greeting\": \"{name}\", \"greeting_nameless\": \"-\", \"code_label\": \"C\",\n"
-    "\"expiry_code\": \"{minutes}\", \"expiry_link\": \"{minutes}\", \"subject_own\": "
+    "\"expiry_code\": " AR_MINUTES ", \"expiry_link\": " AR_MINUTES ", \"subject_own\": "
     "\"{brand}\"},\n"
     "\"types\": {\n"
     "\"login_code_valid\": {\"subject\": \"S\", \"subject_code\": \"{code} {brand}\", "

@@ -1,15 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "templates/catalog.h"
-#include "tests/support/folder.h"
+#include "tests/unit/templates/catalog_fixture.h"
 
 #define EN                                                                                         \
     "{\"locale\": \"en\", \"name\": \"English\",\n"                                                \
@@ -20,68 +9,6 @@
     "  \"login_code_valid\": {\"subject\": \"s\", \"subject_code\": \"{code}\", "                  \
     "\"intro\": \"in\", \"not_you\": \"own\"},\n"                                                  \
     "  \"notice\": {\"subject\": \"s\", \"intro\": \"i {{x} }\"}}}\n"
-
-struct folder {
-    char dir[FOLDER_PATH_SIZE];
-    struct catalogs *catalogs;
-    json_t *faults;
-};
-
-static int make_folder(void **state)
-{
-    struct folder *folder = calloc(1, sizeof(*folder));
-    if (!folder)
-        return -1;
-    folder_make(folder->dir);
-    folder->faults = json_array();
-    *state = folder;
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    struct folder *folder = *state;
-    folder_remove(folder->dir);
-    catalogs_destroy(folder->catalogs);
-    json_decref(folder->faults);
-    free(folder);
-    return 0;
-}
-
-static void load(struct folder *folder)
-{
-    catalogs_destroy(folder->catalogs);
-    json_array_clear(folder->faults);
-    folder->catalogs = catalogs_load(folder->dir, "en", folder->faults);
-    assert_non_null(folder->catalogs);
-}
-
-// Is there a fault at that place ("hu.json:3"), and does it say what?
-static bool has_fault(const struct folder *folder, const char *where, const char *what)
-{
-    size_t index;
-    const json_t *fault;
-    json_array_foreach(folder->faults, index, fault)
-    {
-        const char *at = strrchr(json_string_value(json_object_get(fault, "where")), '/') + 1;
-        if (strcmp(at, where) == 0 &&
-            strstr(json_string_value(json_object_get(fault, "what")), what))
-            return true;
-    }
-    char *text = json_dumps(folder->faults, JSON_INDENT(1));
-    print_error("want %s: %s, got %s\n", where, what, text);
-    free(text);
-    return false;
-}
-
-static void assert_no_fault(const struct folder *folder)
-{
-    char *text = json_dumps(folder->faults, JSON_INDENT(1));
-    if (json_array_size(folder->faults) > 0)
-        print_error("%s\n", text);
-    free(text);
-    assert_int_equal(json_array_size(folder->faults), 0);
-}
 
 static void write_into(const struct catalog *catalog, const char *type, enum text_key key,
                        int minutes, const struct message_values *values, const char *want)
@@ -146,6 +73,8 @@ static void names_line_and_key_of_faults(void **state)
         {"\"\"", "en.json:4", "empty"},
         {"\"  \"", "en.json:4", "intro is empty"},
         {"\"\\u00a0\u200e\u3000\"", "en.json:4", "intro is empty"},
+        {"\"x\", \"expiry_code\": \"{minutes}\"", "en.json:4",
+         "expiry_code must be an object of the plural classes one other"},
         {"7", "en.json:4", "neither a text"},
         {"{\"one\": \"x\"}", "en.json:4", "lacks the plural class other"},
         {"{\"other\": \"x\"}", "en.json:4", "lacks the plural class one"},
@@ -196,6 +125,65 @@ static void takes_characters_that_texts_need(void **state)
     }
 }
 
+// A number needs no form of its own where the language has but one class, a text without number
+// nowhere.
+static void takes_a_single_form_where_that_is_enough(void **state)
+{
+    static const struct {
+        const char *tag, *text;
+    } cases[] = {{"ja", "{minutes}"}, {"en", "soon"}};
+    struct folder *folder = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char file[32];
+        char catalog[500];
+        snprintf(file, sizeof(file), "locales/%s.json", cases[i].tag);
+        snprintf(catalog, sizeof(catalog),
+                 "{\"locale\": \"%s\", \"name\": \"x\", \"texts\": {\"greeting_nameless\": \"x\", "
+                 "\"expiry_link\": \"%s\"}, \"types\": {}}",
+                 cases[i].tag, cases[i].text);
+        folder_write(folder->dir, file, catalog);
+        load(folder);
+        assert_no_fault(folder);
+        folder_remove(folder->dir);
+        mkdir(folder->dir, 0700);
+    }
+}
+
+static void wants_names_of_types_that_mails_can_have(void **state)
+{
+    char long_name[66];
+    memset(long_name, 'a', sizeof(long_name));
+    long_name[65] = '\0';
+    const struct {
+        const char *name;
+        bool want;
+    } cases[] = {
+        {"a", true},           {"Login-code_2.valid", true},
+        {long_name + 1, true}, {long_name, false},
+        {"", false},           {".a", false},
+        {"..", false},         {"a/b", false},
+        {"wel come", false},   {"<b>", false},
+        {"a\\nb", false},      {"caf\u00e9", false},
+    };
+    struct folder *folder = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char catalog[500];
+        snprintf(
+            catalog, sizeof(catalog),
+            "{\"locale\": \"en\", \"name\": \"x\", \"texts\": {\"greeting_nameless\": \"x\"},\n"
+            "\"types\": {\n\"%s\": {\"subject\": \"x\", \"intro\": \"x\"}}}",
+            cases[i].name);
+        folder_write(folder->dir, "locales/en.json", catalog);
+        load(folder);
+        if (cases[i].want)
+            assert_no_fault(folder);
+        else
+            assert_true(has_fault(folder, strchr(cases[i].name, '\\') ? "en.json:2" : "en.json:3",
+                                  "is no type's name"));
+        assert_int_equal(json_array_size(folder->faults), !cases[i].want);
+    }
+}
+
 static void lists_all_faults_of_a_head(void **state)
 {
     struct folder *folder = *state;
@@ -203,9 +191,11 @@ static void lists_all_faults_of_a_head(void **state)
     folder_write(folder->dir, "locales/en.json",
                  "{\"locale\": \"hu\",\n\"nam\": \"x\",\n\"texts\": [],\n\"types\": 1}");
     folder_write(folder->dir, "locales/de.json", "[]");
+    folder_write(folder->dir, "locales/hu.json", "{\"locale\": \"hu\",\n\"name\": \" \"}");
     load(folder);
+    assert_true(has_fault(folder, "hu.json:2", "own name"));
     assert_true(has_fault(folder, "xx-not_a_tag.json:1", "language tag"));
-    assert_true(has_fault(folder, "en.json:1", "must be what the file is named"));
+    assert_true(has_fault(folder, "en.json:1", "locale must be \"en\", as the file is named"));
     assert_true(has_fault(folder, "en.json:2", "nam is not a member"));
     assert_true(has_fault(folder, "en.json:1", "own name"));
     assert_true(has_fault(folder, "en.json:3", "texts must be an object"));
@@ -249,15 +239,15 @@ static void knows_which_values_a_text_may_use(void **state)
         char catalog[2000];
         char what[200];
         snprintf(catalog, sizeof(catalog),
-                 "{\"locale\": \"en\", \"name\": \"English\", \"texts\": {\"greeting_nameless\": "
+                 "{\"locale\": \"ja\", \"name\": \"x\", \"texts\": {\"greeting_nameless\": "
                  "\"x\", \"subject\": \"x\", \"intro\": \"x\", \"button\": \"x\"},\n\"types\": "
                  "{\"%s\": {\"%s\": \"%s\"}}}",
                  cases[i].type, cases[i].key, cases[i].text);
         snprintf(what, sizeof(what), "%s may not use %s:", cases[i].key, cases[i].refused);
-        folder_write(folder->dir, "locales/en.json", catalog);
+        folder_write(folder->dir, "locales/ja.json", catalog);
         load(folder);
         if (cases[i].refused)
-            assert_true(has_fault(folder, "en.json:2", what));
+            assert_true(has_fault(folder, "ja.json:2", what));
         assert_int_equal(json_array_size(folder->faults), cases[i].refused ? 1 : 0);
     }
 }
@@ -284,51 +274,6 @@ static void refuses_texts_that_no_mail_shows(void **state)
         assert_true(has_fault(folder, "en.json:2", "has no use for"));
         assert_int_equal(json_array_size(folder->faults), 1);
     }
-}
-
-static const char VARIANT[] =
-    "{\"locale\": \"%s\", \"name\": \"x\", \"texts\": {\"greeting_nameless\": \"x\"}, "
-    "\"types\": {}}";
-
-static void write_bare(struct folder *folder, const char *tag)
-{
-    char file[64];
-    char catalog[200];
-    snprintf(file, sizeof(file), "locales/%s.json", tag);
-    snprintf(catalog, sizeof(catalog), VARIANT, tag);
-    folder_write(folder->dir, file, catalog);
-}
-
-static void knows_the_variants_of_a_language(void **state)
-{
-    struct folder *folder = *state;
-    static const char *const tags[] = {"hu", "hu-x-formal", "de-AT", "de-AT-x-informal"};
-    for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
-        write_bare(folder, tags[i]);
-    load(folder);
-    assert_int_equal(json_array_size(folder->faults), 0);
-    const struct catalog *formal = catalogs_find(folder->catalogs, "hu-x-formal");
-    assert_non_null(formal);
-    assert_true(catalog_is_variant(formal));
-    assert_string_equal(formal->language, "hu");
-    const struct catalog *austrian = catalogs_find(folder->catalogs, "DE-at");
-    assert_non_null(austrian);
-    assert_false(catalog_is_variant(austrian));
-    assert_string_equal(austrian->language, "de-AT");
-    assert_string_equal(catalogs_find(folder->catalogs, "de-AT-x-informal")->language, "de-AT");
-    assert_null(catalogs_find(folder->catalogs, "hu-x"));
-    for (size_t i = 1; i < folder->catalogs->count; i++)
-        assert_true(strcmp(folder->catalogs->items[i - 1]->tag, folder->catalogs->items[i]->tag) <
-                    0);
-
-    write_bare(folder, "hu-x-polite");
-    write_bare(folder, "fr-x-formal");
-    write_bare(folder, "de-x-formal");
-    load(folder);
-    assert_true(has_fault(folder, "hu-x-polite.json:1", "there are no other variants"));
-    assert_true(has_fault(folder, "fr-x-formal.json", "is a variant of fr.json"));
-    assert_true(has_fault(folder, "de-x-formal.json", "is a variant of de.json"));
-    assert_int_equal(json_array_size(folder->faults), 3);
 }
 
 static void needs_what_each_type_shows(void **state)
@@ -365,7 +310,7 @@ static void holds_catalogs_against_each_other(void **state)
     assert_true(has_fault(folder, "hu.json:6", "subject_code in login_code_valid"));
     assert_true(has_fault(folder, "hu.json:6", "login_code_valid lacks not_you"));
     assert_true(has_fault(folder, "hu.json:7", "has the type other, which en lacks"));
-    assert_true(has_fault(folder, "hu.json", "lacks the type notice, which en has"));
+    assert_true(has_fault(folder, "hu.json:5", "lacks the type notice, which en has"));
     assert_int_equal(json_array_size(folder->faults), 7);
 }
 
@@ -396,31 +341,19 @@ static void knows_the_plurals_of_languages(void **state)
     assert_null(plural_rules_create("../etc", NULL));
 }
 
-static void needs_a_folder_with_catalogs(void **state)
-{
-    struct folder *folder = *state;
-    load(folder);
-    assert_int_equal(json_array_size(folder->faults), 1);
-    folder_write(folder->dir, "locales/README.md", "no catalog");
-    load(folder);
-    assert_int_equal(json_array_size(folder->faults), 1);
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(writes_texts),
         TEST(names_line_and_key_of_faults),
         TEST(takes_characters_that_texts_need),
+        TEST(takes_a_single_form_where_that_is_enough),
+        TEST(wants_names_of_types_that_mails_can_have),
         TEST(lists_all_faults_of_a_head),
         TEST(knows_which_values_a_text_may_use),
         TEST(refuses_texts_that_no_mail_shows),
-        TEST(knows_the_variants_of_a_language),
         TEST(needs_what_each_type_shows),
         TEST(holds_catalogs_against_each_other),
-        TEST(needs_a_folder_with_catalogs),
         cmocka_unit_test(knows_the_plurals_of_languages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,6 +210,7 @@ static void speaks_as_the_brand_does(void **state)
         // it, or a variant whatever the brand wants.
         {NULL, "ar", NULL, "en-x-formal", "en-x-formal", "en"},
         {"loose", "ar", NULL, "en-x-formal", "en-x-formal", "en"},
+        {NULL, "ar", NULL, "EN-X-Formal", "en-x-formal", "en"},
         {NULL, "ar", NULL, "en", "en", "en"},
         {"stiff", "ar", NULL, "en", "en-x-formal", "en"},
         {"loose", "ar", NULL, "en", "en", "en"},
@@ -233,6 +234,20 @@ static void speaks_as_the_brand_does(void **state)
     }
 }
 
+static void knows_a_variant_by_its_tag_in_any_case(void **state)
+{
+    struct fixture *fixture = *state;
+    write_variant(fixture, "EN-X-Formal");
+    write_brand(fixture, "stiff", "{\"address\": \"formal\"}");
+    load(fixture);
+    assert_no_fault(fixture->faults);
+    json_auto_t *data = json_pack("{s:s}", "code", CODE);
+    struct render_request request = {
+        .template = "login_code_valid", .data = data, .brand = "stiff", .accept_language = "en"};
+    struct rendered mail AUTO_RENDERED = render(fixture->renderer, &request);
+    assert_string_equal(mail.locale, "EN-X-Formal");
+}
+
 static void wants_default_locales_to_be_there(void **state)
 {
     struct fixture *fixture = *state;
@@ -246,6 +261,16 @@ static void wants_default_locales_to_be_there(void **state)
     assert_true(has_fault(faults, "brands/own.json", "for a brand's address to choose; name en"));
     assert_true(has_fault(faults, "locale", "for a brand's address to choose; name en"));
     assert_int_equal(json_array_size(faults), 3);
+
+    // A file that is broken is there.
+    json_array_clear(faults);
+    folder_remove(fixture->dir);
+    mkdir(fixture->dir, 0700);
+    write_small(fixture);
+    folder_write(fixture->dir, "locales/en.json", "{");
+    assert_null(renderer_load(fixture->dir, "en", "UTC", NULL, faults));
+    assert_true(has_fault(faults, "en.json:1", "expected"));
+    assert_int_equal(json_array_size(faults), 1);
 }
 
 // A frame that forgets what a brand's mails need.
@@ -279,6 +304,7 @@ int main(void)
         TEST(leaves_out_or_refuses_links_to_other_hosts),
         TEST(refuses_links_in_kratos_own_subject),
         TEST(speaks_as_the_brand_does),
+        TEST(knows_a_variant_by_its_tag_in_any_case),
         TEST(wants_default_locales_to_be_there),
         TEST(tries_every_brand),
     };
