@@ -185,23 +185,8 @@ json_t *mail_with_defaults(json_t *canonical, json_t *defaults)
     return filled;
 }
 
-// The wishes that could be one. NULL: it holds none.
-static json_t *strip_locales(const json_t *locales)
-{
-    if (!json_is_array(locales) || json_array_size(locales) > LOCALES_MAX)
-        return NULL;
-    json_t *kept = json_array();
-    for (size_t i = 0; i < json_array_size(locales); i++) {
-        json_t *wish = json_array_get(locales, i);
-        if (json_is_string(wish) && json_string_length(wish) <= WISH_MAX)
-            json_array_append(kept, wish);
-    }
-    return kept;
-}
-
-// What mail_read() leaves out is not kept either, or a large wish would be too much of a mail. A
-// new reference, or NULL.
-static json_t *strip_value(const char *key, json_t *value)
+// What mail_read() leaves out is not kept either, or a large wish would be too much of a mail.
+static bool is_kept(const char *key, const json_t *value)
 {
     static const struct {
         const char *key;
@@ -212,16 +197,36 @@ static json_t *strip_value(const char *key, json_t *value)
                  {"brand", BRAND_MAX}};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(key, words[i].key) == 0)
-            return word(value, words[i].max) ? json_incref(value) : NULL;
+            return word(value, words[i].max);
     if (strcmp(key, "timezone") == 0)
-        return zone_name(value) ? json_incref(value) : NULL;
+        return zone_name(value);
     if (strcmp(key, "locales") == 0)
-        return strip_locales(value);
+        return json_is_array(value) && json_array_size(value) <= LOCALES_MAX;
     if (strcmp(key, "accept_language") == 0)
-        return is_accept_language(value) ? json_incref(value) : NULL;
+        return is_accept_language(value);
     if (strcmp(key, "expires_in_minutes") == 0)
-        return json_is_number(value) ? json_incref(value) : NULL;
-    return json_incref(value);
+        return json_is_number(value);
+    return value;
+}
+
+// The wishes that could be one. NULL: no memory.
+static json_t *strip_locales(const json_t *locales)
+{
+    json_t *kept = json_array();
+    for (size_t i = 0; i < json_array_size(locales); i++) {
+        json_t *wish = json_array_get(locales, i);
+        if (json_is_string(wish) && json_string_length(wish) <= WISH_MAX &&
+            json_array_append(kept, wish) != 0) {
+            json_decref(kept);
+            return NULL;
+        }
+    }
+    return kept;
+}
+
+static bool put_word(json_t *object, const char *key, const char *value)
+{
+    return !value || json_object_set_new_nocheck(object, key, json_string(value)) == 0;
 }
 
 // Adds the words for who asked for the mail, where there are any.
@@ -230,8 +235,9 @@ static bool put_client(json_t *kept, const json_t *canonical)
     struct user_agent client = read_client(canonical);
     if (!client.browser && !client.system)
         return true;
-    json_t *words = json_pack("{s:s*, s:s*}", "browser", client.browser, "system", client.system);
-    return json_object_set_new_nocheck(kept, "client", words) == 0;
+    json_t *words = json_object();
+    return json_object_set_new_nocheck(kept, "client", words) == 0 &&
+           put_word(words, "browser", client.browser) && put_word(words, "system", client.system);
 }
 
 json_t *mail_strip(const json_t *canonical)
@@ -244,8 +250,11 @@ json_t *mail_strip(const json_t *canonical)
     json_t *kept = json_object();
     for (size_t i = 0; kept && i < sizeof(keys) / sizeof(keys[0]); i++) {
         json_t *value = json_object_get(canonical, keys[i]);
-        json_t *fit = value ? strip_value(keys[i], value) : NULL;
-        if (fit && json_object_set_new_nocheck(kept, keys[i], fit) != 0) {
+        if (!is_kept(keys[i], value))
+            continue;
+        bool is_locales = strcmp(keys[i], "locales") == 0;
+        json_t *fit = is_locales ? strip_locales(value) : json_incref(value);
+        if (json_object_set_new_nocheck(kept, keys[i], fit) != 0) {
             json_decref(kept);
             return NULL;
         }

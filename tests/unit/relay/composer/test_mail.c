@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -347,6 +348,35 @@ static void finds_query_values(void **state)
     }
 }
 
+static unsigned until_failure;
+
+static void *allocate_but_once(size_t size)
+{
+    return until_failure-- > 0 ? malloc(size) : NULL;
+}
+
+// Whichever allocation fails: no mail is stored that lacks what it came with.
+static void without_memory_nothing_is_stripped(void **state)
+{
+    (void)state;
+    json_auto_t *canonical =
+        json("{\"to\":\"a@b\",\"data\":{},\"user_agent\":\"Mozilla/5.0 (X11; Linux x86_64; "
+             "rv:128.0) Gecko/20100101 Firefox/128.0\",\"locales\":[\"a\",\"b\",\"c\",\"d\","
+             "\"e\",\"f\",\"g\",\"h\",\"i\",\"hu\"]}");
+    json_auto_t *whole = mail_strip(canonical);
+    unsigned failures = 0;
+    for (unsigned i = 0; i < 60; i++) {
+        until_failure = i;
+        json_set_alloc_funcs(allocate_but_once, free);
+        json_auto_t *got = mail_strip(canonical);
+        json_set_alloc_funcs(malloc, free);
+        failures += !got;
+        if (got && !json_equal(got, whole))
+            fail_msg("allocation %u: %s", i, json_dumps(got, 0));
+    }
+    assert_in_range(failures, 10, 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +390,7 @@ int main(void)
         cmocka_unit_test(of_who_asked_two_words_are_kept),
         cmocka_unit_test(a_header_of_any_length_is_kept_by_none),
         cmocka_unit_test(what_a_mail_is_known_by_is_kept_as_it_is),
+        cmocka_unit_test(without_memory_nothing_is_stripped),
         cmocka_unit_test(takes_defaults_where_it_has_nothing),
         cmocka_unit_test(knows_kinds),
         cmocka_unit_test(finds_query_values),
