@@ -23,14 +23,15 @@ bool reply_ready(int fd, const struct confinement *confinement, struct error *er
 {
     json_auto_t *in_force = json_array();
     json_auto_t *missing = json_array();
+    bool is_whole = true;
     for (size_t i = 0; i < confinement->in_force_count; i++)
-        json_array_append_new(in_force, json_string(confinement->in_force[i]));
+        is_whole &= json_array_append_new(in_force, json_string(confinement->in_force[i])) == 0;
     for (size_t i = 0; i < confinement->missing_count; i++)
-        json_array_append_new(missing, json_string(confinement->missing[i]));
-    return write_frame(
-        fd,
-        json_pack("{s:s, s:O, s:O}", "op", "ready", "confinement", in_force, "unconfined", missing),
-        NULL, 0, err);
+        is_whole &= json_array_append_new(missing, json_string(confinement->missing[i])) == 0;
+    json_t *header = is_whole ? json_pack("{s:s, s:O, s:O}", "op", "ready", "confinement", in_force,
+                                          "unconfined", missing)
+                              : NULL;
+    return write_frame(fd, header, NULL, 0, err);
 }
 
 bool reply_faults(int fd, json_t *faults, struct error *err)
@@ -79,9 +80,12 @@ static struct frame_blob text_blob(const char *text)
 
 bool reply_described(int fd, const json_t *request, json_t *description, struct error *err)
 {
-    json_object_set_new(description, "op", json_string("described"));
-    json_object_set(description, "id", json_object_get(request, "id"));
-    return write_frame(fd, description, NULL, 0, err);
+    json_t *id = json_object_get(request, "id");
+    if (json_object_set_new(description, "op", json_string("described")) == 0 &&
+        (!id || json_object_set(description, "id", id) == 0))
+        return write_frame(fd, description, NULL, 0, err);
+    json_decref(description);
+    return error_set(err, ERR_TEMPORARY, "answer: no memory");
 }
 
 bool reply_previewed(int fd, const json_t *request, const struct preview *preview,

@@ -7,13 +7,11 @@
 
 #include "jsonnet/normaliser.h"
 #include "jsonnet/payload.h"
-#include "relay/base/buffer.h"
-#include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
 #include "relay/base/frame.h"
+#include "relay/composer/answer.h"
 #include "relay/composer/compose.h"
 #include "relay/composer/confine.h"
-#include "relay/composer/fallback.h"
 #include "relay/composer/reply.h"
 #include "relay/composer/route_defaults.h"
 #include "relay/composer/route_table.h"
@@ -67,23 +65,6 @@ static bool answered(struct session *session, bool written)
     return written || session_break(session);
 }
 
-static bool answer_failed(struct session *session, const json_t *request, const char *reason,
-                          const char *detail)
-{
-    return answered(session, reply_failed(session->fd, request, reason, detail, session->err));
-}
-
-// began_us: since when mails are made of the normaliser's result.
-static bool answer_composed(struct session *session, const json_t *request,
-                            struct composition *composition, int64_t normaliser_us,
-                            int64_t began_us)
-{
-    const struct composed_in spent = {normaliser_us, clock_boot_us() - began_us};
-    bool written = reply_composed(session->fd, request, composition, &spent, session->err);
-    composition_finish(composition);
-    return answered(session, written);
-}
-
 // The last answer of a session: false.
 static bool answer_faults(struct session *session, json_t *faults)
 {
@@ -97,116 +78,6 @@ static bool malformed(struct session *session, const char *what)
 {
     error_set(session->err, ERR_INPUT, "request: %s", what);
     return session_break(session);
-}
-
-static bool read_request(json_t *header, struct compose_request *ret_request)
-{
-    json_int_t elapsed_ms, wall_ms;
-    const char *id;
-    if (json_unpack(header, "{s:s, s:I, s:I}", "id", &id, "elapsed_ms", &elapsed_ms, "wall_ms",
-                    &wall_ms) != 0)
-        return false;
-    *ret_request = (struct compose_request){id, elapsed_ms, wall_ms, NULL};
-    return true;
-}
-
-static bool answer_render(struct session *session, json_t *header, const struct frame_blob *blob)
-{
-    struct compose_request request;
-    struct composition composition;
-    struct error error;
-    int64_t began_us = clock_boot_us();
-    if (!read_request(header, &request))
-        return malformed(session, "render");
-    json_auto_t *canonical = json_loadb(blob->data, blob->size, 0, NULL);
-    if (!canonical)
-        return answer_failed(session, header, "not_canonical", "the stored mail is no JSON");
-    if (!compose_render(session->composer, &request, canonical, &composition, &error))
-        return answer_failed(session, header, "render_failed", error.message);
-    return answer_composed(session, header, &composition, 0, began_us);
-}
-
-static bool answer_preview(struct session *session, json_t *header, const struct frame_blob *blob)
-{
-    struct compose_request request;
-    struct error error;
-    if (!read_request(header, &request))
-        return malformed(session, "preview");
-    const struct preview_choice choice = {
-        .locale = json_string_value(json_object_get(header, "locale")),
-        .brand = json_string_value(json_object_get(header, "brand")),
-    };
-    json_auto_t *canonical = json_loadb(blob->data, blob->size, 0, NULL);
-    AUTO_PREVIEW struct preview preview = {0};
-    if (preview_make(session->composer, &request, &choice, canonical, &preview, &error))
-        return answered(session, reply_previewed(session->fd, header, &preview, session->err));
-    bool is_choice = error.code == ERR_INPUT && strncmp(error.message, "unknown_", 8) == 0;
-    return answer_failed(session, header, is_choice ? error.message : "preview_failed",
-                         error.message);
-}
-
-static bool answer_describe(struct session *session, const json_t *header)
-{
-    json_t *description = renderer_describe(session->composer->renderer);
-    if (!description)
-        return answer_failed(session, header, "describe_failed", "no memory");
-    return answered(session, reply_described(session->fd, header, description, session->err));
-}
-
-// route: NULL where the payload is composed without its normaliser, and the route is none of ours.
-static bool answer_payload(struct session *session, json_t *header,
-                           const struct composer_route *route, json_t *document, json_t *result,
-                           int64_t normaliser_us)
-{
-    struct compose_request request;
-    struct composition composition;
-    struct error error;
-    int64_t began_us = clock_boot_us();
-    if (!read_request(header, &request))
-        return malformed(session, "compose");
-    request.defaults = route ? route->defaults : NULL;
-    if (!compose_payload(session->composer, &request, document, result, &composition, &error))
-        return answer_failed(session, header, "compose_failed", error.message);
-    return answer_composed(session, header, &composition, normaliser_us, began_us);
-}
-
-static bool answer_fallback(struct session *session, json_t *header,
-                            const struct composer_route *route, json_t *document)
-{
-    json_auto_t *canonical = fallback_canonical(document);
-    if (!canonical)
-        return answer_failed(session, header, "compose_failed", "no memory");
-    return answer_payload(session, header, route, document, canonical, 0);
-}
-
-static bool answer_unparseable(struct session *session, const json_t *header,
-                               const struct frame_blob *blob)
-{
-    struct composition composition;
-    struct error error;
-    int64_t began_us = clock_boot_us();
-    if (!compose_unparseable(session->composer, blob->data, blob->size, &composition, &error))
-        return answer_failed(session, header, "compose_failed", error.message);
-    return answer_composed(session, header, &composition, 0, began_us);
-}
-
-static bool answer_evaluate(struct session *session, const json_t *header,
-                            const struct frame_blob *blob)
-{
-    const char *file = json_string_value(json_object_get(header, "file"));
-    const char *dir = json_string_value(json_object_get(header, "dir"));
-    if (!file || !dir)
-        return malformed(session, "evaluate");
-    AUTO_BUFFER struct buffer text; // may hold passwords
-    buffer_init(&text, blob->size);
-    buffer_append(&text, blob->data, blob->size);
-    if (text.failed || strlen(text.data) != blob->size)
-        return answer_failed(session, header, "not_evaluated", "no text: it holds a NUL byte");
-    struct error error;
-    AUTO_FREE char *json = normaliser_evaluate_config(text.data, file, dir, &error);
-    if (!json)
-        return answer_failed(session, header, "not_evaluated", error.message);
-    return answered(session, reply_evaluated(session->fd, json, session->err));
 }
 
 // Reads one request. False: the session is over. The header is the caller's to json_decref().
@@ -264,14 +135,35 @@ static bool answer_without_normaliser(struct session *session, json_t *header,
     const char *name = json_string_value(json_object_get(header, "route"));
     const struct composer_route *route = route_table_find(&session->routes, name);
     if (!document)
-        answer_unparseable(session, header, blob);
+        answered(session,
+                 answer_unparseable(session->fd, session->composer, header, blob, session->err));
     else if (json_is_true(json_object_get(header, "fallback")))
-        answer_fallback(session, header, route, document);
+        answered(session, answer_fallback(session->fd, session->composer, header,
+                                          route ? route->defaults : NULL, document, session->err));
     else if (!route)
-        answer_failed(session, header, "unknown_route", "this composer knows no such route");
+        answered(session, reply_failed(session->fd, header, "unknown_route",
+                                       "this composer knows no such route", session->err));
     else
         *ret_route = route;
     return session->state == SESSION_OVER || !*ret_route;
+}
+
+// Answers a request that is no payload; false where op is none of theirs.
+static bool answer_request(struct session *session, json_t *header, const char *op,
+                           const struct frame_blob *blob)
+{
+    int fd = session->fd;
+    if (strcmp(op, "render") == 0)
+        answered(session, answer_render(fd, session->composer, header, blob, session->err));
+    else if (strcmp(op, "preview") == 0)
+        answered(session, answer_preview(fd, session->composer, header, blob, session->err));
+    else if (strcmp(op, "describe") == 0)
+        answered(session, answer_describe(fd, session->composer, header, session->err));
+    else if (strcmp(op, "evaluate") == 0)
+        answered(session, answer_evaluate(fd, header, blob, session->err));
+    else
+        return false;
+    return true;
 }
 
 // Answers a request; or returns the document where the normaliser is to see it first. Steals
@@ -279,22 +171,14 @@ static bool answer_without_normaliser(struct session *session, json_t *header,
 static json_t *take_request(struct session *session, json_t *header, const char *op,
                             const struct frame_blob *blob)
 {
-    if (strcmp(op, "render") == 0) {
-        answer_render(session, header, blob);
-    } else if (strcmp(op, "preview") == 0) {
-        answer_preview(session, header, blob);
-    } else if (strcmp(op, "describe") == 0) {
-        answer_describe(session, header);
-    } else if (strcmp(op, "evaluate") == 0) {
-        answer_evaluate(session, header, blob);
-    } else if (strcmp(op, "compose") != 0) {
-        malformed(session, "unknown op");
-    } else {
+    if (strcmp(op, "compose") == 0) {
         const struct composer_route *route = NULL;
         json_t *document = payload_parse(blob->data, blob->size, NULL);
         if (!answer_without_normaliser(session, header, blob, document, &route))
             return give(session, header, route, document);
         json_decref(document);
+    } else if (!answer_request(session, header, op, blob)) {
+        malformed(session, "unknown op");
     }
     json_decref(header);
     return NULL;
@@ -337,8 +221,9 @@ static void take_result(void *context, json_t *result)
     struct session *session = context;
     int64_t normaliser_us = clock_boot_us() - session->given_us;
     if (session->header) {
-        answer_payload(session, session->header, session->route, session->document, result,
-                       normaliser_us);
+        answered(session, answer_payload(session->fd, session->composer, session->header,
+                                         session->route->defaults, session->document, result,
+                                         normaliser_us, session->err));
     } else {
         // The sample; what an operator's normaliser makes of it is of no interest.
         struct compose_request request = {.id = "warm"};
@@ -366,7 +251,8 @@ static void serve_payloads(struct session *session)
                            &error))
             continue;
         if (in_payload && session->header) {
-            answer_failed(session, session->header, "normaliser_failed", error.message);
+            answered(session, reply_failed(session->fd, session->header, "normaliser_failed",
+                                           error.message, session->err));
         } else if (!in_payload && session->state != SESSION_WARM) {
             answer_normaliser_fault(session, error.message);
         } else if (!in_payload) {
@@ -437,7 +323,7 @@ enum session_end session_serve(int fd, struct error *err)
         if (!next_request(&session, &header, &op, &blob))
             break;
         if (strcmp(op, "evaluate") == 0)
-            answer_evaluate(&session, header, &blob);
+            answered(&session, answer_evaluate(fd, header, &blob, err));
         else if (strcmp(op, "init") != 0)
             malformed(&session, "nothing was loaded yet");
         else if (load(&session, header))
