@@ -29,14 +29,25 @@ bool brands_know(const struct brands *brands, const char *name)
 
 json_t *brands_known_names(const struct brands *brands)
 {
-    json_t *names = json_object();
+    // Which of these a brand leaves out is no matter for frames.
+    json_t *names = json_pack("{s:n, s:n, s:n, s:n, s:n, s:n}", "id", "name", "color",
+                              "text_on_color", "logo_url", "support_url");
+    bool failed = !names;
     for (size_t i = 0; i < brands->count; i++) {
-        if (json_object_update(names, brands->items[i].view) != 0) {
-            json_decref(names);
-            return NULL;
+        const char *key;
+        json_t *value;
+        json_object_foreach(brands->items[i].view, key, value)
+        {
+            // An operator's own object or list is whatever it is, in one brand or another.
+            bool is_more = json_is_object(value) || json_is_array(value);
+            if (is_more || !json_object_get(names, key))
+                failed |= json_object_set_new(names, key, is_more ? json_true() : json_null()) != 0;
         }
     }
-    return names;
+    if (!failed)
+        return names;
+    json_decref(names);
+    return NULL;
 }
 
 // ---- what a brand allows --------------------------------------------------------------------

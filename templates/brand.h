@@ -49,7 +49,8 @@ const struct brand *brands_find(const struct brands *brands, const char *name);
 // True where brands_find() finds one by this name.
 bool brands_know(const struct brands *brands, const char *name);
 
-// An object with every key that any brand's view has; the caller owns it. NULL: no memory.
+// What brands' views can have, as struct template_rules wants it known; the caller owns it. NULL:
+// no memory.
 json_t *brands_known_names(const struct brands *brands);
 
 // True where a link may lead to host (as value_read_url() gives it): the brand names no hosts,

@@ -196,7 +196,7 @@ static void check_code_in_subject(json_t *own, const struct source *source, json
 
 // ---- all of a file --------------------------------------------------------------------------
 
-// Where brand.json leaves one out, a frame that uses it is at fault, and named as such.
+// What brand.json leaves out is not there, for frames to ask; the colour is then the shipped one.
 static const struct rule {
     const char *key;
     bool (*is_good)(const json_t *value);

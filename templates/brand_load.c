@@ -20,6 +20,7 @@
 static const char DEFAULT_ID[] = "default";
 static const char FOLDER[] = "brands";
 static const char SUFFIX[] = ".json";
+static const char USUAL_COLOR[] = "#2d70b8"; // of what is shipped
 
 // ---- one brand ------------------------------------------------------------------------------
 
@@ -87,6 +88,9 @@ static json_t *create_settings(json_t *own, const struct brand *base, json_t *se
     json_t *settings = base ? json_copy(base->settings) : json_object();
     json_object_del(settings, "clients"); // those are the base's own
     bool failed = json_object_update(settings, own) != 0;
+    // A button without a colour would be one that nobody sees.
+    if (!json_object_get(settings, "color"))
+        failed |= json_object_set_new(settings, "color", json_string(USUAL_COLOR)) != 0;
     // Who has a name of its own does not write under another's.
     json_t *own_name = json_object_get(own, "name");
     if (base && json_is_string(own_name) && !json_object_get(own, "from_name"))

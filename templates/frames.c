@@ -30,7 +30,7 @@ struct files {
 // What all sets of a load have in common.
 struct loader {
     const char *dir;
-    const json_t *known_names;
+    json_t *known_names;
     const struct catalog *catalog;
     struct files shared;
     struct frames *frames;
@@ -272,8 +272,8 @@ static void load_types(struct loader *loader)
 
 // ---- all of them ----------------------------------------------------------------------------
 
-struct frames *frames_load(const char *dir, const json_t *known_names,
-                           const struct catalog *catalog, json_t *faults)
+struct frames *frames_load(const char *dir, json_t *known_names, const struct catalog *catalog,
+                           json_t *faults)
 {
     struct frames *frames = calloc(1, sizeof(*frames));
     if (frames)

@@ -27,11 +27,11 @@ struct frames {
     size_t count;
 };
 
-// known_names: what a tag may begin with (template.h), borrowed only during the call. catalog:
+// known_names: what frames see (template.h), borrowed only during the call. catalog:
 // one that says which types there are, or NULL: not to be checked. Every fault is appended to
 // faults; what is returned is good to be used only if there was none. NULL: no memory.
-struct frames *frames_load(const char *dir, const json_t *known_names,
-                           const struct catalog *catalog, json_t *faults);
+struct frames *frames_load(const char *dir, json_t *known_names, const struct catalog *catalog,
+                           json_t *faults);
 void frames_destroy(struct frames *frames); // NULL is a no-op
 
 // The type's own, else the shared ones. type may be NULL.

@@ -25,13 +25,13 @@ struct draft {
 json_t *view_known_names(json_t *brand_names)
 {
     static const char *const names[] = {
-        "lang",      "dir",        "start", "locale", "template", "brand",    "subject",
-        "preheader", "code",       "intro", "outro",  "heading",  "greeting", "own_html",
-        "not_you",   "code_label", "link",  "url",    "host",     "button",   "hint",
-        "expiry",    "footer",     "own",   "text",   "lines",    "context",  "happened",
+        "lang",    "dir",        "start",   "locale", "template", "subject",  "preheader",
+        "code",    "intro",      "outro",   "footer", "heading",  "greeting", "own_html",
+        "not_you", "code_label", "context", "expiry", "happened",
     };
-    json_t *known = json_object();
-    bool failed = json_object_update(known, brand_names) != 0;
+    json_t *known = json_pack("{s:{s:n, s:n, s:n, s:n}, s:{s:[{s:n}]}, s:O}", "link", "url", "host",
+                              "button", "hint", "own", "lines", "text", "brand", brand_names);
+    bool failed = !known;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         failed |= json_object_set_new(known, names[i], json_null()) != 0;
     if (failed) {

@@ -24,8 +24,8 @@ bool view_create(const struct view_base *base, const struct brand *brand,
                  const struct render_request *request, json_t **ret_view, enum refusal *ret_refusal,
                  struct error *err);
 
-// An object with every key that a frame may name, at whatever depth, brand_names' among them;
-// the caller owns it. NULL: no memory.
+// What views can have, as struct template_rules wants it known; brand_names is of {{brand}}. The
+// caller owns it. NULL: no memory.
 json_t *view_known_names(json_t *brand_names);
 
 #endif

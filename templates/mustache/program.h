@@ -38,6 +38,7 @@ struct instruction {
     bool begins_line;               // OP_PARTIAL, OP_PARENT: so their lines are indented
     bool is_dynamic;                // OP_PARTIAL, OP_PARENT: the name is that of a value
     bool is_argument;               // OP_BLOCK: given to a parent, else a place to be filled
+    bool is_known;                  // its name is that of a value (template_names.c)
     const struct template *partial; // OP_PARTIAL, OP_PARENT, not dynamic: NULL until linked
 };
 
@@ -50,6 +51,8 @@ struct template
     struct instruction *instructions;
     uint32_t count;
     uint32_t capacity;
+    bool is_whole;  // compiled to its end
+    bool is_walked; // by template_names.c
 };
 
 struct template_set {
@@ -68,6 +71,10 @@ static inline const char *program_name(const struct template *template,
 // Compiles source into template, whose name and file are set. False after a fault.
 bool program_compile(struct template *template, const struct template_rules *rules,
                      const char *source, size_t source_size, json_t *faults);
+
+// Finds names of values that views cannot have, as the rules know them: each is a fault. All
+// templates are whole. (template_names.c)
+bool template_names_check(const struct template_set *set, json_t *faults);
 
 // The template of a set that the size bytes at name are the name of, or NULL.
 const struct template *program_find(const struct template_set *set, const char *name, size_t size);

@@ -61,7 +61,7 @@ struct tags {
     struct tag *items;
     uint32_t count, capacity;
     size_t lines;       // of the source
-    bool has_bad_names; // unknown or unsafe ones: faults, but none that need stop us
+    bool has_bad_names; // unsafe ones: faults, but none that need stop us
 };
 
 // Fills items from source. False after a fault that ends the reading. Release with tags_finish()

@@ -79,14 +79,6 @@ static bool check_parts(struct scanner *scanner, const struct tag *tag)
             return fault_at(tags->faults, tags->file, tag->line, "a name has an empty part: %.*s",
                             (int)name.size, name.text);
     }
-    const char *dot = memchr(name.text, '.', name.size);
-    size_t first_size = dot ? (size_t)(dot - name.text) : name.size;
-    char first[NAME_SIZE_MAX + 1] = "";
-    memcpy(first, name.text, first_size);
-    if (scanner->rules->known_names && !json_object_get(scanner->rules->known_names, first)) {
-        fault_at(tags->faults, tags->file, tag->line, "there is no value named %s", first);
-        scanner->tags->has_bad_names = true;
-    }
     return true;
 }
 

@@ -104,7 +104,7 @@ bool template_set_add(struct template_set *set, const char *name, const char *fi
     templates[index] = template;
     set->count++;
     bool compiled = program_compile(template, &set->rules, source, source_size, faults);
-    set->has_faults |= !compiled;
+    set->has_faults |= !template->is_whole;
     return compiled;
 }
 
@@ -165,7 +165,7 @@ bool template_set_link(struct template_set *set, json_t *faults)
     bool linked = true;
     for (size_t i = 0; i < set->count; i++)
         linked &= link_partials(set, set->templates[i], faults);
-    // What is not compiled may be what has the block.
+    // What is not compiled may be what has the block, or the section around a partial.
     if (set->has_faults)
         return linked;
     json_auto_t *names = fillable_names(set);
@@ -173,7 +173,7 @@ bool template_set_link(struct template_set *set, json_t *faults)
         return fault_at(faults, "templates", 0, "out of memory");
     for (size_t i = 0; i < set->count; i++)
         linked &= check_arguments(set->templates[i], names, faults);
-    return linked;
+    return template_names_check(set, faults) && linked;
 }
 
 const struct template *program_find(const struct template_set *set, const char *name, size_t size)

@@ -34,9 +34,11 @@ struct template_rules {
     // TEMPLATE_HTML: the only values that {{{name}}} and {{&name}} may name, ended by NULL; or
     // NULL: none. Borrowed while the set is filled.
     const char *const *raw_names;
-    // An object whose keys are all names that a tag may begin with ("link" for {{link.url}}),
-    // so that a misspelt one is found at load; or NULL: any. Borrowed while the set is filled.
-    const json_t *known_names;
+    // What a view can have, so that a misspelt name is found at load: an object with all its keys,
+    // and of each null, that it is a value; an object, likewise; an array of one, that it is a
+    // list of such; or true, that no more is known. NULL: any name is good. Borrowed until the set
+    // is linked.
+    json_t *known_names;
 };
 
 struct template_set *template_set_create(const struct template_rules *rules); // NULL: no memory
@@ -49,7 +51,8 @@ bool template_set_add(struct template_set *set, const char *name, const char *fi
                       const char *source, size_t source_size, json_t *faults);
 
 // Connects partials and parents with the templates they name. One that the set does not have is
-// a fault, and renders as nothing. So is a block that is given and that no template has.
+// a fault, and renders as nothing. So is a block that is given and that no template has, and a
+// name that is no value's in any place that leads to it.
 bool template_set_link(struct template_set *set, json_t *faults);
 
 // NULL where there is none of that name. Lives as long as the set.

@@ -317,5 +317,6 @@ bool program_compile(struct template *template, const struct template_rules *rul
     tags_finish(&compiler.tags);
     if (template->pool.failed)
         return fault_at(faults, template->file, 0, "out of memory");
+    template->is_whole = compiled;
     return compiled && !compiler.tags.has_bad_names;
 }

@@ -83,6 +83,28 @@ static void shows_frames_no_more_than_is_for_them(void **state)
     assert_null(json_object_get(brands_at(fixture->brands, 0)->view, "slogan"));
 }
 
+// A button is never without a colour.
+static void has_the_shipped_color_where_no_file_says_one(void **state)
+{
+    struct brand_fixture *fixture = *state;
+    folder_write(fixture->dir, "brand.json", "{\"name\": \"B\"}");
+    folder_write(fixture->dir, "brands/c.json", "{\"name\": \"C\"}");
+    folder_write(fixture->dir, "brands/d.json", "{\"color\": \"#ffee00\"}");
+    brand_fixture_load(fixture);
+    brand_fixture_assert_good(fixture);
+    static const char *const want[][2] = {
+        {"#2d70b8", "#ffffff"}, {"#2d70b8", "#ffffff"}, {"#ffee00", "#000000"}};
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *view = brands_at(fixture->brands, i)->view;
+        assert_string_equal(json_string_value(json_object_get(view, "color")), want[i][0]);
+        assert_string_equal(json_string_value(json_object_get(view, "text_on_color")), want[i][1]);
+    }
+    // It is held against what is said, and so is a colour against what brand.json says.
+    folder_write(fixture->dir, "brand.json", "{\"name\": \"B\",\n\"text_on_color\": \"#2d70b8\"}");
+    brand_fixture_load(fixture);
+    assert_int_equal(json_array_size(fixture->faults), 2);
+}
+
 static void finds_a_brand_by_name_or_client(void **state)
 {
     static const struct {
@@ -335,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BRAND_TEST(takes_from_the_default_what_a_brand_lacks),
         BRAND_TEST(shows_frames_no_more_than_is_for_them),
+        BRAND_TEST(has_the_shipped_color_where_no_file_says_one),
         BRAND_TEST(finds_a_brand_by_name_or_client),
         BRAND_TEST(is_named_by_the_sender_where_it_has_no_name),
         BRAND_TEST(allows_links_to_its_own_hosts_only),

@@ -117,15 +117,19 @@ static void reports_every_unknown_or_unsafe_name(void **state)
 {
     (void)state;
     static const char *const raw_names[] = {"own_html", NULL};
-    json_auto_t *known = json_pack("{s:n, s:n}", "own_html", "link");
+    json_auto_t *known = json_pack("{s:n, s:{s:n}}", "own_html", "link", "url");
     const struct template_rules rules = {
         .mode = TEMPLATE_HTML, .raw_names = raw_names, .known_names = known};
     AUTO_RENDERING struct rendering result =
         rendering_make(&rules, "{{{own_html}}}{{link.url}}{{.}}\n{{lnk}}\n{{{link}}}", NULL, known);
     assert_false(result.compiled);
     assert_int_equal(json_array_size(result.faults), 2);
-    const json_t *last = json_array_get(result.faults, 1);
-    assert_string_equal(json_string_value(json_object_get(last, "where")), "main.mustache:3");
+    // What a tag may be is found before what names there are.
+    static const char *const wheres[] = {"main.mustache:3", "main.mustache:2"};
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *fault = json_array_get(result.faults, i);
+        assert_string_equal(json_string_value(json_object_get(fault, "where")), wheres[i]);
+    }
 }
 
 static void refuses_two_templates_of_one_name(void **state)
