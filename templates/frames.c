@@ -69,7 +69,8 @@ static int is_template(const struct dirent *entry)
 
 static int is_visible(const struct dirent *entry)
 {
-    return entry->d_name[0] != '.';
+    const char *name = entry->d_name;
+    return name[0] != '.' && name[strlen(name) - 1] != '~'; // nor what editors keep
 }
 
 static void files_finish(struct files *files)
@@ -196,6 +197,17 @@ static void check_name(const struct loader *loader, const char *dir, const char 
     }
 }
 
+// One that no other file of the set names is as good as not there, whatever it was to be.
+static void check_use(const struct frame_set *set, const char *dir, const char *name,
+                      json_t *faults)
+{
+    char stem[NAME_MAX + 1];
+    snprintf(stem, sizeof(stem), "%.*s", (int)stem_size(name), name);
+    if (strcmp(stem, FRAME) != 0 && strcmp(stem, SUBJECT) != 0 &&
+        !template_set_uses(is_html(name) ? set->htmls : set->texts, stem))
+        fault_of(faults, dir, name, "is used by no other file", "");
+}
+
 // Those that the shared files have as well were reported with them.
 static void append_new_faults(json_t *faults, json_t *more)
 {
@@ -239,6 +251,11 @@ static void load_type(struct loader *loader, const char *type)
     else
         compile(loader, &own, set, faults);
     append_new_faults(loader->faults, faults);
+    // Only what was compiled to its end says all that it uses.
+    bool is_whole =
+        json_array_size(faults) == 0 && json_array_size(loader->faults) == faults_before;
+    for (size_t i = 0; i < own.count && is_whole; i++)
+        check_use(set, dir, own.items[i].name, loader->faults);
     files_finish(&own);
 }
 

@@ -188,3 +188,24 @@ const struct template *template_set_find(const struct template_set *set, const c
     const struct template *found = program_find(set, name, strlen(name));
     return found;
 }
+
+static bool template_uses(const struct template *template, const struct template *other)
+{
+    for (uint32_t i = 0; i < template->count; i++) {
+        const struct instruction *instruction = &template->instructions[i];
+        if (instruction->opcode != OP_PARTIAL && instruction->opcode != OP_PARENT)
+            continue;
+        if (instruction->is_dynamic || instruction->partial == other)
+            return true;
+    }
+    return false;
+}
+
+bool template_set_uses(const struct template_set *set, const char *name)
+{
+    const struct template *template = template_set_find(set, name);
+    bool uses = false;
+    for (size_t i = 0; i < set->count && template && !uses; i++)
+        uses = set->templates[i] != template && template_uses(set->templates[i], template);
+    return uses;
+}

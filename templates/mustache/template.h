@@ -58,6 +58,10 @@ bool template_set_link(struct template_set *set, json_t *faults);
 // NULL where there is none of that name. Lives as long as the set.
 const struct template *template_set_find(const struct template_set *set, const char *name);
 
+// Does another template of the linked set take the one of that name for a partial or parent, or
+// any that a value names?
+bool template_set_uses(const struct template_set *set, const char *name);
+
 // Appends to out, whose limit bounds the result; nothing else is allocated. ERR_INPUT: past that
 // limit, or past the engine's own: 64 partials, parents and blocks within each other, 128 open
 // sections, a million steps.

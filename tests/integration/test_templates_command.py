@@ -65,12 +65,14 @@ def test_list_for_people(run, templates):
 
 
 def test_list_shows_what_a_type_has_of_its_own(run, templates):
-    for name in ("note.html", "subject.text"):
-        templates.write(f"types/recovery_valid/{name}.mustache", "{{subject}}\n")
+    for name in ("body.html", "subject.text"):
+        shared = templates.path / f"{name}.mustache"
+        templates.write(f"types/recovery_valid/{name}.mustache",
+                        shared.read_text() if shared.exists() else "{{subject}}\n")
     types = {one["name"]: one for one in lines(run, "type")}
-    assert types["recovery_valid"]["overrides"] == ["note.html.mustache", "subject.text.mustache"]
+    assert types["recovery_valid"]["overrides"] == ["body.html.mustache", "subject.text.mustache"]
     assert types["login_code_valid"]["overrides"] == []
-    assert re.search(r"^recovery_valid +link\n    types/recovery_valid/note\.html\.mustache\n"
+    assert re.search(r"^recovery_valid +link\n    types/recovery_valid/body\.html\.mustache\n"
                      r"    types/recovery_valid/subject\.text\.mustache$", run("list").stdout, re.M)
 
 

@@ -33,6 +33,7 @@ static void writes_a_type_with_what_it_has_of_its_own(void **state)
     struct fixture *fixture = *state;
     write_own(fixture, "login_code_valid", "head.text.mustache", "Own head {{>rest}}\n");
     write_own(fixture, "login_code_valid", "rest.text.mustache", "and rest");
+    write_own(fixture, "login_code_valid", "rest.text.mustache~", "and what an editor keeps");
     write_own(fixture, "recovery_invalid", "frame.html.mustache", "<b>{{intro}}</b>");
     load(fixture);
     assert_no_fault(fixture->faults);
@@ -55,6 +56,22 @@ static void writes_a_type_with_what_it_has_of_its_own(void **state)
     request.accept_language = "xx";
     struct rendered unknown AUTO_RENDERED = render(fixture->renderer, &request);
     assert_string_equal(unknown.text, login.text);
+}
+
+// Which file a value names is not known before there is a mail.
+static void takes_any_file_where_a_value_names_one(void **state)
+{
+    struct fixture *fixture = *state;
+    write_own(fixture, "login_code_valid", "login_code_valid.text.mustache", "own");
+    load(fixture);
+    assert_true(has_fault(fixture->faults, LOGIN "login_code_valid.text.mustache",
+                          "is used by no other file"));
+    assert_int_equal(json_array_size(fixture->faults), 1);
+    write_own(fixture, "login_code_valid", "head.text.mustache", "{{>*template}} head\n");
+    load(fixture);
+    assert_no_fault(fixture->faults);
+    struct rendered mail AUTO_RENDERED = render_type(fixture, "login_code_valid");
+    assert_memory_equal(mail.text, "own head\n", 9);
 }
 
 static void writes_kratos_own_words_with_the_shared_files(void **state)
@@ -118,6 +135,14 @@ static void names_what_is_wrong_in_the_folder_of_a_type(void **state)
          "did you mean head.text.mustache"},
         {"login_code_valid", "subjct.text.mustache", "", LOGIN "subjct.text.mustache",
          "did you mean subject.text.mustache"},
+        {"login_code_valid", "haed.text.mustache", "", LOGIN "haed.text.mustache",
+         "did you mean head.text.mustache"},
+        {"login_code_valid", "whatever.text.mustache", "", LOGIN "whatever.text.mustache",
+         "is used by no other file"},
+        {"login_code_valid", "head.html.mustache", "", LOGIN "head.html.mustache",
+         "is used by no other file"},
+        {"login_code_valid", "again.text.mustache", "{{#code}}{{>again}}{{/code}}",
+         LOGIN "again.text.mustache", "is used by no other file"},
         {"login_code_valid", "head.text.mustache", "\n\n{{cod}}", LOGIN "head.text.mustache:3",
          "no value named cod"},
         {"login_code_valid", "head.text.mustache", "\n{{>nothing}}", LOGIN "head.text.mustache:2",
@@ -187,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(writes_a_type_with_what_it_has_of_its_own),
+        TEST(takes_any_file_where_a_value_names_one),
         TEST(writes_kratos_own_words_with_the_shared_files),
         TEST(writes_subjects_on_one_line),
         TEST(names_what_is_wrong_in_the_folder_of_a_type),
