@@ -27,8 +27,8 @@ void plural_rules_destroy(struct plural_rules *rules); // NULL is a no-op
 
 enum plural plural_select(const struct plural_rules *rules, int number);
 
-// Does some number of minutes we may have to state (0 to 1000) fall into the class? PLURAL_OTHER
-// always counts as used.
+// Does some number of minutes we may have to state (up to a day's) fall into the class?
+// PLURAL_OTHER always counts as used.
 bool plural_is_used(const struct plural_rules *rules, enum plural plural);
 // Has the language such a class at all, be it for fractions or millions?
 bool plural_exists(const struct plural_rules *rules, enum plural plural);

@@ -1,5 +1,7 @@
 #include "tests/unit/templates/catalog_fixture.h"
 
+#include <unicode/uloc.h>
+
 #define EN                                                                                         \
     "{\"locale\": \"en\", \"name\": \"English\",\n"                                                \
     "\"texts\": {\"greeting\": \"Hi {name},\", \"greeting_nameless\": \"Hi\",\n"                   \
@@ -314,6 +316,37 @@ static void holds_catalogs_against_each_other(void **state)
     assert_int_equal(json_array_size(folder->faults), 7);
 }
 
+// Not every number is looked at to tell which classes a language uses; here they are, of every
+// language that there are rules for.
+static void tells_which_plurals_are_used_from_a_few_numbers(void **state)
+{
+    (void)state;
+    unsigned languages = 0;
+    for (int32_t i = 0; i < uloc_countAvailable(); i++) {
+        const char *tag = uloc_getAvailable(i);
+        if (strchr(tag, '_'))
+            continue;
+        struct plural_rules *rules = plural_rules_create(tag, NULL);
+        assert_non_null(rules);
+        bool used[PLURAL_COUNT] = {[PLURAL_OTHER] = true};
+        unsigned numbers[PLURAL_COUNT] = {0};
+        for (int number = 0; number <= 1440; number++) {
+            enum plural plural = plural_select(rules, number);
+            used[plural] = true;
+            numbers[plural] += number > 0;
+        }
+        for (unsigned plural = 0; plural < PLURAL_COUNT; plural++) {
+            bool is_single = plural != PLURAL_OTHER && numbers[plural] <= 1;
+            if (plural_is_used(rules, plural) != used[plural] ||
+                plural_is_single(rules, plural) != is_single)
+                fail_msg("%s, %s", tag, plural_name(plural));
+        }
+        plural_rules_destroy(rules);
+        languages++;
+    }
+    assert_in_range(languages, 100, 1000);
+}
+
 static void knows_the_plurals_of_languages(void **state)
 {
     (void)state;
@@ -354,6 +387,7 @@ int main(void)
         TEST(refuses_texts_that_no_mail_shows),
         TEST(needs_what_each_type_shows),
         TEST(holds_catalogs_against_each_other),
+        cmocka_unit_test(tells_which_plurals_are_used_from_a_few_numbers),
         cmocka_unit_test(knows_the_plurals_of_languages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
