@@ -15,6 +15,11 @@ const struct brand *brands_at(const struct brands *brands, size_t index)
     return &brands->items[index];
 }
 
+size_t brand_line_of(const struct brand *brand, const char *key)
+{
+    return (size_t)json_integer_value(json_object_get(brand->lines, key));
+}
+
 const struct brand *brands_find(const struct brands *brands, const char *name)
 {
     // json_integer_value() of what is not there is 0, the default one.

@@ -25,7 +25,7 @@ struct brand {
     const char *locale;         // for readers without a wish, or NULL; a tag, perhaps of no catalog
     enum brand_address address; // how readers are spoken to
     json_t *view;               // what frames see: id, name, colours, addresses, the operator's own
-    size_t clients_line;        // in its file, for faults
+    json_t *lines;              // in its file, of the keys it has; brand_line_of()
     json_t *settings;           // the file's object on top of brand.json's
 };
 
@@ -41,6 +41,9 @@ void brands_destroy(struct brands *brands); // NULL is a no-op
 size_t brands_count(const struct brands *brands); // 1 or more
 // The default one is at 0, the others follow by name. Lives as long as brands.
 const struct brand *brands_at(const struct brands *brands, size_t index);
+
+// Where in the brand's own file a key stands, for faults; 0 where it has it from elsewhere.
+size_t brand_line_of(const struct brand *brand, const char *key);
 
 // The brand with this name or, if there is none, the one that lists it as an OAuth2 client; the
 // default one where name is NULL or neither. name is never more than compared.

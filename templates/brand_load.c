@@ -65,7 +65,28 @@ static void finish(struct brand *brand)
     free(brand->id);
     free(brand->path);
     json_decref(brand->view);
+    json_decref(brand->lines);
     json_decref(brand->settings);
+}
+
+// Of each key of a file, as brand_line_of() reads them; the caller owns it. NULL: no memory.
+static json_t *create_lines(json_t *own, const struct source *source)
+{
+    json_t *lines = json_object();
+    const char *key;
+    const json_t *value;
+    bool failed = !lines;
+    json_object_foreach(own, key, value)
+    {
+        const char *const keys[] = {key, NULL};
+        json_int_t line = (json_int_t)source_line_of(source, keys);
+        failed |= json_object_set_new(lines, key, json_integer(line)) != 0;
+    }
+    if (failed) {
+        json_decref(lines);
+        return NULL;
+    }
+    return lines;
 }
 
 // Fills what is read often from the settings. False where there is no memory.
@@ -119,14 +140,13 @@ static void add_brand(struct brands *brands, const char *dir, const char *file, 
     if (!own)
         return;
     const struct brand *base = brands->count > 0 ? brands->items : NULL;
-    struct brand brand = {.settings = create_settings(own, base, sender_name)};
-    if (!brand.settings || !set_fields(&brand, id, source.path)) {
+    struct brand brand = {.settings = create_settings(own, base, sender_name),
+                          .lines = create_lines(own, &source)};
+    if (!brand.settings || !brand.lines || !set_fields(&brand, id, source.path)) {
         fault_at(faults, source.path, 0, "out of memory");
         finish(&brand);
         return;
     }
-    static const char *const clients[] = {"clients", NULL};
-    brand.clients_line = source_line_of(&source, clients);
     brand_check_keys(own, !base, &source, faults);
     brand_check_whole(own, brand.settings, !base, &source, faults);
     brands->items[brands->count++] = brand;
@@ -149,8 +169,12 @@ static void add_file(struct brands *brands, const char *dir, const char *file, j
 {
     char path[sizeof(FOLDER) + NAME_MAX + 1];
     char id[ID_SIZE_MAX + 1];
-    size_t id_size = strlen(file) - strlen(SUFFIX);
     snprintf(path, sizeof(path), "%s/%s", FOLDER, file);
+    if (!source_is_named_json(file)) {
+        fault_at(faults, path, 0, "is not named NAME.json, after its brand");
+        return;
+    }
+    size_t id_size = strlen(file) - strlen(SUFFIX);
     if (!is_id(file, id_size)) {
         fault_at(faults, path, 0, "a brand's name is of 1 to %d letters, digits and - _ .",
                  ID_SIZE_MAX);
@@ -163,13 +187,6 @@ static void add_file(struct brands *brands, const char *dir, const char *file, j
         add_brand(brands, dir, path, id, sender_name, faults);
 }
 
-static int is_brand(const struct dirent *entry)
-{
-    size_t size = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && size >= strlen(SUFFIX) &&
-           strcmp(entry->d_name + size - strlen(SUFFIX), SUFFIX) == 0;
-}
-
 static void add_folder(struct brands *brands, const char *dir, json_t *sender_name, json_t *faults)
 {
     AUTO_FREE char *path = NULL;
@@ -178,7 +195,7 @@ static void add_folder(struct brands *brands, const char *dir, json_t *sender_na
         fault_at(faults, dir, 0, "out of memory");
         return;
     }
-    int count = scandir(path, &entries, is_brand, alphasort);
+    int count = scandir(path, &entries, source_is_meant_as_json, alphasort);
     if (count < 0 && errno != ENOENT)
         fault_at(faults, path, 0, "cannot be read: %s", strerrordesc_np(errno));
     if (count < 0)
@@ -209,8 +226,8 @@ static void index_name(struct brands *brands, const char *name, size_t index, js
     }
     size_t other = (size_t)json_integer_value(taken);
     if (other != index)
-        fault_at(faults, brand->path, brand->clients_line, "clients: \"%s\" is also of %s", name,
-                 brands->items[other].path);
+        fault_at(faults, brand->path, brand_line_of(brand, "clients"),
+                 "clients: \"%s\" is also of %s", name, brands->items[other].path);
 }
 
 // All names before any client, so that a client cannot take a brand's name.

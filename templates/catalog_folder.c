@@ -53,18 +53,21 @@ static void check_twins(const struct catalogs *catalogs, json_t *faults)
     }
 }
 
-// False where a fault says why there is nothing to load.
-static bool make_room(struct catalogs *catalogs, const char *path, int count, json_t *faults)
+// Without room for them where there is nothing to load; a fault says why.
+static void make_room(struct catalogs *catalogs, const char *path, int count, json_t *faults)
 {
-    if (count < 0)
-        return fault_at(faults, path, 0, "%s", strerrordesc_np(errno));
-    if (count == 0)
-        return fault_at(faults, path, 0, "has no catalog");
-    if (count > CATALOGS_MAX)
-        return fault_at(faults, path, 0, "has %d catalogs, at most %d may be", count, CATALOGS_MAX);
-    catalogs->items = calloc((size_t)count, sizeof(struct catalog *));
-    catalogs->unread = calloc((size_t)count, sizeof(*catalogs->unread));
-    return (catalogs->items && catalogs->unread) || fault_at(faults, path, 0, "out of memory");
+    if (count < 0) {
+        fault_at(faults, path, 0, "%s", strerrordesc_np(errno));
+    } else if (count == 0) {
+        fault_at(faults, path, 0, "has no catalog");
+    } else if (count > CATALOGS_MAX) {
+        fault_at(faults, path, 0, "has %d catalogs, at most %d may be", count, CATALOGS_MAX);
+    } else {
+        catalogs->items = calloc((size_t)count, sizeof(struct catalog *));
+        catalogs->unread = calloc((size_t)count, sizeof(*catalogs->unread));
+        if (!catalogs->items || !catalogs->unread)
+            fault_at(faults, path, 0, "out of memory");
+    }
 }
 
 struct catalogs *catalogs_load(const char *dir, const char *reference, json_t *faults)
@@ -77,9 +80,9 @@ struct catalogs *catalogs_load(const char *dir, const char *reference, json_t *f
     }
     struct dirent **entries = NULL;
     int count = scandir(path, &entries, source_is_meant_as_json, NULL);
-    bool has_room = make_room(catalogs, path, count, faults);
+    make_room(catalogs, path, count, faults);
     for (int i = 0; i < count; i++) {
-        if (has_room)
+        if (catalogs->items && catalogs->unread)
             add_file(catalogs, path, entries[i]->d_name, faults);
         free(entries[i]);
     }

@@ -37,13 +37,13 @@ static void add_language(struct renderer *renderer, size_t index, size_t count)
 }
 
 // A locale that somebody may name as a default: where is one, and what.
-static void check_default(const struct renderer *renderer, const char *where, const char *locale,
-                          json_t *faults)
+static void check_default(const struct renderer *renderer, const char *where, size_t line,
+                          const char *locale, json_t *faults)
 {
     struct error err;
     bool is_unread = catalogs_is_unread(renderer->catalogs, locale); // which has a fault already
     if (!is_unread && !renderer_check_locale(renderer, locale, &err))
-        fault_at(faults, where, 0, "locale: %s", err.message);
+        fault_at(faults, where, line, "locale: %s", err.message);
 }
 
 // What readers can wish for: every language, but no variant of one.
@@ -96,12 +96,13 @@ static void load_languages(struct renderer *renderer, const char *dir, const cha
     for (size_t i = 0; i < count; i++)
         load_base(renderer, i, faults);
     load_matcher(renderer, default_locale, faults);
-    check_default(renderer, "locale", default_locale, faults);
+    check_default(renderer, "locale", 0, default_locale, faults);
     for (size_t i = 0; renderer->brands && i < brands_count(renderer->brands); i++) {
         const struct brand *brand = brands_at(renderer->brands, i);
         const char *inherited = i > 0 ? brands_at(renderer->brands, 0)->locale : NULL;
         if (brand->locale && (!inherited || strcmp(brand->locale, inherited) != 0))
-            check_default(renderer, brand->path, brand->locale, faults);
+            check_default(renderer, brand->path, brand_line_of(brand, "locale"), brand->locale,
+                          faults);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "relay/base/cleanup.h"
 #include "relay/composer/headers.h"
 #include "relay/composer/mime.h"
+#include "templates/fault.h"
 #include "templates/renderer.h"
 
 static void add_fault(json_t *faults, const char *where, const char *what)
@@ -42,10 +43,9 @@ static bool load_sender(const struct composer_settings *settings, struct mime_se
 static void add_brand_fault(json_t *faults, const struct brand *brand, const char *key,
                             const char *what)
 {
-    AUTO_FREE char *where = NULL;
-    if (asprintf(&where, "%s: %s", brand->path, key) < 0)
-        where = NULL;
-    add_fault(faults, where ? where : brand->path, what);
+    // From's name may be the brand's own.
+    size_t line = brand_line_of(brand, key);
+    fault_at(faults, brand->path, line ? line : brand_line_of(brand, "name"), "%s: %s", key, what);
 }
 
 // sender: everybody's, of which the brand keeps what it has not got itself. NULL: a fault.

@@ -55,6 +55,9 @@ static void takes_from_the_default_what_a_brand_lacks(void **state)
     assert_string_equal(zeta->from_name, "Base Mail");
     assert_int_equal(zeta->address, BRAND_ADDRESS_FORMAL);
 
+    assert_int_equal(brand_line_of(acme, "support_url"), 1);
+    assert_int_equal(brand_line_of(acme, "reply_to"), 0);
+
     const struct brand *base = brands_at(fixture->brands, 0);
     assert_string_equal(base->id, "default");
     assert_non_null(strstr(base->path, "/brand.json"));
@@ -124,6 +127,7 @@ static void finds_a_brand_by_name_or_client(void **state)
                  "{\"clients\": [\"2f5c0e5e-0e0f-4e4b-a6b3-6d2f0c1f7f11\"]}");
     folder_write(fixture->dir, "brands/notes.txt", "no brand");
     folder_write(fixture->dir, "brands/.hidden.json", "no brand");
+    folder_write(fixture->dir, "brands/acme.json~", "no brand");
     brand_fixture_load(fixture);
     brand_fixture_assert_good(fixture);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -296,6 +300,8 @@ static void refuses_files_that_are_no_brands(void **state)
         {"brands/a b.json", "{}", "brands/a b.json", "a brand's name is of"},
         {"brands/-a.json", "{}", "brands/-a.json", "a brand's name is of"},
         {"brands/b\u00e9.json", "{}", "brands/b\u00e9.json", "a brand's name is of"},
+        {"brands/a.JSON", "{}", "brands/a.JSON", "is not named NAME.json"},
+        {"brands/a.json.txt", "{}", "brands/a.json.txt", "is not named NAME.json"},
         {"brands/a.json", "[]", "brands/a.json:1", "is not a JSON object"},
         {"brands/a.json", "{\"name\": \"a\",\n\"name\": \"b\"}", "brands/a.json:2", "duplicate"},
         {"brands/"

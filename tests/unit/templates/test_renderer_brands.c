@@ -248,13 +248,14 @@ static void wants_default_locales_to_be_there(void **state)
 {
     struct fixture *fixture = *state;
     write_variant(fixture, "en-x-formal");
-    folder_write(fixture->dir, "brand.json", "{\"name\": \"B\", \"x\": \"y\", \"locale\": \"fr\"}");
+    folder_write(fixture->dir, "brand.json",
+                 "{\"name\": \"B\", \"x\": \"y\",\n\"locale\": \"fr\"}");
     write_brand(fixture, "heir", "{}");
     write_brand(fixture, "own", "{\"locale\": \"en-x-formal\"}");
     json_auto_t *faults = json_array();
     assert_null(renderer_load(fixture->dir, "en-x-formal", "UTC", NULL, faults));
-    assert_true(has_fault(faults, "/brand.json", "there is no catalog locales/fr.json"));
-    assert_true(has_fault(faults, "brands/own.json", "for a brand's address to choose; name en"));
+    assert_true(has_fault(faults, "/brand.json:2", "there is no catalog locales/fr.json"));
+    assert_true(has_fault(faults, "brands/own.json:1", "for a brand's address to choose; name en"));
     assert_true(has_fault(faults, "locale", "for a brand's address to choose; name en"));
     assert_int_equal(json_array_size(faults), 3);
 
