@@ -51,8 +51,7 @@ struct template
     struct instruction *instructions;
     uint32_t count;
     uint32_t capacity;
-    bool is_whole;  // compiled to its end
-    bool is_walked; // by template_names.c
+    bool is_whole; // compiled to its end
 };
 
 struct template_set {

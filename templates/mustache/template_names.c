@@ -79,7 +79,6 @@ static void walk_template(struct walk *walk, struct template *template,
         count += walk->within[i] == template;
     if (count > 1 || walk->nested == NESTED_MAX)
         return;
-    template->is_walked = true;
     walk->within[walk->nested++] = template;
     walk_range(walk, template, 0, template->count, arguments);
     walk->nested--;
@@ -210,19 +209,6 @@ static bool fault_of(const struct template *template, const struct instruction *
                     owner ? name : "");
 }
 
-// Whether another template names it, so that what is open there counts.
-static bool is_named(const struct template_set *set, const struct template *template)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        const struct template *other = set->templates[i];
-        for (uint32_t k = 0; k < other->count; k++) {
-            if (other != template && other->instructions[k].partial == template)
-                return true;
-        }
-    }
-    return false;
-}
-
 bool template_names_check(const struct template_set *set, json_t *faults)
 {
     json_t *known_names = set->rules.known_names;
@@ -230,15 +216,9 @@ bool template_names_check(const struct template_set *set, json_t *faults)
     walk.scopes[0] = known_names;
     if (!known_names)
         return true;
-    for (size_t i = 0; i < set->count; i++) {
-        if (!is_named(set, set->templates[i]))
-            walk_template(&walk, set->templates[i], NULL);
-    }
-    // Those that name each other only.
-    for (size_t i = 0; i < set->count; i++) {
-        if (!set->templates[i]->is_walked)
-            walk_template(&walk, set->templates[i], NULL);
-    }
+    // What is known with nothing open is known everywhere, so partials may begin a walk as well.
+    for (size_t i = 0; i < set->count; i++)
+        walk_template(&walk, set->templates[i], NULL);
     bool good = true;
     for (size_t i = 0; i < set->count && walk.steps < STEPS_MAX; i++) {
         const struct template *template = set->templates[i];

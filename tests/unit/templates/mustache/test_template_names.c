@@ -63,6 +63,10 @@ static const struct {
     {"{{<p}}{{$b}}{{url}}{{/b}}{{/p}}",
      "{\"p\": \"{{<q}}{{$b}}{{host}}{{/b}}{{/q}}\", \"q\": \"{{#link}}{{$b}}{{/b}}{{/link}}\"}",
      NULL, NULL},
+    {"{{<p}}{{$a}}{{url}}{{/a}}{{/p}}",
+     "{\"p\": \"{{<q}}{{$b}}{{$a}}{{/a}}{{/b}}{{/q}}\", "
+     "\"q\": \"{{#link}}{{$b}}{{/b}}{{/link}}\"}",
+     NULL, NULL},
 };
 
 static void names_are_judged_where_they_stand(void **state)
