@@ -137,6 +137,13 @@ static void names_what_is_wrong_in_the_folder_of_a_type(void **state)
          "did you mean subject.text.mustache"},
         {"login_code_valid", "haed.text.mustache", "", LOGIN "haed.text.mustache",
          "did you mean head.text.mustache"},
+        {"login_code_valid", "subjecxx.text.mustache", "", LOGIN "subjecxx.text.mustache",
+         "did you mean subject.text.mustache"},
+        // Too unlike: of a short name one letter, of a long one two may differ.
+        {"login_code_valid", "hexx.text.mustache", "", LOGIN "hexx.text.mustache",
+         "is used by no other file"},
+        {"login_code_valid", "subjexxx.text.mustache", "", LOGIN "subjexxx.text.mustache",
+         "is used by no other file"},
         {"login_code_valid", "whatever.text.mustache", "", LOGIN "whatever.text.mustache",
          "is used by no other file"},
         {"login_code_valid", "head.html.mustache", "", LOGIN "head.html.mustache",
