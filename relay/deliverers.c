@@ -8,6 +8,7 @@
 #include "relay/child.h"
 #include "relay/circuit.h"
 #include "relay/config/config.h"
+#include "relay/member_text.h"
 
 // A deliverer ends a transaction itself that takes too long; one that has not reported this much
 // later is hung.
@@ -113,16 +114,11 @@ static void finish(struct deliverer *deliverer, struct delivery *delivery,
     pool->owner->handlers.done(pool->owner->handlers.context, delivery, result);
 }
 
-static const char *text_of(const json_t *header, const char *key)
-{
-    return json_string_value(json_object_get(header, key));
-}
-
 static void on_frame(void *context, const struct json_t *header, const struct frame *frame)
 {
     (void)frame;
     struct deliverer *deliverer = context;
-    const char *op = text_of(header, "op"), *id = text_of(header, "id");
+    const char *op = member_text(header, "op"), *id = member_text(header, "id");
     if (op && strcmp(op, "ready") == 0)
         return; // messages may follow `init` at once, so nobody waits for this
     if (op && strcmp(op, "faults") == 0) {
@@ -130,7 +126,7 @@ static void on_frame(void *context, const struct json_t *header, const struct fr
         struct delivery_result result = {.outcome = DELIVERY_SESSION,
                                          .smarthost = deliverer->pool->smarthost->name,
                                          .stage = "init",
-                                         .reply_text = text_of(fault, "what")};
+                                         .reply_text = member_text(fault, "what")};
         deliverer->condemned = true;
         while (deliverer->under_way)
             finish(deliverer, deliverer->under_way, &result);
@@ -141,16 +137,16 @@ static void on_frame(void *context, const struct json_t *header, const struct fr
         delivery = delivery->next;
     struct delivery_result result = {
         .smarthost = deliverer->pool->smarthost->name,
-        .stage = text_of(header, "stage"),
+        .stage = member_text(header, "stage"),
         .reply_code = (int)json_integer_value(json_object_get(header, "reply_code")),
-        .enhanced_code = text_of(header, "enhanced_code"),
-        .reply_text = text_of(header, "reply_text"),
-        .address = text_of(header, "address"),
-        .tls = text_of(header, "tls"),
-        .alarm = text_of(header, "alarm"),
+        .enhanced_code = member_text(header, "enhanced_code"),
+        .reply_text = member_text(header, "reply_text"),
+        .address = member_text(header, "address"),
+        .tls = member_text(header, "tls"),
+        .alarm = member_text(header, "alarm"),
     };
     if (!delivery || !op || strcmp(op, "result") != 0 ||
-        !parse_outcome(text_of(header, "outcome"), &result.outcome)) {
+        !parse_outcome(member_text(header, "outcome"), &result.outcome)) {
         child_kill(deliverer->child); // its marks judge what is under way
         return;
     }

@@ -8,6 +8,7 @@
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
 #include "relay/file.h"
+#include "relay/member_text.h"
 
 #define SAMPLE_ID "00000000-0000-7000-8000-000000000000"
 
@@ -108,16 +109,11 @@ void sample_unanswered(const struct sample *sample, const json_t *init, const ch
     blame_normaliser(sample, init, why, faults);
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
 size_t sample_judge(struct sample *sample, const json_t *init, const json_t *answer, json_t *faults)
 {
-    const char *op = text_of(answer, "op");
+    const char *op = member_text(answer, "op");
     if (!op || strcmp(op, "composed") != 0) {
-        const char *detail = text_of(answer, "detail"), *reason = text_of(answer, "reason");
+        const char *detail = member_text(answer, "detail"), *reason = member_text(answer, "reason");
         faults_add(faults, sample->path, detail ? detail : reason ? reason : "not composed");
         return 1;
     }
@@ -125,7 +121,7 @@ size_t sample_judge(struct sample *sample, const json_t *init, const json_t *ans
     json_t *mail;
     json_array_foreach(json_object_get(answer, "mails"), index, mail)
     {
-        const char *park = text_of(mail, "park"), *detail = text_of(mail, "detail");
+        const char *park = member_text(mail, "park"), *detail = member_text(mail, "detail");
         // A sample's links lead to the host of whoever wrote it, which no brand need allow.
         if (!park || strcmp(park, "unsupported_channel") == 0 ||
             strcmp(park, "link_not_allowed") == 0)

@@ -9,6 +9,7 @@
 #include "relay/base/cleanup.h"
 #include "relay/cli/cli.h"
 #include "relay/confinement.h"
+#include "relay/member_text.h"
 #include "relay/samples.h"
 
 // The samples are not timed, unlike a payload in the daemon: a sanitized composer is slow.
@@ -42,12 +43,6 @@ static void fault(struct check *check, const char *where, const char *what)
 {
     cli_complain("%s: %s", where, what);
     check->faults++;
-}
-
-static const char *text_of(const json_t *object, const char *name, const char *otherwise)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : otherwise;
 }
 
 static void report(struct check *check, const json_t *faults)
@@ -84,8 +79,9 @@ static void print_composed(const struct sample *sample, const json_t *answer)
     size_t index;
     json_t *mail;
     json_array_foreach(json_object_get(answer, "mails"), index, mail)
-        printf("ok  %-44s %-28s %-6s %s\n", sample->name, text_of(mail, "template", "-"),
-               text_of(mail, "locale", "-"), text_of(mail, "park", text_of(mail, "lane", "-")));
+        printf("ok  %-44s %-28s %-6s %s\n", sample->name, member_text_or(mail, "template", "-"),
+               member_text_or(mail, "locale", "-"),
+               member_text_or(mail, "park", member_text_or(mail, "lane", "-")));
     if (index == 0)
         printf("ok  %-44s nothing to send\n", sample->name);
 }
@@ -115,7 +111,7 @@ static bool compose(struct check *check, struct sample *sample)
         sample_unanswered(sample, check->init, err.message, faults);
     else if (sample_judge(sample, check->init, answer, faults) == 0)
         print_composed(sample, answer);
-    if (is_answered && strcmp(text_of(answer, "op", ""), "composed") == 0)
+    if (is_answered && strcmp(member_text_or(answer, "op", ""), "composed") == 0)
         check->composed++;
     report(check, faults);
     return is_answered;

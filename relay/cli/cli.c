@@ -8,6 +8,7 @@
 
 #include "relay/base/log.h"
 #include "relay/config/look.h"
+#include "relay/member_text.h"
 
 // A composer is not timed when it loads, unlike in the daemon: a cold or sanitized one is slow.
 enum { LOAD_LIMIT_MS = 20000 };
@@ -107,19 +108,13 @@ struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_
     return config;
 }
 
-static const char *text_of(const json_t *object, const char *name, const char *otherwise)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : otherwise;
-}
-
 void cli_complain_of(const struct config *config, const json_t *faults)
 {
     size_t index;
     json_t *one;
     json_array_foreach(faults, index, one)
-        cli_complain("%s: %s", config_place(config, text_of(one, "where", "composer")),
-                     text_of(one, "what", "is at fault"));
+        cli_complain("%s: %s", config_place(config, member_text_or(one, "where", "composer")),
+                     member_text_or(one, "what", "is at fault"));
 }
 
 // What a composer that is not ready has found; gives how many faults that are.
@@ -149,7 +144,7 @@ struct composer_session *cli_start_composer(const struct config *config, const j
         !composer_session_ask(session, init, NULL, 0, LOAD_LIMIT_MS, &answer, &frame, &err)) {
         cli_complain("%s: %s", config->composer_path, err.message);
         *ret_faults = 1;
-    } else if (strcmp(text_of(answer, "op", ""), "ready") != 0) {
+    } else if (strcmp(member_text_or(answer, "op", ""), "ready") != 0) {
         *ret_faults = complain_of_answer(config, answer);
     }
     if (*ret_faults == 0) {

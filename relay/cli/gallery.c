@@ -8,6 +8,7 @@
 #include "relay/cli/example_mail.h"
 #include "relay/cli/index_page.h"
 #include "relay/cli/mail_folder.h"
+#include "relay/member_text.h"
 
 #define INDEX "index.html"
 
@@ -25,12 +26,6 @@ struct place {
     const json_t *brand, *locale, *type;
     char path[MAIL_FOLDER_PATH_SIZE];
 };
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
 
 static bool write_files(const struct gallery *gallery, const struct place *place,
                         const struct view *view, struct error *err)
@@ -52,8 +47,8 @@ static void put_on_page(struct gallery *gallery, const struct place *place, cons
 {
     const struct index_page_mail mail = {
         .locale = viewer_name(place->locale, VIEWER_LOCALES),
-        .language = text_of(place->locale, "language"),
-        .dir = text_of(place->locale, "dir"),
+        .language = member_text_or(place->locale, "language", ""),
+        .dir = member_text_or(place->locale, "dir", ""),
         .subject = view->park ? NULL : view->parts[VIEW_SUBJECT].data,
         .subject_size = view->parts[VIEW_SUBJECT].size,
         .path = place->path,
@@ -90,8 +85,11 @@ static bool add_type(struct gallery *gallery, struct place *place, struct error 
 {
     index_page_begin_type(&gallery->page, viewer_name(place->type, VIEWER_TYPES));
     size_t index;
-    json_array_foreach(viewer_list(gallery->viewer, VIEWER_LOCALES), index,
-                       place->locale) if (!add_mail(gallery, place, err)) return false;
+    json_array_foreach(viewer_list(gallery->viewer, VIEWER_LOCALES), index, place->locale)
+    {
+        if (!add_mail(gallery, place, err))
+            return false;
+    }
     index_page_end_type(&gallery->page);
     return true;
 }
@@ -103,13 +101,18 @@ static bool add_brand(struct gallery *gallery, const json_t *brand, struct error
     size_t index;
     const json_t *locale;
     gallery->brands++;
-    index_page_begin_brand(page, viewer_name(brand, VIEWER_BRANDS), text_of(brand, "name"));
+    index_page_begin_brand(page, viewer_name(brand, VIEWER_BRANDS),
+                           member_text_or(brand, "name", ""));
     json_array_foreach(viewer_list(gallery->viewer, VIEWER_LOCALES), index, locale)
-        index_page_locale(page, viewer_name(locale, VIEWER_LOCALES), text_of(locale, "language"),
-                          text_of(locale, "dir"), text_of(locale, "name"));
+        index_page_locale(page, viewer_name(locale, VIEWER_LOCALES),
+                          member_text_or(locale, "language", ""), member_text_or(locale, "dir", ""),
+                          member_text_or(locale, "name", ""));
     index_page_end_locales(page);
-    json_array_foreach(viewer_list(gallery->viewer, VIEWER_TYPES), index,
-                       place.type) if (!add_type(gallery, &place, err)) return false;
+    json_array_foreach(viewer_list(gallery->viewer, VIEWER_TYPES), index, place.type)
+    {
+        if (!add_type(gallery, &place, err))
+            return false;
+    }
     index_page_end_brand(page);
     return true;
 }
@@ -122,9 +125,12 @@ static bool add_all(struct gallery *gallery, const char *only, struct error *err
                      json_array_size(viewer_list(viewer, VIEWER_LOCALES)),
                      only ? 1 : json_array_size(brands));
     size_t index;
-    json_array_foreach(brands, index,
-                       brand) if ((!only || strcmp(only, viewer_name(brand, VIEWER_BRANDS)) == 0) &&
-                                  !add_brand(gallery, brand, err)) return false;
+    json_array_foreach(brands, index, brand)
+    {
+        bool is_wanted = !only || strcmp(only, viewer_name(brand, VIEWER_BRANDS)) == 0;
+        if (is_wanted && !add_brand(gallery, brand, err))
+            return false;
+    }
     index_page_end(&gallery->page);
     if (gallery->page.failed)
         return error_set(err, ERR_TEMPORARY, "no memory for %s", INDEX);

@@ -4,6 +4,7 @@
 
 #include "relay/cli/cli.h"
 #include "relay/file.h"
+#include "relay/member_text.h"
 
 enum { PAYLOAD_MAX = 8 * 1024 * 1024 }; // the most that RELAY_BODY_LIMIT allows
 
@@ -13,18 +14,13 @@ struct made {
     struct frame frame;
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
 // Appends the mail's blob, where it has one.
 static int take(const struct payload_choice *choice, const struct made *made, const json_t *mail,
                 struct buffer *canonical)
 {
     const json_t *blob = json_object_get(mail, "canonical");
     if (!json_is_integer(blob)) {
-        const char *park = text_of(mail, "park"), *detail = text_of(mail, "detail");
+        const char *park = member_text(mail, "park"), *detail = member_text(mail, "detail");
         cli_complain("%s would be parked: %s%s%s", choice->file, park ? park : "unparseable",
                      detail ? ": " : "", detail ? detail : "");
         return CLI_FAILED;
@@ -50,7 +46,7 @@ static int choose(const struct payload_choice *choice, const struct made *made,
         return cli_usage("render", "%s makes %zu mail%s: say which with --index", choice->file,
                          count, count == 1 ? "" : "s");
     const json_t *mail = json_array_get(made->mails, choice->index > 0 ? choice->index - 1 : 0);
-    const char *type = text_of(mail, "template");
+    const char *type = member_text(mail, "template");
     if (choice->type && type && strcmp(choice->type, type) != 0)
         return cli_usage("render", "--type is %s, and %s is %s", choice->type, choice->file, type);
     return take(choice, made, mail, canonical);
@@ -68,7 +64,7 @@ static bool compose(struct viewer *viewer, const struct payload_choice *choice,
         return false;
     }
     const json_t *first = json_array_get(made->mails, 0);
-    const char *park = text_of(first, "park"), *detail = text_of(first, "detail");
+    const char *park = member_text(first, "park"), *detail = member_text(first, "detail");
     if (is_composed && (!park || json_array_size(made->mails) > 1))
         return true;
     cli_complain("%s: %s%s%s; trying without the normaliser", choice->file,

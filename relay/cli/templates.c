@@ -6,6 +6,7 @@
 #include "relay/base/cleanup.h"
 #include "relay/cli/cli.h"
 #include "relay/cli/viewer.h"
+#include "relay/member_text.h"
 
 enum { OPTION_JSON = 256 };
 
@@ -28,10 +29,9 @@ static const char help[] =
     "  -c, --config F   configuration file; else RELAY_CONFIG\n"
     "  -h, --help       this text\n";
 
-static const char *text_of(const json_t *object, const char *name)
+static const char *shown(const json_t *object, const char *name)
 {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "-";
+    return member_text_or(object, name, "-");
 }
 
 // As many columns as letters, which marks above letters make a little more than there are.
@@ -47,15 +47,15 @@ static void print_column(const char *text, int width)
 
 static void print_type(const json_t *type)
 {
-    print_column(text_of(type, "name"), 29);
-    cli_print_safely(text_of(type, "need"));
+    print_column(shown(type, "name"), 29);
+    cli_print_safely(shown(type, "need"));
     putchar('\n');
     size_t index;
     const json_t *file;
     json_array_foreach(json_object_get(type, "overrides"), index, file)
     {
         fputs("    types/", stdout);
-        cli_print_safely(text_of(type, "name"));
+        cli_print_safely(shown(type, "name"));
         putchar('/');
         cli_print_safely(json_string_value(file));
         putchar('\n');
@@ -73,28 +73,31 @@ static json_int_t most_texts(const struct viewer *viewer)
     json_int_t most = 0;
     size_t index;
     const json_t *locale;
-    json_array_foreach(viewer_list(viewer, VIEWER_LOCALES), index,
-                       locale) if (count_texts(locale) > most) most = count_texts(locale);
+    json_array_foreach(viewer_list(viewer, VIEWER_LOCALES), index, locale)
+    {
+        if (count_texts(locale) > most)
+            most = count_texts(locale);
+    }
     return most;
 }
 
 static void print_locale(const struct viewer *viewer, const json_t *locale)
 {
     const char *name = viewer_name(locale, VIEWER_LOCALES);
-    bool is_default = strcmp(name, text_of(viewer->known, "default_locale")) == 0;
+    bool is_default = strcmp(name, shown(viewer->known, "default_locale")) == 0;
     print_column(name, 14);
-    print_column(text_of(locale, "dir"), 9);
+    print_column(shown(locale, "dir"), 9);
     printf("%4lld of %-4lld  ", (long long)count_texts(locale), (long long)most_texts(viewer));
-    cli_print_safely(text_of(locale, "name"));
+    cli_print_safely(shown(locale, "name"));
     puts(is_default ? "  (where none is known)" : "");
 }
 
 static void print_brand(const json_t *brand)
 {
     print_column(viewer_name(brand, VIEWER_BRANDS), 14);
-    print_column(text_of(brand, "address"), 9);
-    print_column(text_of(brand, "locale"), 12);
-    cli_print_safely(text_of(brand, "name"));
+    print_column(shown(brand, "address"), 9);
+    print_column(shown(brand, "locale"), 12);
+    cli_print_safely(shown(brand, "name"));
     putchar('\n');
     size_t index;
     const json_t *client;
@@ -139,12 +142,14 @@ static bool print_lines(const struct viewer *viewer)
     static const char *const kinds[] = {
         [VIEWER_TYPES] = "type", [VIEWER_LOCALES] = "locale", [VIEWER_BRANDS] = "brand"};
     for (int i = 0; i <= VIEWER_BRANDS; i++) {
-        const char *standard =
-            i == VIEWER_LOCALES ? text_of(viewer->known, "default_locale") : NULL;
+        const char *standard = i == VIEWER_LOCALES ? shown(viewer->known, "default_locale") : NULL;
         size_t index;
         json_t *member;
-        json_array_foreach(viewer_list(viewer, (enum viewer_list)i), index,
-                           member) if (!print_json(kinds[i], member, standard)) return false;
+        json_array_foreach(viewer_list(viewer, (enum viewer_list)i), index, member)
+        {
+            if (!print_json(kinds[i], member, standard))
+                return false;
+        }
     }
     return true;
 }

@@ -5,6 +5,7 @@
 #include "relay/base/clock.h"
 #include "relay/cli/cli.h"
 #include "relay/composer_session.h"
+#include "relay/member_text.h"
 
 // Not a message's, but one that makes a good Message-ID.
 #define VIEW_ID "00000000-0000-7000-8000-000000000000"
@@ -20,11 +21,6 @@ static const struct {
     [VIEWER_BRANDS] = {"brands", "brand", "brand"},
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
 // Asks, and takes the answer where it is of the kind that was hoped for.
 static bool ask(struct viewer *viewer, json_t *header, const struct buffer *blob, const char *hoped,
                 json_t **ret_answer, struct frame *ret_frame, struct error *err)
@@ -36,12 +32,12 @@ static bool ask(struct viewer *viewer, json_t *header, const struct buffer *blob
     if (!composer_session_ask(viewer->session, header, bytes, blob ? blob->size : 0, ASK_LIMIT_MS,
                               &answer, ret_frame, err))
         return false;
-    const char *op = text_of(answer, "op");
+    const char *op = member_text(answer, "op");
     if (op && strcmp(op, hoped) == 0) {
         *ret_answer = answer;
         return true;
     }
-    const char *reason = text_of(answer, "reason"), *detail = text_of(answer, "detail");
+    const char *reason = member_text(answer, "reason"), *detail = member_text(answer, "detail");
     bool has_both = reason && detail && strcmp(reason, detail) != 0;
     error_set(err, ERR_INPUT, "%s%s%s", reason ? reason : "it does not say why",
               has_both ? ": " : "", has_both ? detail : "");
@@ -92,7 +88,7 @@ json_t *viewer_list(const struct viewer *viewer, enum viewer_list list)
 
 const char *viewer_name(const json_t *member, enum viewer_list list)
 {
-    const char *name = text_of(member, lists[list].name);
+    const char *name = member_text(member, lists[list].name);
     return name ? name : "";
 }
 
@@ -130,7 +126,7 @@ bool viewer_show(struct viewer *viewer, const struct buffer *canonical, const ch
     struct frame frame = {.blob_count = 0};
     if (!ask(viewer, header, canonical, "previewed", &view.header, &frame, err))
         return false;
-    view.park = text_of(view.header, "park");
+    view.park = member_text(view.header, "park");
     if (!view.park && frame.blob_count != VIEW_PARTS)
         return error_set(err, ERR_CORRUPT, "the composer shows %zu parts of a mail",
                          frame.blob_count);
