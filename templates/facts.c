@@ -6,8 +6,8 @@
 #include <unicode/uchar.h>
 
 #include "relay/base/cleanup.h"
+#include "relay/base/utf8.h"
 #include "templates/mail_type.h"
-#include "templates/utf8.h"
 #include "templates/zone.h"
 
 #define ISOLATE "\u2068" // U+2068, first strong isolate

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "relay/base/cleanup.h"
-#include "templates/utf8.h"
+#include "relay/base/utf8.h"
 
 // Of a longer text the middle is left out: what a fault quotes may be long, what it says of that
 // stands before or behind.
@@ -16,7 +16,7 @@
 // The first of the bytes from at on that does not go on with a character.
 static size_t character_start(const char *text, size_t at)
 {
-    while (((unsigned char)text[at] & 0xc0) == 0x80)
+    while (utf8_continues(text[at]))
         at++;
     return at;
 }

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <unicode/uchar.h>
 
-#include "templates/utf8.h"
+#include "relay/base/utf8.h"
 
 #define REFERENCE_SIZE_MAX 34 // the longest name that HTML has is of 31 letters
 #define REFERENCE_SIZE_MIN 4  // "&lt;"; so "AT&T;" is none

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "relay/base/cleanup.h"
+#include "relay/base/utf8.h"
 #include "templates/fault.h"
-#include "templates/utf8.h"
 
 static const char JSON_SUFFIX[] = ".json";
 static const char BYTE_ORDER_MARK[] = "\xef\xbb\xbf";

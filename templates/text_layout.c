@@ -4,15 +4,10 @@
 #include <string.h>
 #include <unicode/uchar.h>
 
-#include "templates/utf8.h"
+#include "relay/base/utf8.h"
 
 #define COLUMNS_MAX 78 // RFC 5322 §2.1.1
 #define SUBJECT_POINTS_MAX 200
-
-static bool continues_character(char c)
-{
-    return ((unsigned char)c & 0xc0) == 0x80;
-}
 
 size_t text_layout_control(const char *text, size_t size)
 {
@@ -132,7 +127,7 @@ void text_layout_subject(const char *text, size_t size, struct buffer *out)
             i += control > 1 ? control - 1 : 0;
             continue;
         }
-        if (!continues_character(text[i])) {
+        if (!utf8_continues(text[i])) {
             points += 1 + space;
             if (points > SUBJECT_POINTS_MAX)
                 break;

@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <unicode/uchar.h>
 
-#include "templates/utf8.h"
+#include "relay/base/utf8.h"
 #include "templates/value.h"
 
 #define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

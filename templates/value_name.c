@@ -7,8 +7,8 @@
 #include <unicode/ustring.h>
 #include <unicode/utf8.h>
 
+#include "relay/base/utf8.h"
 #include "templates/name_check.h"
-#include "templates/utf8.h"
 #include "templates/value.h"
 
 #define POINTS_MAX 256 // without what was taken out; behind them nothing is read

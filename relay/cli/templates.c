@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "relay/base/cleanup.h"
+#include "relay/base/utf8.h"
 #include "relay/cli/cli.h"
 #include "relay/cli/viewer.h"
 #include "relay/member_text.h"
@@ -39,7 +40,7 @@ static void print_column(const char *text, int width)
 {
     cli_print_safely(text);
     for (const char *at = text; *at; at++)
-        width -= ((unsigned char)*at & 0xC0) != 0x80;
+        width -= !utf8_continues(*at);
     printf("%*s  ", width > 0 ? width : 0, "");
 }
 

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "relay/base/utf8.h"
+
 #define LINE_COLUMNS 76 // RFC 2047 §2 for lines with encoded words; kept for all
 #define PLAIN_WORD_MAX 60
 
@@ -67,11 +69,6 @@ static size_t fold_plain(struct buffer *out, const char *text, size_t column)
     return column;
 }
 
-static bool continues_character(char c)
-{
-    return ((unsigned char)c & 0xC0) == 0x80;
-}
-
 // How much of text makes an encoded word of base64 of at most room columns; 0: none. One that
 // another follows is of whole groups of three bytes, without "=" at its end: GMime, and who reads
 // mail with it, drops all the words behind such a "=" (3.2.13).
@@ -81,7 +78,7 @@ static size_t base64_end(const char *text, size_t room)
     size_t size = strnlen(text, max + 1);
     if (size <= max)
         return size;
-    for (size = max; size > 0 && continues_character(text[size]);)
+    for (size = max; size > 0 && utf8_continues(text[size]);)
         size -= 3;
     return size;
 }
@@ -94,7 +91,7 @@ static size_t put_q_word(struct buffer *out, const char *text, size_t room)
     buffer_puts(out, "=?utf-8?Q?");
     while (text[done]) {
         size_t size = 1;
-        while (continues_character(text[done + size]))
+        while (utf8_continues(text[done + size]))
             size++;
         // Three columns a byte, also where one would do: it is for a few odd words.
         if (done > 0 && columns + 3 * size > room)

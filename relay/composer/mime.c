@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/base/utf8.h"
 #include "relay/composer/head.h"
 
 #define LINE_COLUMNS 76  // RFC 2045 §6.7
@@ -159,7 +160,7 @@ static bool put_subject(struct buffer *out, const char *subject, struct error *e
     char shortened[SUBJECT_MAX + 1];
     size_t size = strnlen(subject, SUBJECT_MAX + 1);
     if (size > SUBJECT_MAX)
-        for (size = SUBJECT_MAX; size > 0 && ((unsigned char)subject[size] & 0xC0) == 0x80;)
+        for (size = SUBJECT_MAX; size > 0 && utf8_continues(subject[size]);)
             size--;
     memcpy(shortened, subject, size);
     shortened[size] = '\0';

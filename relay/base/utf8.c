@@ -1,4 +1,4 @@
-#include "templates/utf8.h"
+#include "relay/base/utf8.h"
 
 size_t utf8_decode(const char *text, size_t size, uint32_t *ret_point)
 {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "templates/utf8.h"
+#include "relay/base/utf8.h"
 
 static void reads_code_points(void **state)
 {
