@@ -2,185 +2,134 @@
 
 #include <string.h>
 #include <unicode/uchar.h>
-#include <unicode/uloc.h>
-#include <unicode/unorm2.h>
-#include <unicode/ustring.h>
+
+#include "templates/name_address.h"
+#include "templates/name_text.h"
 
 #define DIGITS_MAX 3
-#define IDEOGRAPHS_MAX 5 // a given name may be "一二三"
-#define FOLDED_MAX 2048
-#define WORD_SIZE 24 // of a title or a top-level domain, with its NUL
+#define IDEOGRAPHS_MAX 5 // numerals that are words, of Chinese: "五十嵐 五十六" is a name
+#define IDEOGRAPHS_IN_ROW_MAX 3 // and so is "一二三"
+#define WORDS_MAX 6
+#define HYPHENS_MAX 4
+
+// ---- numbers --------------------------------------------------------------------------------
+
+// What shows a number without being one to Unicode: dice, dominoes, playing cards, clocks.
+static bool is_pictured_number(UChar32 point)
+{
+    return (point >= 0x2680 && point <= 0x2685) || (point >= 0x1f000 && point <= 0x1f0ff) ||
+           (point >= 0x1f550 && point <= 0x1f567) || point == 0x1f51f;
+}
+
+static bool has_number(const struct name_text *name)
+{
+    size_t digits = 0, ideographs = 0, in_row = 0, longest = 0;
+    for (size_t i = 0; i < name->count; i++) {
+        UChar32 point = name->points[i];
+        bool is_number = u_getNumericValue(point) != U_NO_NUMERIC_VALUE;
+        bool is_ideograph = is_number && u_charType(point) == U_OTHER_LETTER;
+        digits += (is_number && !is_ideograph) || is_pictured_number(point);
+        ideographs += is_ideograph;
+        in_row = is_ideograph ? in_row + 1 : 0;
+        if (in_row > longest)
+            longest = in_row;
+    }
+    return digits + (digits > 0 ? ideographs : 0) > DIGITS_MAX || ideographs > IDEOGRAPHS_MAX ||
+           longest > IDEOGRAPHS_IN_ROW_MAX;
+}
+
+// ---- sentences ------------------------------------------------------------------------------
+
+static UChar32 point_at(const struct name_text *name, size_t index)
+{
+    return index < name->count ? name->points[index] : ' ';
+}
+
+// "Siva a/l Raju" is the son of Raju, as Malaysia and Singapore write it.
+static bool is_kinship(const struct name_text *name, size_t slash)
+{
+    static const char *const kinships[] = {"a/l", "a/p", "s/o", "d/o", "w/o"};
+    if (slash < 2 || name->points[slash - 2] != ' ' || point_at(name, slash + 2) != ' ')
+        return false;
+    for (size_t i = 0; i < sizeof(kinships) / sizeof(kinships[0]); i++) {
+        if (name_text_has(name, slash - 1, kinships[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_one_of(UChar32 point, const UChar32 *points)
+{
+    while (*points && *points != point)
+        points++;
+    return *points != 0;
+}
+
+// Signs that stand in sentences and paths, and not in names.
+static bool has_sign(const struct name_text *name)
+{
+    static const UChar32 signs[] = {'?',    0xbf,   0x61f,  0x203d, 0x2753, 0x2754, ';',
+                                    0x61b,  0xa1,   0x2755, 0x2757, '\\',   0x2216, 0x29f5,
+                                    0x29f9, 0x2044, 0x2215, 0x2571, 0x29f8, 0};
+    static const UChar32 colons[] = {':', 0x2d0, 0x589, 0x5c3, 0x2236, 0xa789, 0};
+    for (size_t i = 0; i < name->count; i++) {
+        UChar32 point = name->points[i];
+        UChar32 next = point_at(name, i + 1);
+        bool begins_word = i == 0 || name->points[i - 1] == ' ';
+        bool is_click = begins_word && u_isalpha(next);                 // "!Xóõ"
+        bool is_smile = begins_word && next != ' ' && !u_isalnum(next); // ":)"
+        if (is_one_of(point, signs) || (point == '!' && !is_click) ||
+            (is_one_of(point, colons) && !is_smile) || (point == '/' && !is_kinship(name, i)))
+            return true;
+    }
+    return false;
+}
+
+static bool parts_words(UChar32 point)
+{
+    static const UChar32 within[] = {'-', '\'', 0x2019, 0xb7, 0xf0b, 0};
+    return !is_one_of(point, within) && !u_isalnum(point) && !name_text_is_mark(point);
+}
+
+// What does not make a name long: titles, initials, and what stands between its parts.
+static bool is_small_word(const struct name_text *name, struct name_span word)
+{
+    static const char particles[] =
+        " a ab abd abu af al am an auf av ben bin bint binti da das de degli dei del della den der"
+        " des di do dos du e el ibn i la las le les lo los o san santa ten ter und van vom von y zu"
+        " zum zur أبو ابن آل بن بنت عبد בן בת ";
+    return name_text_is_initial(name, word) || name_text_is_title(name, word) ||
+           name_text_is_listed(name, word, particles);
+}
+
+static bool is_long(const struct name_text *name)
+{
+    size_t words = 0, hyphens = 0;
+    for (struct name_span word = {0, 0}; word.first < name->count; word.first = word.end + 1) {
+        word.end = word.first;
+        while (word.end < name->count && !parts_words(name->points[word.end]))
+            hyphens += name->points[word.end++] == '-';
+        words += word.end > word.first && !is_small_word(name, word);
+    }
+    return words > WORDS_MAX || hyphens > HYPHENS_MAX;
+}
+
+// ---- no name at all -------------------------------------------------------------------------
 
 struct points {
     const UChar32 *points;
     size_t count;
 };
 
-// As it would be read: lower case, of usual width, without ligatures and the invisible.
-static bool fold(struct points name, UChar32 ret_points[FOLDED_MAX], size_t *ret_count)
-{
-    size_t ascii = 0;
-    while (ascii < name.count && name.points[ascii] < 0x80) {
-        ret_points[ascii] = u_tolower(name.points[ascii]);
-        ascii++;
-    }
-    *ret_count = ascii;
-    if (ascii == name.count)
-        return true;
-    UErrorCode status = U_ZERO_ERROR;
-    UChar units[FOLDED_MAX];
-    UChar folded[FOLDED_MAX];
-    int32_t size = 0;
-    const UNormalizer2 *normalizer = unorm2_getNFKCCasefoldInstance(&status);
-    u_strFromUTF32(units, FOLDED_MAX, &size, name.points, (int32_t)name.count, &status);
-    size = unorm2_normalize(normalizer, units, size, folded, FOLDED_MAX, &status);
-    u_strToUTF32(ret_points, FOLDED_MAX, &size, folded, size, &status);
-    *ret_count = (size_t)size;
-    return U_SUCCESS(status);
-}
-
-// ---- numbers --------------------------------------------------------------------------------
-
-static bool has_number(struct points name)
-{
-    size_t digits = 0;
-    size_t ideographs = 0;
-    for (size_t i = 0; i < name.count; i++) {
-        UChar32 point = name.points[i];
-        int8_t type = u_charType(point);
-        digits += type == U_DECIMAL_DIGIT_NUMBER || type == U_OTHER_NUMBER;
-        ideographs += (type == U_OTHER_LETTER || type == U_LETTER_NUMBER) &&
-                      u_getNumericValue(point) != U_NO_NUMERIC_VALUE;
-    }
-    return digits > DIGITS_MAX || ideographs > IDEOGRAPHS_MAX;
-}
-
-// ---- addresses ------------------------------------------------------------------------------
-
-static bool has_text(struct points name, const char *text)
-{
-    size_t size = strlen(text);
-    for (size_t i = 0; i + size <= name.count; i++) {
-        size_t k = 0;
-        while (k < size && name.points[i + k] == (unsigned char)text[k])
-            k++;
-        if (k == size)
-            return true;
-    }
-    return false;
-}
-
-static bool is_dot(UChar32 point)
-{
-    return point == '.' || point == 0x3002;
-}
-
-static bool is_of_word(UChar32 point)
-{
-    return u_isalnum(point) || point == '-' || point == '_' || (U_GET_GC_MASK(point) & U_GC_M_MASK);
-}
-
-// The word of letters and digits from first to before end, in ASCII; "" where it is not, or long.
-static void write_word(struct points name, size_t first, size_t end, char ret_word[WORD_SIZE])
-{
-    ret_word[0] = '\0';
-    if (end - first >= WORD_SIZE)
-        return;
-    for (size_t i = first; i < end; i++) {
-        if (name.points[i] >= 0x80) {
-            ret_word[0] = '\0';
-            return;
-        }
-        ret_word[i - first] = (char)name.points[i];
-        ret_word[i - first + 1] = '\0';
-    }
-}
-
-static bool is_listed(const char *list, const char *word)
-{
-    size_t size = strlen(word);
-    for (const char *found = strstr(list, word); size && found; found = strstr(found + 1, word)) {
-        if (found[-1] == ' ' && found[size] == ' ')
-            return true;
-    }
-    return false;
-}
-
-// What people write before a name and often do not part from it.
-static bool is_title(const char *word)
-{
-    static const char titles[] =
-        " adv bc capt col da dipl doc dr dra drs eng fco fr gen hj hon ifj ing ir jr judr"
-        " lt ma mag md mgr mohd mr mrs ms mudr muh mvdr mx ozv phdr prof rev rndr sgt sk"
-        " smt sr sra sri srta st sta ste sto ths ts ";
-    return is_listed(titles, word);
-}
-
-// Not all that there are, for people are called like some ("St.Paris"): countries, and where
-// strangers get a name for little or nothing.
-static bool is_top_level(const char *word)
-{
-    static const char others[] =
-        " ac academy accountant agency app art asia bank best bet bid bio biz blog"
-        " business buzz cash casino cat center chat click cloud club com company credit"
-        " cyou date design dev digital download edu email eu faith finance fun fund game"
-        " games gov group help icu info ink int io jobs life link live loan lol ltd me"
-        " media men mil mobi money monster net network news ninja one online org page"
-        " party pay pics plus poker pro review rocks run safe services shop site social"
-        " software solutions space store stream studio support surf systems team tech tel"
-        " tips today tools top trade travel tv uk video vip wang webcam website wiki win"
-        " work works world xxx xyz zip zone ";
-    if (strlen(word) == 2) {
-        for (const char *const *country = uloc_getISOCountries(); *country; country++) {
-            if (u_tolower((*country)[0]) == word[0] && u_tolower((*country)[1]) == word[1])
-                return true;
-        }
-    }
-    return is_listed(others, word);
-}
-
-// True where what stands around the dot is the name of a host.
-static bool is_domain_around(struct points name, size_t dot)
-{
-    size_t first = dot;
-    size_t end = dot + 1;
-    size_t letters = 0;
-    while (first > 0 && is_of_word(name.points[first - 1]))
-        first--;
-    for (; end < name.count && is_of_word(name.points[end]); end++)
-        letters += u_isalpha(name.points[end]) != 0;
-    if (letters < 2)
-        return false; // "J.R.R. Tolkien", "Dr. Anna"
-
-    char before[WORD_SIZE] = "", behind[WORD_SIZE] = "";
-    write_word(name, first, dot, before);
-    write_word(name, dot + 1, end, behind);
-    bool is_initial = dot - first == 1 && u_isalpha(name.points[first]);
-    return (!is_initial && !is_title(before)) || is_top_level(behind);
-}
-
-static bool has_address(struct points name)
-{
-    static const char *const signs[] = {
-        "@",   "://", "//",   "http", "hxxp",  "www",   "xn--",
-        "[.]", "(.)", "[at]", "(at)", "[dot]", "(dot)", "mailto:",
-    };
-    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-        if (has_text(name, signs[i]))
-            return true;
-    }
-    for (size_t i = 0; i < name.count; i++) {
-        if (is_dot(name.points[i]) && is_domain_around(name, i))
-            return true;
-    }
-    return false;
-}
-
-// ---- no name at all -------------------------------------------------------------------------
-
 static bool is_word(struct points word, const char *text)
 {
-    return word.count == strlen(text) && has_text(word, text);
+    if (word.count != strlen(text))
+        return false;
+    for (size_t i = 0; i < word.count; i++) {
+        if (word.points[i] != (unsigned char)text[i])
+            return false;
+    }
+    return true;
 }
 
 // What programs write where they have no name: nobody is to be greeted with "Hello null". In their
@@ -209,7 +158,8 @@ static bool is_nothing(struct points name)
     for (size_t i = 0; i < name.count; i++) {
         if (name.points[i] == 0xfffd)
             return true;
-        has_letter = has_letter || u_isalpha(name.points[i]) || name.points[i] >= 0x80;
+        // A sign of a tone alone looks like a dot.
+        has_letter |= u_isalpha(name.points[i]) && u_charType(name.points[i]) != U_MODIFIER_LETTER;
     }
     return !has_letter || name.points[0] == '[' ||
            (name.count > 1 && name.points[0] == '{' && name.points[1] == '"');
@@ -218,10 +168,8 @@ static bool is_nothing(struct points name)
 bool name_check(const UChar32 *name, size_t count)
 {
     struct points plain = {name, count};
-    UChar32 folded_points[FOLDED_MAX];
-    size_t folded_count;
-    if (is_nothing(plain) || has_placeholder(plain) || !fold(plain, folded_points, &folded_count))
+    struct name_text text;
+    if (is_nothing(plain) || has_placeholder(plain) || !name_text_read(name, count, &text))
         return false;
-    struct points folded = {folded_points, folded_count};
-    return !has_number(folded) && !has_address(folded);
+    return !has_number(&text) && !has_sign(&text) && !is_long(&text) && !name_has_address(&text);
 }

@@ -9,12 +9,14 @@
 #include <unicode/utypes.h>
 
 // False where the name, of count code points, has
-//   - more than three digits of any script in all, whatever stands between them: a code, a
-//     telephone number, a year that a mail program would offer as the code;
-//   - an address of mail or web, or what mail programs make one of: "@", "://", "www", "http",
-//     "a.example" in any script and width. "St.John" and "J.Smith" are none: the word before the
-//     dot is a title or an initial, and the one behind it no top-level domain;
-//   - nothing but what programs write where they have none, or a character that could not be read.
+//   - more than three digits of any script in all, dice and the like among them, whatever stands
+//     between them: a code, a telephone number, a year that a mail program would offer as the
+//     code; or a row of Chinese numerals;
+//   - an address of mail or web, or what mail programs make one of (name_address.h);
+//   - what makes it a sentence or a path: "!", "?", ";", a colon, a slash or backslash, or more
+//     than six words, small ones ("de la", "bin", titles, initials) not counted;
+//   - nothing but what programs write where they have none, no letter, or a character that could
+//     not be read.
 bool name_check(const UChar32 *name, size_t count);
 
 #endif

@@ -27,11 +27,11 @@ bool value_is_host(const char *host);
 
 // True where value is fit to be greeted with. Control, bidirectional and invisible characters
 // are taken out, but for the joiners that a script or an emoji needs; and what is longer than 64
-// characters, or piles up more than four accents on one, is cut. A name that carries an address,
-// a link or a number, and so a stranger's message under our letterhead, is no name
-// (name_check.h); nor is what programs write where they have none ("null", "[object Object]",
-// "{}"). Nothing behind the cut is looked at, so that it cannot hide what is before it. Opens no
-// file.
+// characters, or than 96 code points that take space, or piles up more than four accents on one,
+// is cut. A name that carries an address, a link, a number or a sentence, and so a stranger's
+// message under our letterhead, is no name (name_check.h); nor is what programs write where they
+// have none ("null", "[object Object]", "{}"). Nothing behind the cut is looked at, so that it
+// cannot hide what is before it. Opens no file.
 bool value_read_name(const json_t *value, char ret_name[VALUE_NAME_SIZE]);
 
 #endif

@@ -13,6 +13,8 @@
 
 #define POINTS_MAX 256 // without what was taken out; behind them nothing is read
 #define CHARACTERS_MAX 64
+#define SEEN_MAX 96 // code points that take space, for one character may have many
+#define CHAIN_MAX 3 // joiners in one emoji; a family of four has that many
 #define MARKS_MAX 4 // on one letter; Hebrew, Thai and Vietnamese have up to three
 
 #define ZWNJ 0x200c
@@ -98,6 +100,22 @@ static bool is_transparent(UChar32 point)
     return u_getIntPropertyValue(point, UCHAR_JOINING_TYPE) == U_JT_TRANSPARENT;
 }
 
+// How many joiners the emoji has that ends before end, each between two pictures.
+static size_t count_chain(const struct name *name, size_t end)
+{
+    size_t joiners = 0;
+    for (;; joiners++) {
+        while (end > 0 && (name->points[end - 1] == EMOJI_STYLE ||
+                           u_hasBinaryProperty(name->points[end - 1], UCHAR_EMOJI_MODIFIER)))
+            end--;
+        if (end < 2 || !u_hasBinaryProperty(name->points[end - 1], UCHAR_EXTENDED_PICTOGRAPHIC) ||
+            name->points[end - 2] != ZWJ)
+            break;
+        end -= 2;
+    }
+    return joiners;
+}
+
 // The joiner at index in name is one that the script or the emoji around it has: RFC 5892 A.1 and
 // A.2, and Unicode's emoji sequences. kept: what of name before it stays.
 static bool has_use(const struct name *name, size_t index, size_t kept)
@@ -115,7 +133,8 @@ static bool has_use(const struct name *name, size_t index, size_t kept)
                               u_hasBinaryProperty(name->points[before - 1], UCHAR_EMOJI_MODIFIER)))
             before--;
         return u_hasBinaryProperty(name->points[before - 1], UCHAR_EXTENDED_PICTOGRAPHIC) &&
-               u_hasBinaryProperty(name->points[behind], UCHAR_EXTENDED_PICTOGRAPHIC);
+               u_hasBinaryProperty(name->points[behind], UCHAR_EXTENDED_PICTOGRAPHIC) &&
+               count_chain(name, kept) < CHAIN_MAX;
     }
     while (before > 1 && is_transparent(name->points[before - 1]))
         before--;
@@ -138,7 +157,19 @@ static void drop_idle_joiners(struct name *name)
 
 // ---- cutting --------------------------------------------------------------------------------
 
-// Drops what is behind 64 characters, as people count them: a letter with its accents, a flag.
+// How many of the first code points of name take space.
+static size_t count_seen(const struct name *name, size_t count)
+{
+    size_t seen = 0;
+    for (size_t i = 0; i < count; i++) {
+        UChar32 point = name->points[i];
+        seen += !is_stacked(point) && point != ZWJ && point != ZWNJ && point != EMOJI_STYLE;
+    }
+    return seen;
+}
+
+// Drops what is behind 64 characters, as people count them: a letter with its accents, a flag; or
+// sooner, where they are wider than such are.
 static bool cut(struct name *name)
 {
     if (name->count <= CHARACTERS_MAX)
@@ -153,8 +184,10 @@ static bool cut(struct name *name)
     int32_t end = 0;
     for (int i = 0; i < CHARACTERS_MAX; i++) {
         int32_t next = ubrk_next(characters);
+        if (next == UBRK_DONE || count_seen(name, (size_t)u_countChar32(units, next)) > SEEN_MAX)
+            break;
         // The last character of a name that was not read to its end may be half of one.
-        if (next == UBRK_DONE || (next == size && !name->is_whole))
+        if (next == size && !name->is_whole)
             break;
         end = next;
     }

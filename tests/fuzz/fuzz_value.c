@@ -18,6 +18,7 @@ static void check_point(UChar32 point)
                    !(point >= 0x2028 && point <= 0x202e) && !(point >= 0x2060 && point <= 0x206f),
                "nothing in a name is unseen or turns the direction");
     FUZZ_CHECK(point != '@' && point != 0xff20, "a name is no address");
+    FUZZ_CHECK(point != '\\' && point != '?' && point != ';', "a name is no sentence");
 }
 
 static void check_name(const json_t *value)
@@ -37,6 +38,8 @@ static void check_name(const json_t *value)
         digits += u_isdigit(units[i]) != 0;
     }
     FUZZ_CHECK(digits <= 3, "a name has no code");
+    FUZZ_CHECK(u_countChar32(units, size) <= 256 && !strstr(name, ".com") && !strstr(name, "/x"),
+               "a name is no page's address");
     json_t *same = json_string(name);
     FUZZ_CHECK(value_read_name(same, again) && strcmp(name, again) == 0, "a name is its own name");
     json_decref(same);

@@ -432,7 +432,7 @@ def test_hostile_values_stay_values(start):
     assert parsed["Bcc"] is None
     assert parsed["Subject"].startswith("=?utf-8?Q?evil?=")  # the letters, not what they encode
     assert "MAIL FROM:<x>" in texts(parsed)[0]
-    name = "<script>{{code}} =?utf-8?Q?evil?= \u202e"
+    name = "<script>{{code}} =_utf-8_Q_evil_= \u202e"
     made = make("login_code_valid")
     made["template_data"]["identity"]["traits"]["name"] = name
     mail, blobs = compose_one(child, made)

@@ -197,7 +197,7 @@ def test_both_parts_say_the_same(composer, template, locale):
 @pytest.mark.parametrize("template", mails.TYPES)
 @pytest.mark.parametrize("locale", LOCALES)
 def test_lines_of_the_text_fit_a_terminal(composer, template, locale):
-    mail = mails.canonical(template, {"name": " ".join(["\u674e\u5c0f\u9f99", "Ye\u0301"] * 6)})
+    mail = mails.canonical(template, {"name": " ".join(["\u674e\u5c0f\u9f99\u674e", "Ye\u0301nnefer"] * 3)})
     for line in composer.preview(mail, locale).text.splitlines():
         assert columns(line) <= 78 or " " not in line.strip(), line
 
@@ -205,7 +205,8 @@ def test_lines_of_the_text_fit_a_terminal(composer, template, locale):
 @pytest.mark.parametrize("name", [
     "https://evil.example", "evil.example", "www.evil", "a@evil.example", "123456",
     "1 2 3 4 5 6", "\u0661\u0662\u0663\u0664\u0665\u0666", "Zoe http://evil.example/x",
-    "evil\u3002example", "\u202e\u2066"])
+    "evil\u3002example", "\u202e\u2066", "Locked! Fix: acme.u.rest/reset", "j.su",
+    "Account locked Reply with your password to unlock it today"])
 def test_a_name_that_is_an_address_or_a_code_is_not_said(composer, name):
     plain = composer.preview(mails.canonical("login_code_valid", {"name": None}), "en")
     shown = composer.preview(mails.canonical("login_code_valid", {"name": name}), "en")
@@ -216,8 +217,8 @@ def test_a_name_that_is_an_address_or_a_code_is_not_said(composer, name):
     ("Dr. Nagy-Kov\u00e1cs \u00c1gnes", "Dr. Nagy-Kov\u00e1cs \u00c1gnes"),
     ("a\u202eb\u0007c", "abc"),
     ("x" * 100, "x" * 64),
-    (FAMILY * 40, FAMILY * 40),
-    ("\U0001f600" * 100, "\U0001f600" * 64),
+    ("x" + FAMILY * 40, "x" + FAMILY * 31),
+    ("x" + "\U0001f600" * 100, "x" + "\U0001f600" * 63),
     ("e\u0301" * 100, "e\u0301" * 64),
 ])
 def test_a_name_is_said_without_what_could_deceive_and_cut(composer, name, said):

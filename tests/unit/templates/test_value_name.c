@@ -34,93 +34,6 @@ static void assert_name(const char *text, const char *want)
         fail_msg("\"%s\" is %s, not %s", text, name ? name : "no name", want ? want : "no name");
 }
 
-// Each is greeted as it stands here.
-static const char *const NAMES[] = {
-    "Anna",
-    "Zoë O'Hara",
-    "Dr. Nagy-Kovács Ágnes",
-    "özv. Kiss Béláné",
-    "ifj.Szabó Péter", // a title, and no space behind its dot
-    "Őrsi Ödön",
-    "Müller-Lüdenscheidt",
-    "Jürgen von der Lippe",
-    "Prof. Dr. h.c. mult. Groß",
-    "Prof.Dr.Schmidt",
-    "St.John",
-    "Ian St. John Smythe",
-    "J.R.R. Tolkien",
-    "J.Smith",
-    "A.P.J.Abdul Kalam",
-    "Md.Rahim Uddin",
-    "Ma.Teresa Santos",
-    "Siva a/l Raju", // "son of", as Malaysia writes it
-    "Anand s/o Kumar",
-    "José María de la Cruz 3rd",
-    "X Æ A-12",
-    "Agent 007",
-    "Henry Ⅷ",
-    "Louis XIV",
-    "Sammy Davis, Jr.",
-    "D'Angelo",
-    "Renée Zellweger",
-    "Søren Kierkegaard",
-    "Þórður Ægisson",
-    "Łukasz Żółć",
-    "Dvořák, Antonín",
-    "Nguyễn Văn A",
-    "Nguye\u0302\u0303n Va\u0306n A", // the same, decomposed
-    "ThS.Nguyễn Thị Minh Khai",
-    "Ngũgĩ wa Thiong'o",
-    "!Xóõ ǀXam",
-    "Gal·la Placídia",
-    "Иван Сергеевич Тургенев",
-    "А.С. Пушкин",
-    "С.Пушкин",
-    "Ольга",
-    "Γιώργος Παπαδόπουλος",
-    "عبد الله",
-    "محمد بن عبد الرحمن",
-    "د.أحمد زويل",    // "Dr.", as Arabic writes it
-    "علی" ZWNJ "رضا", // NOLINT: one name
-    "משה כהן",
-    "בֶּן־גּוּרְיוֹן",
-    "李小龙",
-    "约翰·史密斯",
-    "一二三", // a given name, Hifumi
-    "鈴木 一郎",
-    "山田太郎",
-    "モーニング娘。",
-    "김철수",
-    "สมชาย ใจดี",
-    "राज कुमार",
-    "ශ්" ZWJ "රීමාවෝ",
-    "தமிழ்ச்செல்வன்",
-    "မောင်မောင်",
-    "བསྟན་འཛིན་རྒྱ་མཚོ",
-    "አበበ ቢቂላ",
-    "ქეთევან",
-    "Արամ Խաչատրյան",
-    "Jennifer Null",
-    "Nan Goldin",
-    "Nullius",
-    "Dot Cotton",
-    "Al Com",
-    "Anna :)",
-    "Anna 😀",
-    "👩" ZWJ "💻 Ada",
-    "👨🏽" ZWJ "🚀",
-    "❤" EMOJI_STYLE " Mimi",
-    "{{code}}",
-    "<b>Zed</b> & \"Co\"",
-};
-
-static void keeps_what_people_are_called(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
-        assert_name(NAMES[i], NAMES[i]);
-}
-
 static void takes_out_what_is_not_seen(void **state)
 {
     (void)state;
@@ -159,111 +72,6 @@ static void takes_out_what_is_not_seen(void **state)
         assert_name(cases[i].text, cases[i].want);
 }
 
-static const char *const NO_NAMES[] = {
-    "Click http://a",
-    "hxxp evil",
-    "HTTPS",
-    "//evil",
-    "ftp://evil",
-    "mailto:evil",
-    "WWW.a",
-    "www\u200b.a",
-    "www evil example",
-    "a@b",
-    "a\uff20b",
-    "a\ufe6bb",
-    "evil (at) example",
-    "evil(at)example",
-    "visit evil.example",
-    "Win at EVIL.COM now",
-    "evil\u200b.com",
-    "evil.\u200bcom",
-    "evil .com",
-    ".com",
-    "evil\u3002example",
-    "evil\uff0eexample",
-    "evil\uff61example",
-    "evil\u2024com",
-    "ｅｖｉｌ．ｃｏｍ",
-    "\u24d4\u24e5\u24d8\u24db.\u24d2\u24de\u24dc",
-    "\U0001d41e\U0001d42f\U0001d422\U0001d425.com",
-    "evil[.]com",
-    "evil(.)com",
-    "evil [dot] com",
-    "xn--evil-example",
-    "кто.рф",
-    "例子.中国公司",
-    "evil.co.uk",
-    "evil-bank.example",
-    "evil_bank.example",
-    "evil1.example",
-    "ev\u0301il.example",
-    "St.Com",
-    "Dr.online",
-    "md.xyz",
-    "t.me/evil",
-    "T.Co",
-    "x.com",
-    "M.Li", // greeted without a name: m.li may be somebody's site
-    "Nguyen.Van",
-    "Bank.Support Team",
-    "your code 1234",
-    "123456",
-    "1 2 3 4 5 6",
-    "12-34",
-    "12/34",
-    "1.2.3.4",
-    "1a2b3c4d",
-    "Call +36 1 234 5678",
-    "Anna 1987",
-    "12\u200b34",
-    "\uff11\uff12\uff13\uff14",
-    "\u0661\u0662\u0663\u0664 \u0639\u0644\u064a",
-    "\u06f1\u06f2\u06f3\u06f4",
-    "\u0967\u0968\u0969\u096a \u0930\u093e\u091c",
-    "\u0e51\u0e52\u0e53\u0e54",
-    "\U0001d7cf\U0001d7d0\U0001d7d1\U0001d7d2",
-    "\u2460\u2461\u2462\u2463",
-    "\u2776\u2777\u2778\u2779",
-    "\u00b9\u00b2\u00b3\u2074",
-    "1" EMOJI_STYLE "\u20e3"
-    "2" EMOJI_STYLE "\u20e3"
-    "3" EMOJI_STYLE "\u20e3"
-    "4",
-    "\u4e00\u4e8c\u4e09\u56db\u4e94\u516d",
-    "\u3007\u4e00\u4e8c \u4e09\u56db\u4e94",
-    " \u200b ",
-    "\u0301",
-    "null",
-    "null null",
-    "Anna undefined",
-    "None",
-    "NaN",
-    "<nil>",
-    "[object Object]",
-    "{}",
-    "[]",
-    "{\"first\":\"Anna\"}",
-    "[\"Anna\"]",
-    "0",
-    "42",
-    "Zo\ufffd",
-    "-",
-    "...",
-    "",
-};
-
-static void refuses_links_addresses_and_codes(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof(NO_NAMES) / sizeof(NO_NAMES[0]); i++)
-        assert_name(NO_NAMES[i], NULL);
-    char name[VALUE_NAME_SIZE];
-    json_auto_t *number = json_integer(7);
-    assert_false(value_read_name(number, name));
-    assert_false(value_read_name(NULL, name));
-}
-
 // ---- long ones ------------------------------------------------------------------------------
 
 static size_t repeat(char *text, const char *character, size_t count)
@@ -281,23 +89,26 @@ static void cuts_at_64_characters_as_people_count(void **state)
         const char *character;
         size_t want; // of them
     } cases[] = {
-        {"x", 64},
-        {"ő", 64},
-        {"o\u030b", 64},
-        {"😀", 64},
-        {"🇭🇺", 64},
-        {"👍🏽", 64},
-        {"각", 64},
-        {"\u1100\u1161\u11a8", 64},
-        {"👩" ZWJ "👩" ZWJ "👧" ZWJ "👦", 36}, // 256 code points are read, and the last is half
-        {"a\u0301\u0302\u0303\u0304", 51},
+        {"x", 63},
+        {"ő", 63},
+        {"o\u030b", 63},
+        {"😀", 63},
+        {"각", 63},
+        {"a\u0301\u0302\u0303\u0304", 50}, // 256 code points are read
+        // These are wider, if a machine cannot draw them as one.
+        {"🇭🇺", 47},
+        {"👍🏽", 47},
+        {"\u1100\u1161\u11a8", 31},
+        {"👩" ZWJ "👩" ZWJ "👧" ZWJ "👦", 23},
+        {"ക\u0d3e\u0d3e\u0d3e\u0d3e", 19},
     };
     char text[16 * 1024];
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        repeat(text, cases[i].character, 100);
+        text[0] = 'x';
+        repeat(text + 1, cases[i].character, 100);
         const char *name = read_name(text);
         assert_non_null(name);
-        if (strlen(name) != strlen(cases[i].character) * cases[i].want ||
+        if (strlen(name) != 1 + strlen(cases[i].character) * cases[i].want ||
             strncmp(name, text, strlen(name)) != 0)
             fail_msg("%zu bytes of %s", strlen(name), cases[i].character);
     }
@@ -335,8 +146,21 @@ static void bounds_what_is_heaped_on_one_letter(void **state)
     repeat(text + size, "A", 1);
     assert_string_equal(read_name(text), "A");
     // One cluster without end: it is cut where a cluster ends, so nothing is left.
+    static const char *const endless[] = {"\u1100", "\u0d3e", "\U0001f468" ZWJ};
+    for (size_t i = 0; i < sizeof(endless) / sizeof(endless[0]); i++) {
+        size = repeat(text, "\u0d15", 1);
+        repeat(text + size, endless[i], 10000);
+        const char *name = read_name(text);
+        if (name && strlen(name) > 96 * (4 + strlen(ZWJ)))
+            fail_msg("%zu bytes of %s", strlen(name), endless[i]);
+    }
     repeat(text, "\u1100", 10000);
     assert_null(read_name(text));
+    size = repeat(text, "\u0d15", 1);
+    repeat(text + size, "\u0d3e", 255);
+    assert_null(read_name(text));
+    assert_name("A \U0001f468" ZWJ "\U0001f468" ZWJ "\U0001f468" ZWJ "\U0001f468" ZWJ "\U0001f468",
+                "A \U0001f468" ZWJ "\U0001f468" ZWJ "\U0001f468" ZWJ "\U0001f468\U0001f468");
     // Letters that grow when they are folded.
     repeat(text, "\ufdfa", 200);
     const char *name = read_name(text);
@@ -379,9 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         // First, while ICU has loaded nothing yet.
         cmocka_unit_test(opens_no_file_even_the_first_time),
-        cmocka_unit_test(keeps_what_people_are_called),
         cmocka_unit_test(takes_out_what_is_not_seen),
-        cmocka_unit_test(refuses_links_addresses_and_codes),
         cmocka_unit_test(cuts_at_64_characters_as_people_count),
         cmocka_unit_test(judges_what_is_before_the_cut),
         cmocka_unit_test(bounds_what_is_heaped_on_one_letter),
