@@ -12,26 +12,45 @@
 
 static const char WHITE[] = " \t\r\n\v\f";
 
+// How many bytes at text are a character that is not seen and turns what is around it, or parts
+// what looks like one word; 0 where none stands there.
+static size_t hidden_size(const char *text, size_t size)
+{
+    static const char *const hidden[] = {
+        "\u200b", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e",
+        "\u2066", "\u2067", "\u2068", "\u2069", "\ufeff",
+    };
+    for (size_t i = 0; size >= 3 && i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+        if (memcmp(text, hidden[i], 3) == 0)
+            return 3;
+    }
+    return 0;
+}
+
 bool own_text_is_there(const char *text)
 {
     size_t size = text ? strlen(text) : 0;
     for (size_t i = 0; i < size;) {
-        size_t control = text_layout_control(text + i, size - i);
-        if (control == 0 && text[i] != ' ')
+        size_t unseen = text_layout_control(text + i, size - i);
+        if (unseen == 0)
+            unseen = hidden_size(text + i, size - i);
+        if (unseen == 0 && text[i] != ' ')
             return true;
-        i += control > 0 ? control : 1;
+        i += unseen > 0 ? unseen : 1;
     }
     return false;
 }
 
 // ---- plain text -----------------------------------------------------------------------------
 
-// Copies a line without control characters; a tab becomes a space.
+// Copies a line without control and hidden characters; a tab becomes a space.
 static void clean_line(const char *line, size_t size, struct buffer *out)
 {
     buffer_clear(out);
     for (size_t i = 0; i < size;) {
         size_t control = text_layout_control(line + i, size - i);
+        if (control == 0)
+            control = hidden_size(line + i, size - i);
         if (control == 0)
             buffer_putc(out, line[i++]);
         else if (line[i] == '\t')
@@ -40,6 +59,21 @@ static void clean_line(const char *line, size_t size, struct buffer *out)
     }
     while (out->size > 0 && out->data[out->size - 1] == ' ')
         out->data[--out->size] = '\0';
+}
+
+void own_text_subject(const char *subject, struct buffer *out)
+{
+    struct buffer seen AUTO_BUFFER;
+    size_t size = strlen(subject);
+    buffer_init(&seen, size + 1);
+    for (size_t i = 0; i < size;) {
+        size_t hidden = hidden_size(subject + i, size - i);
+        if (hidden == 0)
+            buffer_putc(&seen, subject[i]);
+        i += hidden > 0 ? hidden : 1;
+    }
+    out->failed |= seen.failed;
+    text_layout_subject(seen.data, seen.size, out);
 }
 
 json_t *own_text_lines(const char *text)
@@ -135,25 +169,69 @@ static size_t put_entity(struct buffer *out, const char *text)
 }
 
 struct tag {
-    char name[TAG_NAME_SIZE]; // lower case, "/p" where it ends
+    char name[TAG_NAME_SIZE]; // lower case, "/p" where it ends; of a longer one, the beginning
     const char *end;          // behind ">"
+    const char *href;         // the value of its attribute, as it is written; or NULL
+    size_t href_size;
 };
+
+// Passes the value of an attribute that begins at text, which goes to *ret_value without its
+// quotes; the result is what is behind. Nothing ends a quoted one but its quote.
+static const char *pass_value(const char *text, const char **ret_value, size_t *ret_size)
+{
+    if (*text == '"' || *text == '\'') {
+        const char *end = strchr(text + 1, *text);
+        *ret_value = text + 1;
+        *ret_size = end ? (size_t)(end - text - 1) : strlen(text + 1);
+        return end ? end + 1 : text + strlen(text);
+    }
+    *ret_value = text;
+    *ret_size = strcspn(text, " \t\r\n\f>");
+    return text + *ret_size;
+}
+
+// Reads the attributes at text as browsers do (HTML Standard, 13.2.5.32-39): a ">" within quotes
+// ends no tag, and of two that are called alike the first counts.
+static void read_attributes(const char *text, struct tag *ret_tag)
+{
+    for (;;) {
+        text += strspn(text, " \t\r\n\f/");
+        if (*text == '\0' || *text == '>')
+            break;
+        const char *name = text;
+        text += 1 + strcspn(text + 1, " \t\r\n\f/>="); // one that begins with "=" is called so
+        bool is_href = text - name == 4 && strncasecmp(name, "href", 4) == 0;
+        const char *behind = text + strspn(text, " \t\r\n\f");
+        const char *value = "";
+        size_t size = 0;
+        if (*behind == '=') {
+            behind++;
+            text = pass_value(behind + strspn(behind, " \t\r\n\f"), &value, &size);
+        }
+        if (is_href && !ret_tag->href) {
+            ret_tag->href = value;
+            ret_tag->href_size = size;
+        }
+    }
+    ret_tag->end = *text == '>' ? text + 1 : text;
+}
 
 static struct tag read_tag(const char *text)
 {
     struct tag tag = {0};
-    const char *end = strchr(text, '>');
-    if (strncmp(text, "<!--", 4) == 0) {
-        const char *close = strstr(text, "-->");
-        end = close ? close + 2 : NULL;
+    if (text[1] == '!') {
+        bool is_comment = strncmp(text, "<!--", 4) == 0;
+        const char *end = is_comment ? strstr(text + 2, "-->") : strchr(text, '>');
+        tag.end = end ? end + (is_comment ? 3 : 1) : text + strlen(text);
+        return tag;
     }
-    tag.end = end ? end + 1 : text + strlen(text);
-    for (size_t i = 0; i < TAG_NAME_SIZE - 1; i++) {
-        unsigned char c = (unsigned char)text[1 + i];
-        if (!isalnum(c) && !(c == '/' && i == 0))
-            break;
-        tag.name[i] = (char)tolower(c);
-    }
+    size_t size = 1 + strcspn(text + 1, " \t\r\n\f>");
+    const char *slash = size > 2 ? memchr(text + 2, '/', size - 2) : NULL;
+    if (slash)
+        size = (size_t)(slash - text);
+    for (size_t i = 1; i < size && i < TAG_NAME_SIZE; i++)
+        tag.name[i - 1] = (char)tolower((unsigned char)text[i]);
+    read_attributes(text + size, &tag);
     return tag;
 }
 
@@ -189,20 +267,16 @@ bool own_text_is_laid_out(const char *html)
     return false;
 }
 
-// The address of <a href="...">, entities resolved; empty where it has none.
-static void read_href(const char *tag, const char *end, struct buffer *ret_href)
+// The address of a link, entities resolved, without what browsers take out; empty where it has
+// none.
+static void read_href(const struct tag *tag, struct buffer *ret_href)
 {
     buffer_clear(ret_href);
-    const char *href = tag;
-    while (href + 6 < end && strncasecmp(href, "href=", 5) != 0)
-        href++;
-    if (href + 6 >= end || (href[5] != '"' && href[5] != '\''))
-        return;
-    for (const char *at = href + 6; at < end && *at != href[5];) {
-        size_t size = *at == '&' ? put_entity(ret_href, at) : 0;
-        if (size == 0)
-            buffer_putc(ret_href, *at);
-        at += size ? size : 1;
+    for (size_t i = 0; i < tag->href_size;) {
+        size_t size = tag->href[i] == '&' ? put_entity(ret_href, tag->href + i) : 0;
+        if (size == 0 && !strchr(WHITE, tag->href[i]))
+            buffer_putc(ret_href, tag->href[i]);
+        i += size ? size : 1;
     }
 }
 
@@ -231,7 +305,7 @@ void own_text_from_html(const char *html, struct buffer *out)
             if (strcmp(tag.name, "p") == 0 && out->size > 0)
                 buffer_putc(out, '\n');
             if (strcmp(tag.name, "a") == 0)
-                read_href(html, tag.end, &href);
+                read_href(&tag, &href);
             if (strcmp(tag.name, "/a") == 0 && href.size > 0 && !href.failed) {
                 buffer_printf(out, " %s ", href.data);
                 buffer_clear(&href);

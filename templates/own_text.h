@@ -7,11 +7,15 @@
 
 #include "relay/base/buffer.h"
 
-// False for NULL and for what is nothing but white space and control characters.
+// False for NULL and for what is nothing but white space, control and hidden characters: those that
+// turn the direction of what is around them, U+200B and U+FEFF.
 bool own_text_is_there(const char *text);
 
-// The lines of a plain text, as [{"text": "..."}, ...]: trimmed, without control characters,
-// one empty line at most between two others. NULL: no memory.
+// Appends Kratos' subject as one line (text_layout_subject()), without hidden characters.
+void own_text_subject(const char *subject, struct buffer *out);
+
+// The lines of a plain text, as [{"text": "..."}, ...]: trimmed, without control and hidden
+// characters, one empty line at most between two others. NULL: no memory.
 json_t *own_text_lines(const char *text);
 
 // False for bare text, with or without a link in it: Kratos sends its mails so, and in HTML their

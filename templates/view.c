@@ -170,6 +170,16 @@ static void put_texts(struct draft *draft)
 
 // ---- Kratos' own words ----------------------------------------------------------------------
 
+// The subject as one line, in draft->text until the next is made.
+static const char *read_own_subject(struct draft *draft)
+{
+    buffer_clear(&draft->text);
+    own_text_subject(draft->request->subject, &draft->text);
+    buffer_append(&draft->text, "", 0);
+    draft->failed |= draft->text.failed;
+    return draft->text.failed ? "" : draft->text.data;
+}
+
 // Kratos puts the code into the subject of all mails with one, whatever the brand wants there.
 static bool put_kratos_subject(struct draft *draft)
 {
@@ -178,13 +188,10 @@ static bool put_kratos_subject(struct draft *draft)
     if (!subject ||
         (mail_type_need(template) == NEED_CODE && !brand_shows_code(draft->brand, template)))
         return false;
-    buffer_clear(&draft->text);
-    text_layout_subject(subject, strlen(subject), &draft->text);
-    draft->failed |= draft->text.failed;
-    if (draft->text.size == 0 || draft->text.failed)
-        return false;
-    put(draft, draft->view, "subject", json_stringn(draft->text.data, draft->text.size));
-    return true;
+    const char *line = read_own_subject(draft);
+    if (*line)
+        put(draft, draft->view, "subject", json_string(line));
+    return *line;
 }
 
 // A type of ours has a subject that needs nothing but the brand, unless it is a link's.
@@ -215,7 +222,7 @@ static const char *choose_own_text(const struct render_request *request, struct 
 }
 
 // Looked at as they will be shown, so that nothing that is taken out can hide a link.
-static bool may_show(const struct draft *draft, const json_t *lines)
+static bool may_show(struct draft *draft, const json_t *lines)
 {
     if (!brand_names_hosts(draft->brand))
         return true;
@@ -228,7 +235,7 @@ static bool may_show(const struct draft *draft, const json_t *lines)
             return false;
     }
     return !draft->request->subject ||
-           text_links_lead_only_to(draft->brand, draft->request->subject);
+           text_links_lead_only_to(draft->brand, read_own_subject(draft));
 }
 
 static enum refusal put_own(struct draft *draft)

@@ -166,6 +166,8 @@ static void refuses_links_in_kratos_own_subject(void **state)
                                      .subject = "go to https://evil.example",
                                      .text = "Own"};
     assert_int_equal(refuse(fixture->renderer, &request), REFUSAL_LINK_NOT_ALLOWED);
+    request.subject = "go to w\u202eww.e\u200bvil"; // as it will be shown
+    assert_int_equal(refuse(fixture->renderer, &request), REFUSAL_LINK_NOT_ALLOWED);
     request.subject = "go to https://a.example";
     struct rendered mail AUTO_RENDERED = render(fixture->renderer, &request);
     assert_string_equal(mail.subject, request.subject);
