@@ -24,8 +24,18 @@ static bool is_local_character(UChar32 c)
     return (U_GET_GC_MASK(c) & (U_GC_L_MASK | U_GC_M_MASK | U_GC_N_MASK)) != 0;
 }
 
+// Every character of an encoded word (RFC 2047) may stand in a local part, but a program that reads
+// the header To would see another address in it.
+static bool has_encoded_word(const char *local, size_t size)
+{
+    const char *word = memmem(local, size, "=?", 2);
+    return word && memmem(word + 2, size - (size_t)(word + 2 - local), "?=", 2);
+}
+
 static bool check_local(const char *local, size_t size, bool *ret_ascii)
 {
+    if (has_encoded_word(local, size))
+        return false;
     *ret_ascii = true;
     int32_t end = (int32_t)size;
     for (int32_t i = 0; i < end;) {

@@ -69,9 +69,15 @@ bool letter_render(const struct composer *composer, const struct letter *letter,
         .html = mail->html,
     };
     enum refusal refusal;
-    if (!renderer_render(composer->renderer, &request, ret_rendered, &refusal, err))
-        return false;
-    *ret_park = park_reason(refusal);
+    struct error error;
+    if (renderer_render(composer->renderer, &request, ret_rendered, &refusal, &error)) {
+        *ret_park = park_reason(refusal);
+        return true;
+    }
+    if (error.code != ERR_INPUT)
+        return error_set(err, error.code, "%s", error.message);
+    // The frames were tried when they were loaded: what is too much for them is this mail's own.
+    *ret_park = "too_large";
     return true;
 }
 

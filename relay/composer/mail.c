@@ -9,7 +9,9 @@
 #define TIMEZONE_MAX 64
 #define ACCEPT_LANGUAGE_MAX 1024
 #define LOCALES_MAX 32
-#define WISH_MAX 255 // more than a language's longest name
+#define NAME_MAX_BYTES 4096  // of a name, 64 characters are ever shown
+#define REQUEST_URL_MAX 8192 // more than a server takes
+#define WISH_MAX 255         // more than a language's longest name
 #define MINUTE_MS INT64_C(60000)
 #define LIFETIME_MINUTES_MAX (366 * 24 * 60) // more is a mistake or an attack on our arithmetic
 
@@ -229,6 +231,35 @@ static bool put_word(json_t *object, const char *key, const char *value)
     return !value || json_object_set_new_nocheck(object, key, json_string(value)) == 0;
 }
 
+// Of what only makes a mail nicer, what is longer than any use of it is left out: anybody who
+// starts a flow chooses its request_url, and would make the mail too large to be stored.
+static json_t *strip_data(json_t *data)
+{
+    static const struct {
+        const char *key;
+        size_t max;
+    } nice[] = {{"name", NAME_MAX_BYTES}, {"request_url", REQUEST_URL_MAX}};
+    json_t *kept = json_object();
+    if (json_object_update(kept, data) != 0) {
+        json_decref(kept);
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof(nice) / sizeof(nice[0]); i++) {
+        const json_t *value = json_object_get(kept, nice[i].key);
+        if (value && (!json_is_string(value) || json_string_length(value) > nice[i].max))
+            json_object_del(kept, nice[i].key);
+    }
+    return kept;
+}
+
+// As it is kept: a new reference. NULL: no memory.
+static json_t *strip_value(const char *key, json_t *value)
+{
+    if (strcmp(key, "locales") == 0)
+        return strip_locales(value);
+    return strcmp(key, "data") == 0 ? strip_data(value) : json_incref(value);
+}
+
 // Adds the words for who asked for the mail, where there are any.
 static bool put_client(json_t *kept, const json_t *canonical)
 {
@@ -252,9 +283,7 @@ json_t *mail_strip(const json_t *canonical)
         json_t *value = json_object_get(canonical, keys[i]);
         if (!is_kept(keys[i], value))
             continue;
-        bool is_locales = strcmp(keys[i], "locales") == 0;
-        json_t *fit = is_locales ? strip_locales(value) : json_incref(value);
-        if (json_object_set_new_nocheck(kept, keys[i], fit) != 0) {
+        if (json_object_set_new_nocheck(kept, keys[i], strip_value(keys[i], value)) != 0) {
             json_decref(kept);
             return NULL;
         }

@@ -62,6 +62,14 @@ def clock_times(shown):
             for text in (shown.text, page.Page(shown.html).shown)]
 
 
+@pytest.mark.parametrize("locale", LOCALES)
+def test_no_preview_runs_on_into_the_code(composer, locale):
+    """Mail programs show up to 200 characters beside a subject, hidden text and all."""
+    shown = composer.preview(mails.canonical("recovery_code_valid"), locale)
+    hidden = page.Page(shown.html).preheader
+    assert hidden.count("\u00a0") >= 150 and not numbers(hidden)
+
+
 @pytest.mark.parametrize("zone,hour,minute,mark", [
     ("Europe/Budapest", 14, 18, "CET"), ("America/New_York", 8, 18, "GMT-5"),
     ("Asia/Kolkata", 18, 48, "GMT+5:30"), ("UTC", 13, 18, "UTC"),

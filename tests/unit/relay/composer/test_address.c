@@ -54,6 +54,8 @@ static void refuses_what_could_be_syntax(void **state)
         "@b",
         "a",
         "a b@example.com",
+        "=?utf-8?Q?victim=40bank.example=2C?=x@evil.example",
+        "x=?utf-8?B?dmljdGltQGJhbmsuZXhhbXBsZQ==?=@evil.example",
         " a@example.com",
         "a@example.com ",
         "a@exa mple.com",

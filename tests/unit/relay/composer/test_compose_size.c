@@ -17,6 +17,43 @@ static void parks_too_large_a_mail(void **state)
     assert_int_equal(composition.blob_count, 0);
 }
 
+// What a stranger chooses, and no mail shows whole, cannot keep a mail from its reader.
+static void leaves_out_what_is_large_and_of_little_use(void **state)
+{
+    static const char *const keys[] = {"name", "request_url"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        char *value = malloc(600001);
+        assert_non_null(value);
+        memset(value, 'x', 600000);
+        value[600000] = '\0';
+        json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
+        json_object_set_new(json_object_get(mail, "data"), keys[i], json_string(value));
+        free(value);
+        AUTO_COMPOSITION struct composition composition;
+        json_t *got = json_array_get(compose(*state, "{}", mail, &composition), 0);
+        assert_null(text(got, "park"));
+        assert_null(strstr(composition.blobs[0].data, keys[i]));
+        assert_non_null(strstr(composition.blobs[0].data, "750046"));
+    }
+}
+
+// More lines than a frame takes steps: the mail's fault, and neither the normaliser's nor ours.
+static void parks_a_text_of_too_many_lines(void **state)
+{
+    size_t size = 240000;
+    char *words = malloc(size + 1);
+    assert_non_null(words);
+    for (size_t i = 0; i < size; i++)
+        words[i] = i % 2 ? '\n' : 'a';
+    words[size] = '\0';
+    json_auto_t *mail = canonical("brand_new", "{}");
+    json_object_set_new(mail, "fallback", json_pack("{s:s}", "text", words));
+    free(words);
+    AUTO_COMPOSITION struct composition composition;
+    json_t *got = json_array_get(compose(*state, "{}", mail, &composition), 0);
+    assert_string_equal(text(got, "park"), "too_large");
+}
+
 // A mail of an unknown type with a text of that size. Its HTML is five times that.
 static json_t *large(size_t size)
 {
@@ -80,6 +117,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parks_too_large_a_mail),
+        cmocka_unit_test(leaves_out_what_is_large_and_of_little_use),
+        cmocka_unit_test(parks_a_text_of_too_many_lines),
         cmocka_unit_test(a_mail_that_is_too_large_to_be_sent_stops_no_other),
         cmocka_unit_test(a_stored_mail_that_is_too_large_by_now_is_parked),
         cmocka_unit_test(what_has_no_place_beside_the_others_is_parked),
