@@ -311,7 +311,8 @@ static bool match_script(const struct locale_matcher *matcher, const char *key, 
     if (!strchr(key, '-') || !find_likely(key, &likely))
         return false;
     for (int with_region = 1; with_region >= 0; with_region--) {
-        struct slice tag = {full, write_likely(&likely, with_region, full)};
+        size_t size = write_likely(&likely, with_region, full);
+        struct slice tag = {full, size};
         if (fold(tag, folded) && find(matcher, folded, ret_index))
             return true;
     }

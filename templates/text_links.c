@@ -162,7 +162,9 @@ static bool step(const struct brand *brand, const char *text, const char **at)
         return (!has_scheme || is_web_scheme(text, here)) && allows(brand, authority, size);
     }
     // A hyphen or an underscore begins no host; around one it may mean emphasis.
-    const struct name name = strchr("-_", *here) ? (struct name){0} : read_name(here);
+    struct name name = {0};
+    if (!strchr("-_", *here))
+        name = read_name(here);
     *at = here + (name.size > 0 ? name.size : 1);
     if (!looks_like_host(&name) || is_of_mail_address(text, here, &name))
         return true;
