@@ -1,9 +1,9 @@
 // fallback.h - a canonical mail without any Jsonnet, for a payload that a normaliser fails on.
 //
 // Looks where every version of Kratos puts them for the recipient, the type, the minutes, the
-// OAuth2 client and Kratos' own texts (Kratos courier/http_channel.go); knows nothing of codes, names or languages.
-// Of several recipients the first that looks like an address is taken; a telephone number makes
-// the channel "sms", whatever the payload says.
+// OAuth2 client and Kratos' own texts (Kratos courier/http_channel.go); knows nothing of codes,
+// names or languages. Of several recipients the first that looks like an address is taken; a
+// telephone number makes the channel "sms", whatever the payload says.
 #ifndef RELAY_COMPOSER_FALLBACK_H
 #define RELAY_COMPOSER_FALLBACK_H
 

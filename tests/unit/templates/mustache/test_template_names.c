@@ -83,7 +83,8 @@ static void names_are_judged_where_they_stand(void **state)
         const char *where = json_string_value(json_object_get(fault, "where"));
         const char *what = json_string_value(json_object_get(fault, "what"));
         if (json_array_size(made.faults) != (CASES[i].where ? 1 : 0) ||
-            (where && strcmp(where, CASES[i].where) != 0) || (what && !strstr(what, CASES[i].what)))
+            (where && CASES[i].where && strcmp(where, CASES[i].where) != 0) ||
+            (what && CASES[i].what && !strstr(what, CASES[i].what)))
             fail_msg("case %zu, %s: %s: %s", i, CASES[i].template, where, what);
     }
 }
