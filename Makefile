@@ -171,7 +171,7 @@ $(BUILD)/obj/tests/support/strict_mime.o: PKG = $(strict_mime_PKG)
 unit: $(BUILD)/tests/strict-mime
 
 .PHONY: probe
-probe: $(BUILD)/tests/composer-probe # build what the confinement is tried with
+probe: $(BUILD)/tests/composer-probe # build what tests try the release build with
 
 # ---- fuzz targets: with libFuzzer where FUZZ=1, else with a main() that runs the corpus once -----
 FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -197,14 +197,16 @@ $(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_target,$(target))))
 fuzz-programs: $(FUZZ_PROGRAMS)
 unit: $(if $(filter 1,$(SANITIZE)),$(FUZZ_PROGRAMS))
 
-# ---- bench programs: they use the frames of relay/base and nothing else of ours ------------------
-BENCH_PROGRAMS = $(BUILD)/bench/load $(BUILD)/bench/compose $(BUILD)/bench/disk
-bench_LIBS = relay/base
-bench_PKG = jansson
+# ---- bench programs: they use relay/base and, to fill one, the queue ------------------------------
+BENCH_PROGRAMS = $(BUILD)/bench/load $(BUILD)/bench/compose $(BUILD)/bench/disk \
+    $(BUILD)/bench/fill
+bench_LIBS = queue relay/base
+bench_PKG = jansson sqlite3 libsodium
 
 $(BUILD)/bench/load: $(call objects,bench/load.c bench/clients.c bench/sink.c)
 $(BUILD)/bench/compose: $(call objects,bench/compose.c)
 $(BUILD)/bench/disk: $(call objects,bench/disk.c)
+$(BUILD)/bench/fill: $(call objects,bench/fill.c)
 $(BENCH_PROGRAMS): $(call objects,bench/ledger.c bench/payload.c bench/samples.c) \
     $(call archives,$(bench_LIBS))
 	@mkdir -p $(@D)
@@ -213,6 +215,7 @@ $(BENCH_PROGRAMS): $(call objects,bench/ledger.c bench/payload.c bench/samples.c
 
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS)
+probe: $(BUILD)/bench/fill # queues that tests begin with
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

@@ -27,7 +27,7 @@ ARROWS = {
     "templates": {"templates/mustache", "relay/base"},
     "templates/mustache": {"templates", "relay/base"},
     "jsonnet": {"relay/base"},
-    "bench": {"relay/base"},
+    "bench": {"queue", "relay/base"},
 }
 
 # Third-party header -> the one file or folder that may include it.
