@@ -27,6 +27,7 @@ class Mail:
         self.data = data
         self.session = session  # one object a connection
         self.options = list(options)  # behind MAIL FROM:<...>
+        self.reply = None  # what its dot was answered in place of 250; Sink.DROP: nothing
         self.boot_s = time.clock_gettime(time.CLOCK_BOOTTIME)
         self.wall_s = time.time()
 
@@ -150,7 +151,8 @@ class Sink:
     async def handle_DATA(self, server, session, envelope):
         mail = Mail(envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content, session,
                     envelope.mail_options)
-        reply = self._reply("dot", self.data_reply(envelope, mail), server)
+        mail.reply = self.data_reply(envelope, mail)
+        reply = self._reply("dot", mail.reply, server)
         with self._news:
             self.mails.append(mail)
             if reply is None:
