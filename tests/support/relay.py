@@ -44,6 +44,7 @@ class Relay:
         self.settings = {
             "listen": "127.0.0.1:0", "admin_listen": "off", "api_key": API_KEY,
             "mail_from": MAIL_FROM, "queue_dir": str(self.queue_dir), **settings}
+        self.prefix = []  # a command that the daemon is started behind, such as a namespace's
         self.process = None
         self.port = None
         self.lines = []   # every line of standard output, of all starts
@@ -69,9 +70,9 @@ class Relay:
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.stderr_path, "ab") as stderr:
             self.process = subprocess.Popen(
-                [str(program(build=self.build)), "serve", *arguments], cwd=self.folder,
-                env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=stderr, start_new_session=True)
+                [*self.prefix, str(program(build=self.build)), "serve", *arguments],
+                cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
         with self._news:
             self._since = len(self.events)
             self._ended = False
