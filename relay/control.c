@@ -8,7 +8,7 @@
 #include "relay/endpoint.h"
 #include "relay/http/server.h"
 
-enum { BACKLOG = 16, BODY_LIMIT_BYTES = 4096 };
+enum { BACKLOG = 16, BODY_LIMIT_BYTES = 32 * 1024 };
 
 struct control {
     struct queue *queue;
@@ -26,7 +26,7 @@ static enum http_outcome outcome_of(enum queue_result result)
 {
     switch (result) {
     case QUEUE_DONE:
-        return HTTP_RELEASED;
+        return HTTP_DONE;
     case QUEUE_GONE:
         return HTTP_NO_MESSAGE;
     case QUEUE_WRONG_STATE:
@@ -51,9 +51,8 @@ static void on_released(void *context, enum queue_result result, const char *id)
     free(asked);
 }
 
-static void release(void *context, struct http_exchange *exchange, const char *id)
+static void release(struct control *control, struct http_exchange *exchange, const char *id)
 {
-    struct control *control = context;
     struct asked *asked = malloc(sizeof(*asked));
     if (!asked) {
         http_answer(exchange, HTTP_UNAVAILABLE, NULL);
@@ -61,6 +60,20 @@ static void release(void *context, struct http_exchange *exchange, const char *i
     }
     *asked = (struct asked){.control = control, .exchange = exchange};
     queue_release(control->queue, id, on_released, asked);
+}
+
+static void obey(void *context, struct http_exchange *exchange, const struct http_order *order)
+{
+    struct control *control = context;
+    switch (order->act) {
+    case HTTP_RELEASE:
+        release(control, exchange, order->id);
+        return;
+    case HTTP_REKEY:
+    case HTTP_BACKUP:
+        break;
+    }
+    http_answer_text(exchange, HTTP_FAILED, "this version cannot do that");
 }
 
 static bool listen_there(struct control *control, const char *queue_dir, struct error *err)
@@ -73,7 +86,7 @@ static bool listen_there(struct control *control, const char *queue_dir, struct 
         return false;
     const struct http_options options = {
         .service = HTTP_CONTROL, .listen_fd = fd, .body_limit_bytes = BODY_LIMIT_BYTES};
-    const struct http_handlers handlers = {.release = release, .context = control};
+    const struct http_handlers handlers = {.obey = obey, .context = control};
     control->http = http_server_create(&options, &handlers, err);
     return control->http != NULL;
 }

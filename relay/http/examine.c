@@ -93,12 +93,28 @@ static bool parse_release(const char *path, char ret_id[HTTP_MESSAGE_ID_SIZE])
     return true;
 }
 
+static bool parse_order(struct http_verdict *verdict, const char *path)
+{
+    static const struct {
+        const char *path;
+        enum http_act act;
+    } orders[] = {{"/admin/queue/rekey", HTTP_REKEY}, {"/admin/queue/backup", HTTP_BACKUP}};
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        if (strcmp(path, orders[i].path) == 0) {
+            verdict->act = orders[i].act;
+            return true;
+        }
+    }
+    verdict->act = HTTP_RELEASE;
+    return parse_release(path, verdict->id);
+}
+
 struct http_verdict http_examine_control(const struct http_request *request)
 {
     struct http_verdict verdict = {.reply = REPLY_ACCEPTED};
     if (!http_head_is_sound(request->head)) {
         refuse(&verdict, REPLY_BAD_REQUEST, NULL);
-    } else if (!parse_release(request->path, verdict.id)) {
+    } else if (!parse_order(&verdict, request->path)) {
         refuse(&verdict, REPLY_NOT_FOUND, NULL);
     } else if (strcmp(request->method, "POST") != 0) {
         refuse(&verdict, REPLY_WRONG_METHOD, NULL);

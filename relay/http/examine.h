@@ -22,12 +22,14 @@ struct http_request {
 struct http_verdict {
     // REPLY_ACCEPTED: the body is wanted. REPLY_NOT_READY: readiness is asked for.
     enum http_reply reply;
-    const char *reason;            // of a refusal, for the log alone
-    const char *allow;             // with REPLY_WRONG_METHOD
-    const struct route *route;     // NULL: none; good as long as the routes
-    const char *key_name;          // NULL: none, or a key that is not known
-    bool is_admitted;              // it showed a valid key
-    char id[HTTP_MESSAGE_ID_SIZE]; // of the message that a control request names
+    const char *reason;        // of a refusal, for the log alone
+    const char *allow;         // with REPLY_WRONG_METHOD
+    const struct route *route; // NULL: none; good as long as the routes
+    const char *key_name;      // NULL: none, or a key that is not known
+    bool is_admitted;          // it showed a valid key
+    // of a control request
+    enum http_act act;
+    char id[HTTP_MESSAGE_ID_SIZE]; // of the message that it names, or empty
 };
 
 // A request to the mail listener.

@@ -30,6 +30,7 @@ struct http_exchange {
     bool was_handed_over;
     enum http_outcome outcome;
     char id[HTTP_MESSAGE_ID_SIZE]; // of the answer
+    char *text;                    // its body, where that is not the outcome's own; ours to free
     int64_t started_us;
 };
 
@@ -55,21 +56,27 @@ static bool closes(enum http_reply reply)
     return reply == REPLY_BAD_REQUEST || reply == REPLY_NOT_FOUND;
 }
 
+struct header {
+    const char *name, *value; // value NULL or empty: none
+};
+
+// body is copied; NULL: the reply's own.
 static enum MHD_Result send_reply(struct http_exchanges *exchanges,
                                   struct MHD_Connection *connection, enum http_reply reply,
-                                  const char *header, const char *value)
+                                  const char *own_body, struct header header)
 {
-    const char *body = http_reply_body(reply);
+    const char *body = own_body ? own_body : http_reply_body(reply);
     // Persistent memory is never written to; the library's type only forgets to say so.
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(body), (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(body), (void *)(uintptr_t)body,
+                                        own_body ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
     if (!response)
         return MHD_NO;
     bool ok = true;
     if (*body)
         ok = MHD_add_response_header(response, "Content-Type", "application/json") == MHD_YES;
-    if (header && value && *value)
-        ok = ok && MHD_add_response_header(response, header, value) == MHD_YES;
+    if (header.value && *header.value)
+        ok = ok && MHD_add_response_header(response, header.name, header.value) == MHD_YES;
     if (closes(reply) || atomic_load(&exchanges->quiesced))
         ok = ok && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
     http_connections_answering(exchanges->connections, connection_of(connection));
@@ -79,7 +86,7 @@ static enum MHD_Result send_reply(struct http_exchanges *exchanges,
     return result;
 }
 
-void http_answer(struct http_exchange *exchange, enum http_outcome outcome, const char *id)
+static void answer(struct http_exchange *exchange, enum http_outcome outcome)
 {
     struct http_exchanges *exchanges = exchange->exchanges;
     pthread_mutex_lock(&exchanges->lock);
@@ -87,7 +94,6 @@ void http_answer(struct http_exchange *exchange, enum http_outcome outcome, cons
     pthread_mutex_unlock(&exchanges->lock);
 
     exchange->outcome = outcome;
-    snprintf(exchange->id, sizeof(exchange->id), "%s", id ? id : "");
     exchange->phase = EXCHANGE_ANSWERED;
     MHD_resume_connection(exchange->connection);
     // The server's thread may have ended the exchange already: it is not touched any more.
@@ -96,6 +102,19 @@ void http_answer(struct http_exchange *exchange, enum http_outcome outcome, cons
     exchanges->answering--;
     pthread_cond_signal(&exchanges->settled);
     pthread_mutex_unlock(&exchanges->lock);
+}
+
+void http_answer(struct http_exchange *exchange, enum http_outcome outcome, const char *id)
+{
+    snprintf(exchange->id, sizeof(exchange->id), "%s", id ? id : "");
+    answer(exchange, outcome);
+}
+
+void http_answer_text(struct http_exchange *exchange, enum http_outcome outcome, const char *text)
+{
+    if (text)
+        exchange->text = http_reply_say(http_reply_of(outcome), text);
+    answer(exchange, outcome);
 }
 
 // ---- a request's head ---------------------------------------------------------------------------
@@ -150,7 +169,8 @@ static void read_head(struct MHD_Connection *connection, const char *method, con
 static enum MHD_Result refuse(struct http_exchanges *exchanges, struct MHD_Connection *connection,
                               const struct http_verdict *verdict)
 {
-    return send_reply(exchanges, connection, verdict->reply, "Allow", verdict->allow);
+    return send_reply(exchanges, connection, verdict->reply, NULL,
+                      (struct header){"Allow", verdict->allow});
 }
 
 static bool is_refusal(const struct http_verdict *verdict)
@@ -191,7 +211,7 @@ static enum MHD_Result begin(struct http_exchanges *exchanges, struct MHD_Connec
     struct http_exchange *exchange = calloc(1, sizeof(*exchange));
     if (!exchange) {
         routes_unref(routes);
-        return send_reply(exchanges, connection, REPLY_UNAVAILABLE, NULL, NULL);
+        return send_reply(exchanges, connection, REPLY_UNAVAILABLE, NULL, (struct header){0});
     }
     *exchange = (struct http_exchange){.exchanges = exchanges,
                                        .routes = routes,
@@ -209,18 +229,28 @@ static enum MHD_Result begin(struct http_exchanges *exchanges, struct MHD_Connec
 
 static void take_body(struct http_exchange *exchange, const char *data, size_t size)
 {
-    if (exchange->exchanges->service == HTTP_MAIL)
-        buffer_append(&exchange->body, data, size);
+    buffer_append(&exchange->body, data, size);
     exchange->body_size += size;
+}
+
+// The exchange may be gone before the handler returns, so what an order says is taken out of it.
+static void give_order(struct http_exchange *exchange, const struct http_handlers *handlers)
+{
+    const struct http_verdict verdict = exchange->verdict;
+    AUTO_BUFFER struct buffer body = exchange->body;
+    buffer_init(&exchange->body, 0);
+    const struct http_order order = {.act = verdict.act,
+                                     .id = verdict.id,
+                                     .body = body.data ? body.data : "",
+                                     .body_size = body.size};
+    handlers->obey(handlers->context, exchange, &order);
 }
 
 static void call_handler(struct http_exchange *exchange)
 {
     const struct http_handlers *handlers = &exchange->exchanges->handlers;
-    // The exchange may be gone before the handler returns.
     if (exchange->exchanges->service == HTTP_CONTROL) {
-        const struct http_verdict verdict = exchange->verdict;
-        handlers->release(handlers->context, exchange, verdict.id);
+        give_order(exchange, handlers);
         return;
     }
     const struct http_post post = {.route = exchange->verdict.route->name,
@@ -291,8 +321,8 @@ enum MHD_Result http_exchanges_request(void *context, struct MHD_Connection *con
         return refuse(exchanges, connection, &exchange->verdict);
     case EXCHANGE_ANSWERED:
         exchange->phase = EXCHANGE_REPLIED;
-        return send_reply(exchanges, connection, http_reply_of(exchange->outcome), "X-Message-Id",
-                          exchange->id);
+        return send_reply(exchanges, connection, http_reply_of(exchange->outcome), exchange->text,
+                          (struct header){"X-Message-Id", exchange->id});
     case EXCHANGE_WAITING:
     case EXCHANGE_REPLIED:
         break;
@@ -316,6 +346,7 @@ static void finish_exchange(struct http_exchange *exchange)
                                          .took_us = clock_boot_us() - exchange->started_us});
     }
     buffer_finish(&exchange->body);
+    free(exchange->text);
     routes_unref(exchange->routes);
     free(exchange);
     if (!was_handed_over)

@@ -46,9 +46,11 @@ void http_journal_outcome(const struct http_journal_entry *entry)
         event = "refused";
         reason = http_reply_name(REPLY_UNAVAILABLE);
         break;
-    case HTTP_RELEASED:
+    case HTTP_DONE:
     case HTTP_NO_MESSAGE:
     case HTTP_WRONG_STATE:
+    case HTTP_BAD_ORDER:
+    case HTTP_FAILED:
         return; // for whoever did it to log
     }
     LOG(level, event, LOG_STRING("id", *entry->id ? entry->id : NULL), LOG_STRING("reason", reason),

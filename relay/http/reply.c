@@ -1,5 +1,7 @@
 #include "relay/http/reply.h"
 
+#include <jansson.h>
+
 #define ERROR_BODY(name, message) "{\"error\":\"" name "\",\"message\":\"" message "\"}\n"
 
 // Kratos logs a 4xx's body, so each says what to look at, and no answer tells a key's fault.
@@ -28,10 +30,13 @@ static const struct {
                                      "the body must be application/json, not encoded")},
     [REPLY_UNAVAILABLE] = {503, "unavailable",
                            ERROR_BODY("unavailable", "the message cannot be stored now")},
-    [REPLY_RELEASED] = {200, "released", ""},
+    [REPLY_DONE] = {200, "done", ""},
     [REPLY_NO_MESSAGE] = {404, "no_message", ERROR_BODY("no_message", "there is no such message")},
     [REPLY_WRONG_STATE] = {409, "wrong_state",
                            ERROR_BODY("wrong_state", "only parked or held messages are released")},
+    [REPLY_BAD_ORDER] = {400, "bad_order",
+                         ERROR_BODY("bad_order", "the body does not say what this needs")},
+    [REPLY_FAILED] = {500, "failed", ERROR_BODY("failed", "this could not be done")},
 };
 
 unsigned http_reply_status(enum http_reply reply)
@@ -49,6 +54,13 @@ const char *http_reply_body(enum http_reply reply)
     return replies[reply].body;
 }
 
+char *http_reply_say(enum http_reply reply, const char *message)
+{
+    const char *kind = http_reply_status(reply) < 400 ? "status" : "error";
+    json_auto_t *body = json_pack("{s:s, s:s}", kind, http_reply_name(reply), "message", message);
+    return body ? json_dumps(body, JSON_COMPACT) : NULL;
+}
+
 enum http_reply http_reply_of(enum http_outcome outcome)
 {
     switch (outcome) {
@@ -61,12 +73,16 @@ enum http_reply http_reply_of(enum http_outcome outcome)
         return REPLY_NOT_JSON;
     case HTTP_UNAVAILABLE:
         return REPLY_UNAVAILABLE;
-    case HTTP_RELEASED:
-        return REPLY_RELEASED;
+    case HTTP_DONE:
+        return REPLY_DONE;
     case HTTP_NO_MESSAGE:
         return REPLY_NO_MESSAGE;
     case HTTP_WRONG_STATE:
         return REPLY_WRONG_STATE;
+    case HTTP_BAD_ORDER:
+        return REPLY_BAD_ORDER;
+    case HTTP_FAILED:
+        return REPLY_FAILED;
     }
     return REPLY_UNAVAILABLE;
 }

@@ -1,4 +1,5 @@
-// reply.h - the answers of the listeners (design §5): status and body, all constant.
+// reply.h - the answers of the listeners (design §5): status and body. Those to strangers are
+// constant.
 //
 // No answer is ever a redirect (Go turns the POST into a GET and Kratos takes a 200 for it as
 // sent) or carries Retry-After (Kratos 1.0 to 25.4 sleep as long as it says).
@@ -20,9 +21,11 @@ enum http_reply {
     REPLY_TOO_LARGE,
     REPLY_WRONG_TYPE,
     REPLY_UNAVAILABLE,
-    REPLY_RELEASED,
+    REPLY_DONE,
     REPLY_NO_MESSAGE,
     REPLY_WRONG_STATE,
+    REPLY_BAD_ORDER,
+    REPLY_FAILED,
 };
 
 enum http_reply http_reply_of(enum http_outcome outcome);
@@ -30,5 +33,7 @@ enum http_reply http_reply_of(enum http_outcome outcome);
 unsigned http_reply_status(enum http_reply reply);
 const char *http_reply_name(enum http_reply reply); // "unauthorized": for logs, and in the body
 const char *http_reply_body(enum http_reply reply); // JSON text, or empty
+// The same with that message in it. Allocated; NULL without memory.
+char *http_reply_say(enum http_reply reply, const char *message);
 
 #endif

@@ -20,7 +20,7 @@ struct http_exchange; // a POST that waits for its answer
 
 enum http_service {
     HTTP_MAIL,    // the routes, and health
-    HTTP_CONTROL, // POST /admin/messages/{id}/release and nothing else; needs no key
+    HTTP_CONTROL, // the orders of enum http_act and nothing else; needs no key
 };
 
 // A payload with a valid key, of an allowed size (which may be 0). Good during the call only.
@@ -37,26 +37,44 @@ enum http_outcome {
     HTTP_EMPTY,       // 400, and an alarm: Kratos lost this mail
     HTTP_NOT_JSON,    // 400
     HTTP_UNAVAILABLE, // 503: cannot be stored now
-    // of a release
-    HTTP_RELEASED,    // 200
+    // of an order
+    HTTP_DONE,        // 200
     HTTP_NO_MESSAGE,  // 404
     HTTP_WRONG_STATE, // 409: neither parked nor held
+    HTTP_BAD_ORDER,   // 400: the body does not say what the order needs
+    HTTP_FAILED,      // 500: could not be done; see http_answer_text()
 };
 
-// All are called in the server's thread and must not block; accept and release must each lead
-// to exactly one http_answer(), at once or later.
+// What an operator's command asks for on the control socket, by POST.
+enum http_act {
+    HTTP_RELEASE, // /admin/messages/{id}/release
+    HTTP_REKEY,   // /admin/queue/rekey
+    HTTP_BACKUP,  // /admin/queue/backup
+};
+
+struct http_order { // good during the call only
+    enum http_act act;
+    const char *id;   // HTTP_RELEASE: 36 hexadecimal digits and '-'; else empty
+    const char *body; // NUL-terminated; empty where there is none
+    size_t body_size;
+};
+
+// All are called in the server's thread and must not block; accept and obey must each lead to
+// exactly one answer, at once or later.
 struct http_handlers {
     // HTTP_MAIL
     void (*accept)(void *context, struct http_exchange *exchange, const struct http_post *post);
     bool (*ready)(void *context); // could a message be accepted durably now?
     void *context;
-    // HTTP_CONTROL; id is 36 hexadecimal digits and '-', good during the call only.
-    void (*release)(void *context, struct http_exchange *exchange, const char *id);
+    // HTTP_CONTROL
+    void (*obey)(void *context, struct http_exchange *exchange, const struct http_order *order);
 };
 
 // Any thread. Answers; id (or NULL) goes out as X-Message-Id. The exchange is gone for the
 // caller once this is called.
 void http_answer(struct http_exchange *exchange, enum http_outcome outcome, const char *id);
+// The same, with a text for whoever gave the order in place of the outcome's own. NULL: that one.
+void http_answer_text(struct http_exchange *exchange, enum http_outcome outcome, const char *text);
 
 struct http_options {
     enum http_service service;

@@ -18,6 +18,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define ID "01930000-0000-7000-8000-00000000000f"
+#define REKEY "POST /admin/queue/rekey HTTP/1.1\r\nHost: localhost\r\n"
+#define BACKUP "POST /admin/queue/backup HTTP/1.1\r\nHost: localhost\r\n"
 #define RELEASE "POST /admin/messages/" ID "/release HTTP/1.1\r\nHost: localhost\r\n"
 
 // The control service on a unix socket without a name in the file system.
@@ -26,16 +28,25 @@ struct fixture {
     struct sockaddr_un address;
     socklen_t address_size;
     enum http_outcome outcome;
-    size_t released;
-    char id[64];
+    const char *text; // NULL: answered with the id instead
+    size_t orders;
+    enum http_act act; // of the last one
+    char id[64], body[64];
+    size_t body_size;
 };
 
-static void on_release(void *context, struct http_exchange *exchange, const char *id)
+static void on_order(void *context, struct http_exchange *exchange, const struct http_order *order)
 {
     struct fixture *fixture = context;
-    fixture->released++;
-    snprintf(fixture->id, sizeof(fixture->id), "%s", id);
-    http_answer(exchange, fixture->outcome, id);
+    fixture->orders++;
+    fixture->act = order->act;
+    snprintf(fixture->id, sizeof(fixture->id), "%s", order->id);
+    snprintf(fixture->body, sizeof(fixture->body), "%s", order->body);
+    fixture->body_size = order->body_size;
+    if (fixture->text)
+        http_answer_text(exchange, fixture->outcome, fixture->text);
+    else
+        http_answer(exchange, fixture->outcome, order->id);
 }
 
 static int set_up(void **state)
@@ -54,10 +65,10 @@ static int set_up(void **state)
     struct error err = {0};
     const struct http_options options = {
         .service = HTTP_CONTROL, .listen_fd = fd, .body_limit_bytes = 16};
-    const struct http_handlers handlers = {.release = on_release, .context = fixture};
+    const struct http_handlers handlers = {.obey = on_order, .context = fixture};
     log_setup(LOG_JSON, LOG_ERROR);
     fixture->server = http_server_create(&options, &handlers, &err);
-    fixture->outcome = HTTP_RELEASED;
+    fixture->outcome = HTTP_DONE;
     *state = fixture;
     return fixture->server ? 0 : -1;
 }
@@ -97,20 +108,50 @@ static void releases_without_a_key_and_names_the_message(void **state)
     assert_string_equal(header(&reply, "Content-Length"), "0");
     assert_string_equal(header(&reply, "X-Message-Id"), ID);
     assert_string_equal(fixture->id, ID);
-    assert_int_equal(fixture->released, 1);
+    assert_int_equal(fixture->act, HTTP_RELEASE);
+    assert_int_equal(fixture->orders, 1);
 }
 
-static void ignores_whatever_body_there_is(void **state)
+static void hands_over_each_order_with_its_body(void **state)
 {
     struct fixture *fixture = *state;
-    assert_int_equal(ask(fixture, RELEASE "\r\n").status, 200);
-    assert_int_equal(
-        ask(fixture, RELEASE "Content-Length: 32\r\n\r\n0123456789abcdef0123456789abcdef").status,
-        200);
-    assert_int_equal(fixture->released, 2);
+    assert_int_equal(ask(fixture, REKEY "\r\n").status, 200);
+    assert_int_equal(fixture->act, HTTP_REKEY);
+    assert_string_equal(fixture->id, "");
+    assert_string_equal(fixture->body, "");
+    assert_int_equal(fixture->body_size, 0);
+    assert_int_equal(ask(fixture, BACKUP "Content-Length: 16\r\n\r\n0123456789abcdef").status, 200);
+    assert_int_equal(fixture->act, HTTP_BACKUP);
+    assert_string_equal(fixture->body, "0123456789abcdef");
+    assert_int_equal(fixture->body_size, 16);
+    assert_int_equal(ask(fixture, RELEASE "Content-Length: 2\r\n\r\n{}").status, 200);
+    assert_int_equal(fixture->orders, 3);
 }
 
-static void answers_each_outcome_of_a_release(void **state)
+static void refuses_a_body_over_the_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(ask(fixture, BACKUP "Content-Length: 17\r\n\r\n0123456789abcdefg").status,
+                     413);
+    assert_int_equal(fixture->orders, 0);
+}
+
+static void says_what_the_answer_to_an_order_was_given(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->text = "no space in \"/there\"\n";
+    fixture->outcome = HTTP_FAILED;
+    struct reply reply = ask(fixture, BACKUP "\r\n");
+    assert_int_equal(reply.status, 500);
+    assert_string_equal(header(&reply, "Content-Type"), "application/json");
+    assert_string_equal(reply.body,
+                        "{\"error\":\"failed\",\"message\":\"no space in \\\"/there\\\"\\n\"}");
+    fixture->outcome = HTTP_DONE;
+    assert_string_equal(ask(fixture, REKEY "\r\n").body,
+                        "{\"status\":\"done\",\"message\":\"no space in \\\"/there\\\"\\n\"}");
+}
+
+static void answers_each_outcome_of_an_order(void **state)
 {
     struct fixture *fixture = *state;
     static const struct {
@@ -118,9 +159,11 @@ static void answers_each_outcome_of_a_release(void **state)
         int status;
         const char *body;
     } cases[] = {
-        {HTTP_RELEASED, 200, ""},
+        {HTTP_DONE, 200, ""},
         {HTTP_NO_MESSAGE, 404, "\"no_message\""},
         {HTTP_WRONG_STATE, 409, "only parked or held messages are released"},
+        {HTTP_BAD_ORDER, 400, "\"bad_order\""},
+        {HTTP_FAILED, 500, "\"failed\""},
         {HTTP_UNAVAILABLE, 503, "\"unavailable\""},
     };
     int fd = dial_control(fixture); // one connection for all
@@ -152,6 +195,11 @@ static void serves_nothing_else(void **state)
          "Host: x\r\n\r\n",
          404},
         {"POST /admin/messages/" ID "/release HTTP/1.1\r\n\r\n", 400},
+        {"GET /admin/queue/rekey HTTP/1.1\r\nHost: x\r\n\r\n", 405},
+        {"GET /admin/queue/backup HTTP/1.1\r\nHost: x\r\n\r\n", 405},
+        {"POST /admin/queue HTTP/1.1\r\nHost: x\r\n\r\n", 404},
+        {"POST /admin/queue/backup/ HTTP/1.1\r\nHost: x\r\n\r\n", 404},
+        {"POST /admin/queue/backups HTTP/1.1\r\nHost: x\r\n\r\n", 404},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct reply reply = ask(fixture, cases[i].request);
@@ -160,7 +208,7 @@ static void serves_nothing_else(void **state)
         if (reply.status == 405)
             assert_string_equal(header(&reply, "Allow"), "POST");
     }
-    assert_int_equal(fixture->released, 0);
+    assert_int_equal(fixture->orders, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -169,8 +217,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(releases_without_a_key_and_names_the_message),
-        TEST(ignores_whatever_body_there_is),
-        TEST(answers_each_outcome_of_a_release),
+        TEST(hands_over_each_order_with_its_body),
+        TEST(refuses_a_body_over_the_limit),
+        TEST(says_what_the_answer_to_an_order_was_given),
+        TEST(answers_each_outcome_of_an_order),
         TEST(serves_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
