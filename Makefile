@@ -8,7 +8,8 @@ PACKAGES_RUN = libmicrohttpd12 libcurl4 libjsonnet0 libesmtp6 libjansson4 libsql
     libsodium23 libgmime-3.0-0 libicu72 libseccomp2 libssl3 \
     ca-certificates
 PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3-pytest-xdist \
-    python3-aiosmtpd python3-hypothesis strace procps postfix openssl tidy
+    python3-aiosmtpd python3-hypothesis strace procps postfix openssl tidy \
+    e2fsprogs xfsprogs util-linux mount
 PACKAGES_DEMO = python3 python3-aiosmtpd
 PACKAGES_SCREENSHOTS = python3 chromium fonts-noto-core fonts-noto-color-emoji
 PACKAGES_BENCH = python3 procps

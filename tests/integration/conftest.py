@@ -1,4 +1,5 @@
 """Fixtures that every integration test may use."""
+import contextlib
 import pathlib
 import sys
 
@@ -6,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 
+import loop_disk as loop_disk_module  # noqa: E402
 import mails  # noqa: E402
 import relay as relay_module  # noqa: E402
 import sink as sink_module  # noqa: E402
@@ -36,6 +38,20 @@ def start_relay(tmp_path):
 @pytest.fixture
 def relay(sink, start_relay):
     return start_relay(sink)
+
+
+@pytest.fixture
+def loop_disk(tmp_path):
+    """Makes disks that can be filled and broken: loop_disk("xfs", size_mb=64).mount. Skips the
+    test, with the reason, where there are none to be had."""
+    with contextlib.ExitStack() as disks:
+        def make(kind="ext4", folder="loop", **options):
+            try:
+                return disks.enter_context(
+                    loop_disk_module.LoopDisk(tmp_path / folder, kind, **options))
+            except loop_disk_module.Unavailable as reason:
+                pytest.skip(f"no disk to break: {reason}")
+        yield make
 
 
 @pytest.fixture(scope="session")
