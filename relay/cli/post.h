@@ -19,12 +19,13 @@ struct cli_post {
     const char *key; // goes as X-Api-Key; NULL: none
     const void *body;
     size_t body_size;
+    bool has_no_limit; // of time; else 30 s
 };
 
 struct cli_answer {
     long status;
     char id[64];       // X-Message-Id; "": none
-    char message[201]; // of an error's JSON; "": none
+    char message[401]; // of the JSON in it; "": none
 };
 
 // Waits for the answer, of whatever status. False where there is none: ERR_TEMPORARY nobody

@@ -1,21 +1,16 @@
-#include "relay/cli/release.h"
-
-#include <errno.h>
-#include <fcntl.h>
+// `courier-relay queue release`: asks the daemon to let messages go.
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "relay/base/cleanup.h"
 #include "relay/cli/cli.h"
-#include "relay/cli/post.h"
-#include "relay/control.h"
-#include "relay/endpoint.h"
+#include "relay/cli/order.h"
+#include "relay/cli/queue_command.h"
 #include "relay/message_view.h"
 
-enum { URL_SIZE = 128 };
+enum { PATH_SIZE = 128 };
 
 // ---- which ones ---------------------------------------------------------------------------------
 
@@ -59,9 +54,9 @@ static bool find_ids(struct queue_reader *reader, const struct queue_filter *tol
 }
 
 // A filter may name more than was thought of.
-static bool is_agreed(const struct release_order *order, size_t count)
+static bool is_agreed(const struct queue_command *command, size_t count)
 {
-    if (order->yes || count <= 1)
+    if (command->yes || count <= 1)
         return true;
     if (!isatty(STDIN_FILENO)) {
         cli_complain("%zu messages are meant: say --yes", count);
@@ -76,7 +71,7 @@ static bool is_agreed(const struct release_order *order, size_t count)
 
 struct session {
     struct queue_reader *reader;
-    struct cli_poster *poster;
+    struct cli_orders *orders;
     bool json;
     bool some_refused;
 };
@@ -128,23 +123,20 @@ static void print_wrong_state(struct session *session, const char *id)
 // CLI_DONE: go on with the next.
 static int release_one(struct session *session, const char *id)
 {
-    char url[URL_SIZE];
+    char path[PATH_SIZE];
     struct cli_answer answer;
-    struct error err = {0};
     if (!is_id(id)) {
         print(session, id, "is no id");
         return CLI_DONE;
     }
-    snprintf(url, sizeof(url), "http://localhost/admin/messages/%s/release", id);
-    if (!cli_post(session->poster, &(struct cli_post){.url = url}, &answer, &err)) {
-        if (err.code == ERR_TEMPORARY)
-            cli_complain("no relay runs on this queue: start it with `courier-relay serve`, or "
-                         "look whether the queue's folder is the daemon's");
-        else if (err.code == ERR_PERMANENT)
-            cli_complain("the relay runs as another user: only that one may release");
-        else
-            cli_complain("%s", err.message);
-        return err.code == ERR_TEMPORARY ? CLI_TRY_AGAIN : CLI_FAILED;
+    snprintf(path, sizeof(path), "/admin/messages/%s/release", id);
+    switch (cli_give(session->orders, &(struct cli_order){.path = path}, &answer)) {
+    case CLI_NO_RELAY:
+        return cli_needs_relay();
+    case CLI_NOT_GIVEN:
+        return CLI_FAILED;
+    case CLI_GIVEN:
+        break;
     }
     if (answer.status == 200)
         print(session, id, NULL);
@@ -157,41 +149,43 @@ static int release_one(struct session *session, const char *id)
     return CLI_DONE;
 }
 
-static int release_all(struct session *session, const struct release_order *order,
+static int release_all(struct session *session, const struct queue_command *command,
                        const struct id_list *found)
 {
     int status = CLI_DONE;
-    for (size_t i = 0; status == CLI_DONE && i < order->id_count; i++)
-        status = release_one(session, order->ids[i]);
+    for (size_t i = 0; status == CLI_DONE && i < command->word_count; i++)
+        status = release_one(session, command->words[i]);
     for (size_t i = 0; status == CLI_DONE && i < found->count; i++)
         status = release_one(session, found->ids[i]);
     return status == CLI_DONE && session->some_refused ? CLI_FAILED : status;
 }
 
-int cli_release(struct queue_reader *reader, const struct release_order *order)
+// By ids, or by a filter.
+static int find_and_release(struct session *session, const struct queue_command *command)
 {
     struct id_list found = {0};
-    if (order->id_count == 0 &&
-        (!find_ids(reader, order->filter, &found) || !is_agreed(order, found.count))) {
-        free(found.ids);
-        return CLI_FAILED;
-    }
-    if (order->id_count == 0 && found.count == 0 && !order->json)
-        puts("nothing to release");
-    AUTO_CLOSE int dir_fd = open(order->queue_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    char path[ENDPOINT_UNIX_PATH_SIZE];
-    endpoint_unix_path(dir_fd, CONTROL_SOCKET, path);
-    struct error err = {0};
-    struct session session = {
-        .reader = reader, .poster = cli_poster_create(path, &err), .json = order->json};
     int status = CLI_FAILED;
-    if (dir_fd < 0)
-        cli_complain("open %s: %s", order->queue_dir, strerror(errno));
-    else if (!session.poster)
-        cli_complain("%s", err.message);
-    else
-        status = release_all(&session, order, &found);
-    cli_poster_destroy(session.poster);
+    if (command->word_count > 0 ||
+        (find_ids(session->reader, &command->filter, &found) && is_agreed(command, found.count)))
+        status = CLI_DONE;
+    if (status == CLI_DONE && command->word_count == 0 && found.count == 0 && !command->json)
+        puts("nothing to release");
+    if (status == CLI_DONE)
+        status = release_all(session, command, &found);
     free(found.ids);
+    return status;
+}
+
+int cli_queue_release(const struct queue_command *command)
+{
+    const struct queue_filter *filter = &command->filter;
+    if (filter->has_state && filter->state != MESSAGE_PARKED && filter->state != MESSAGE_HELD)
+        return cli_usage("queue", "only parked and held messages are released");
+    struct session session = {.reader = queue_command_reader(command), .json = command->json};
+    if (session.reader)
+        session.orders = cli_orders_open(command->config->queue_dir);
+    int status = session.orders ? find_and_release(&session, command) : CLI_FAILED;
+    cli_orders_close(session.orders);
+    queue_reader_destroy(session.reader);
     return status;
 }

@@ -1,0 +1,32 @@
+// queue_command.h - the commands below `courier-relay queue`, and what each is given.
+#ifndef RELAY_CLI_QUEUE_COMMAND_H
+#define RELAY_CLI_QUEUE_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "queue/queue.h"
+#include "relay/config/config.h"
+
+// The command line, checked: as many words and only such options as the command takes.
+struct queue_command {
+    const struct config *config; // CONFIG_FOR_QUEUE
+    char **words;                // behind the command's name
+    size_t word_count;
+    struct queue_filter filter; // limit 0: not told
+    bool yes;                   // do not ask
+    bool json;
+};
+
+// Each gives the exit status, having complained where that is not CLI_DONE. What it prints on
+// standard output is flushed, and its failure told, by whoever calls it.
+int cli_queue_list(const struct queue_command *command);
+int cli_queue_show(const struct queue_command *command);
+int cli_queue_stats(const struct queue_command *command);
+// CLI_FAILED: some were not released. CLI_TRY_AGAIN: no daemon runs.
+int cli_queue_release(const struct queue_command *command);
+
+// The queue, for looking at only. Complains; NULL on failure.
+struct queue_reader *queue_command_reader(const struct queue_command *command);
+
+#endif
