@@ -13,10 +13,11 @@ static const char TO_RECEIVED[] =
     " lane = NULL, coded = NULL, content_digest = NULL, supersede_digest = NULL,"
     " supersede_by_browser = 0 WHERE seq = ?2";
 static const char TO_QUEUED[] =
-    "UPDATE message SET state = 'queued', reason = NULL, not_before = ?1, updated = ?1"
+    "UPDATE message SET state = 'queued', reason = 'released', not_before = ?1, updated = ?1"
     " WHERE seq = ?2";
 // A composed mail is compared with others when it is composed, and its like could go while it was
-// parked: then it is the second one now.
+// parked: then it is the second one now. That like may be under way for the first time, still
+// `received` here, so the dispatcher looks once more at what has the reason `released`.
 static const char TO_DUPLICATE[] =
     "UPDATE message SET state = 'superseded', reason = 'duplicate', updated = ?1,"
     " body_form = 0, body = NULL"

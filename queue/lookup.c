@@ -35,6 +35,7 @@ bool reader_get_message(struct query *query, struct queue_message *ret_message)
     query_copy_text(query, to->recipient, sizeof(to->recipient));
     query_copy_text(query, to->identity_id, sizeof(to->identity_id));
     to->coded = query_get_int(query) != 0;
+    get_digest(query, &to->has_content, to->content_digest);
     get_digest(query, &to->has_supersede, to->supersede_digest);
     to->supersede_by_browser = query_get_int(query) != 0;
     query_copy_text(query, to->smarthost, sizeof(to->smarthost));

@@ -196,10 +196,11 @@ void queue_settle(struct queue *queue, const char *id, const struct queue_settle
 
 // Lets go what was set aside: `parked` or `held` -> `received` where its body is the payload (to
 // be composed anew), -> `queued`, due now, where it is a canonical mail. Attempts, unknown
-// outcomes and a deadline that is known stay. A canonical mail whose like (queue_find_content())
-// has come and gone meanwhile ends as `superseded`, reason duplicate. QUEUE_GONE: no such message;
-// QUEUE_WRONG_STATE: in another state, or its body was dropped. Refused at once where it cannot be
-// committed.
+// outcomes and a deadline that is known stay. What is `queued` by it has the reason `released`
+// until its first outcome: its like may be under way, as the dispatcher alone knows. A canonical
+// mail whose like (queue_find_content()) has come and gone meanwhile ends as `superseded`, reason
+// duplicate. QUEUE_GONE: no such message; QUEUE_WRONG_STATE: in another state, or its body was
+// dropped. Refused at once where it cannot be committed.
 void queue_release(struct queue *queue, const char *id, queue_done_fn *done, void *context);
 
 // Puts every lease of another owner back to `queued`, and after a reboot counts an unknown
@@ -236,7 +237,8 @@ struct queue_message {
     char recipient[QUEUE_RECIPIENT_SIZE];
     char identity_id[QUEUE_TEXT_SIZE];
     bool coded;
-    bool has_supersede;
+    bool has_content, has_supersede;
+    uint8_t content_digest[QUEUE_DIGEST_SIZE];
     uint8_t supersede_digest[QUEUE_DIGEST_SIZE];
     bool supersede_by_browser;
     char smarthost[QUEUE_TEXT_SIZE]; // of the last attempt

@@ -19,7 +19,8 @@ struct queue_reader {
 // The columns of struct queue_message, in the order in which reader_get_message() takes them.
 #define MESSAGE_COLUMNS                                                                            \
     "id, array_index, state, reason, route, key_name, channel, lane, template, locale, recipient," \
-    " identity_id, coded, supersede_digest, supersede_by_browser, smarthost, attempts,"            \
+    " identity_id, coded, content_digest, supersede_digest, supersede_by_browser, smarthost, "     \
+    "attempts,"                                                                                    \
     " unknown_outcomes, created, updated, not_before, deadline, last_reply, body_form"
 
 // False where the row holds what no version of this program writes.

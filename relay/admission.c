@@ -147,13 +147,27 @@ static void not_composed(struct dispatcher *dispatcher, struct job *job, enum co
 
 // ---- another payload with the same content (design §6, Dedupe, second look) -------------------
 
+// A row that was composed earlier knows its content by the digest alone.
+static bool is_alike(const struct dispatcher *dispatcher, const struct job *other,
+                     const struct job *content)
+{
+    if (content->content[0])
+        return strcmp(other->content, content->content) == 0 &&
+               strcmp(other->route, content->route) == 0;
+    uint8_t digest[QUEUE_DIGEST_SIZE];
+    envelope_digest_content(dispatcher->queue, other->route, content->array_index, other->content,
+                            digest);
+    return memcmp(digest, content->content_digest, sizeof(digest)) == 0;
+}
+
 bool admission_is_in_memory(const struct dispatcher *dispatcher, const struct job *content,
                             const struct job *whole)
 {
+    if (!content->envelope.content_digest)
+        return false;
     for (const struct job *other = dispatcher->jobs.all; other; other = other->list_next)
-        if (other != whole && content->content[0] && (other->going >> content->array_index & 1) &&
-            strcmp(other->content, content->content) == 0 &&
-            strcmp(other->route, content->route) == 0)
+        if (other != whole && other->content[0] && (other->going >> content->array_index & 1) &&
+            is_alike(dispatcher, other, content))
             return true;
     return false;
 }
@@ -164,7 +178,7 @@ bool admission_is_on_disk(struct dispatcher *dispatcher, const struct job *conte
     char id[QUEUE_ID_SIZE];
     bool found = false;
     struct error err = {0};
-    if (content->content[0] &&
+    if (content->envelope.content_digest &&
         !queue_find_content(dispatcher->reader, content->content_digest, whole->id,
                             queue_now_ms(dispatcher->queue), id, &found, &err))
         LOG(LOG_ERROR, "queue_error", LOG_STRING("id", whole->id),
@@ -309,8 +323,28 @@ void admission_composed(void *context, struct compose_request *request, enum com
 
 static bool is_duplicate(struct dispatcher *dispatcher, const struct job *job)
 {
-    return !job->row_composed && (admission_is_in_memory(dispatcher, job, job) ||
-                                  admission_is_on_disk(dispatcher, job, job));
+    return admission_is_in_memory(dispatcher, job, job) ||
+           admission_is_on_disk(dispatcher, job, job);
+}
+
+bool admission_end_duplicate(struct dispatcher *dispatcher, struct job *job)
+{
+    if (!is_duplicate(dispatcher, job))
+        return false;
+    job->is_duplicate = true;
+    settlement_end(dispatcher, job, MESSAGE_SUPERSEDED, "duplicate");
+    return true;
+}
+
+// As queue_find_newer() has it, of what is in memory: a duplicate is nobody's newer, nor, where
+// the key is a browser's, is what that browser's owner will not get.
+static bool is_newer_for_others(const struct job *job)
+{
+    if (!job->stored || !job->envelope.supersede_digest || job->is_duplicate)
+        return false;
+    bool is_failing = job->state == JOB_SETTLING &&
+                      (job->settles_as == MESSAGE_FAILED || job->settles_as == MESSAGE_CANCELLED);
+    return !job->envelope.supersede_by_browser || (!job->park_reason[0] && !is_failing);
 }
 
 bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job)
@@ -318,8 +352,7 @@ bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job)
     if (!job->envelope.supersede_digest)
         return false;
     for (const struct job *other = dispatcher->jobs.all; other; other = other->list_next)
-        if (other != job && other->stored && other->envelope.supersede_digest &&
-            !other->park_reason[0] && !other->is_duplicate &&
+        if (other != job && is_newer_for_others(other) &&
             other->received_ms > job->received_ms && // mails of one payload are of one age
             memcmp(other->supersede_digest, job->supersede_digest, QUEUE_DIGEST_SIZE) == 0)
             return true;
@@ -349,10 +382,7 @@ void admission_decide(struct dispatcher *dispatcher, struct job *job)
         return;
     if (job->park_reason[0]) {
         settlement_end(dispatcher, job, MESSAGE_PARKED, job->park_reason);
-    } else if (is_duplicate(dispatcher, job)) {
-        job->is_duplicate = true;
-        settlement_end(dispatcher, job, MESSAGE_SUPERSEDED, "duplicate");
-    } else {
+    } else if (job->row_composed || !admission_end_duplicate(dispatcher, job)) {
         job->state = JOB_READY;
         job->going = 1u; // it is the only one, at the first place
         job->ready_since_ms = clock_boot_ms();

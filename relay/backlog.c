@@ -31,6 +31,7 @@ static void copy_row(struct job *job, const struct queue_message *row)
     job->attempts = row->attempts;
     job->unknown_outcomes = row->unknown_outcomes;
     job->row_composed = row->composed;
+    job->was_released = row->composed && strcmp(row->reason, "released") == 0;
     job->is_part = row->is_part;
     job->array_index = (size_t)row->array_index;
     if (!row->composed)
@@ -41,6 +42,10 @@ static void copy_row(struct job *job, const struct queue_message *row)
     snprintf(job->recipient, sizeof(job->recipient), "%s", row->recipient);
     job->envelope.lane = row->lane;
     job->envelope.deadline_ms = row->deadline_ms;
+    if (row->has_content) {
+        memcpy(job->content_digest, row->content_digest, QUEUE_DIGEST_SIZE);
+        job->envelope.content_digest = job->content_digest;
+    }
     if (row->has_supersede) {
         memcpy(job->supersede_digest, row->supersede_digest, QUEUE_DIGEST_SIZE);
         job->envelope.supersede_digest = job->supersede_digest;
@@ -81,12 +86,13 @@ static struct job *load(struct dispatcher *dispatcher, const char *id, bool *fai
     atomic_fetch_add(&dispatcher->load_bytes, body_size);
     if (ok)
         copy_row(job, &row);
-    if (ok && !row.composed) // see recovery.h
+    if (!job->row_composed) // see recovery.h
         job->delivery.mark = dots_find_verdict(dispatcher->dots, id);
     dispatcher_adopt(dispatcher, job);
     if (ok && body_size > 0)
         return job;
-    settlement_end(dispatcher, job, MESSAGE_PARKED, "damaged");
+    if (!delivery_settle_verdict(dispatcher, job)) // it has gone out before it was damaged
+        settlement_end(dispatcher, job, MESSAGE_PARKED, "damaged");
     return NULL;
 }
 
@@ -144,7 +150,7 @@ static size_t claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wa
     }
     for (size_t i = 0; i < count && claimed < wanted; i++) {
         struct job *job = load(dispatcher, ids[i], failed);
-        if (!job)
+        if (!job || (job->was_released && admission_end_duplicate(dispatcher, job)))
             continue;
         claim(dispatcher, job);
         claimed++;
@@ -178,6 +184,17 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
         dispatcher->due_at_ms = now_ms + READ_AGAIN_MS;
 }
 
+// A row that is `received`: its payload is composed. False where there is nothing to do.
+static bool load_received(struct dispatcher *dispatcher, const char *id, bool *failed)
+{
+    struct job *job = load(dispatcher, id, failed);
+    if (!job)
+        return false;
+    job->stored = true;
+    admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
+    return true;
+}
+
 // What is committed from now on says so itself, so received_waiting turns false when the whole
 // list was gone through. Not every job in memory stands in it (some are settled, some not yet
 // committed), so a short list alone does not say that.
@@ -197,20 +214,41 @@ static void fetch_received(struct dispatcher *dispatcher)
     for (; seen < count && loaded < FETCH_MAX; seen++) {
         if (atomic_load(&dispatcher->load_bytes) >= JOBS_BYTES_MAX)
             break;
-        struct job *job = load(dispatcher, ids[seen], &failed);
-        if (!job)
-            continue;
-        job->stored = true;
-        admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
-        loaded++;
+        if (load_received(dispatcher, ids[seen], &failed))
+            loaded++;
     }
     dispatcher->received_waiting = failed || seen < count || count == limit;
     free(ids);
 }
 
+// A message with a verdict of an earlier run has gone out, but what it was is known only once its
+// payload is composed and committed. Until then its like would be taken for the first, so nothing
+// else is begun: what comes meanwhile is brought in from the queue afterwards.
+static bool are_verdicts_settled(struct dispatcher *dispatcher)
+{
+    bool failed = false;
+    size_t left = 0;
+    for (size_t i = 0; i < DOTS_COUNT; i++) {
+        struct dot dot;
+        dots_get(dispatcher->dots, i, &dot);
+        if (dot.state != DOT_VERDICT)
+            continue;
+        bool is_here = job_table_find(&dispatcher->jobs, dot.id) != NULL;
+        is_here = is_here || load_received(dispatcher, dot.id, &failed) ||
+                  job_table_find(&dispatcher->jobs, dot.id) != NULL;
+        if (!is_here && !failed)
+            dots_clear(dispatcher->dots, i); // no such row
+        left += is_here || failed;
+    }
+    dispatcher->verdicts_left = left > 0;
+    return left == 0;
+}
+
 void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms)
 {
     if (!queue_writable(dispatcher->queue))
+        return;
+    if (dispatcher->verdicts_left && !are_verdicts_settled(dispatcher))
         return;
     fetch_due(dispatcher, now_ms);
     fetch_received(dispatcher);

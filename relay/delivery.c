@@ -135,7 +135,6 @@ static void try_again(struct dispatcher *dispatcher, struct job *job,
     if (admission_has_newer(dispatcher, job)) {
         settlement->state = MESSAGE_SUPERSEDED;
         settlement->reason = "newer";
-        settlement_log(dispatcher, job, "superseded", "newer");
     } else {
         settlement->state = MESSAGE_QUEUED;
         settlement->not_before_ms =

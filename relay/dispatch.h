@@ -42,6 +42,7 @@ struct dispatcher {
     int64_t newest_released_ms; // queue time: no composed row newer than this is on disk alone
     unsigned pick_turn;         // counts picks, for LANE_TURN
     bool received_waiting;      // the queue may hold `received` rows that are not in memory
+    bool verdicts_left;         // marks of an earlier run hold verdicts: nothing else is begun
     int64_t due_at_ms;          // CLOCK_BOOTTIME: when a queued row may be due
     int64_t overdue_at_ms;      // CLOCK_BOOTTIME: when a queued row may be past its deadline
     int64_t sweep_at_ms;        // CLOCK_BOOTTIME
@@ -66,6 +67,8 @@ void admission_composed(void *context, struct compose_request *request, enum com
                         const json_t *header, const struct frame *frame);
 void admission_decide(struct dispatcher *dispatcher, struct job *job); // stored and composed
 bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job);
+// Ends a job whose like is the first. False: it is the first itself.
+bool admission_end_duplicate(struct dispatcher *dispatcher, struct job *job);
 // Is there a message with the content of that mail which whole is, or which is made of whole's
 // payload: one that goes and whose commit has not ended yet, or one on disk? Whoever asks and then
 // goes (job::going) before the next one asks is the first, and the only one.
@@ -100,7 +103,8 @@ void delivery_put_back(struct dispatcher *dispatcher, struct job *job);
 // Commits how it goes on; the job is released when that is done. attempt may be NULL.
 void settlement_submit(struct dispatcher *dispatcher, struct job *job,
                        struct queue_settlement *settlement);
-// The same for an end, with its log line; settlement holds the attempt that led to it.
+// The same for an end, which may ride; settlement holds the attempt that led to it. reason is
+// static, or the job's own. Its log line comes when it is committed.
 void settlement_finish(struct dispatcher *dispatcher, struct job *job,
                        struct queue_settlement *settlement, enum message_state state,
                        const char *reason);
@@ -108,8 +112,6 @@ void settlement_finish(struct dispatcher *dispatcher, struct job *job,
 void settlement_end(struct dispatcher *dispatcher, struct job *job, enum message_state state,
                     const char *reason);
 void settlement_written(struct dispatcher *dispatcher, struct job *job, enum queue_result result);
-void settlement_log(struct dispatcher *dispatcher, const struct job *job, const char *event,
-                    const char *reason);
 
 // backlog.c
 void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms);

@@ -122,7 +122,7 @@ static void take_offer(struct dispatcher *dispatcher, struct job *job)
     // two jobs for one row would be two mails.
     bool is_here = job_table_find(&dispatcher->jobs, job->id) != NULL;
     dispatcher_adopt(dispatcher, job);
-    if (is_here)
+    if (is_here || dispatcher->verdicts_left) // then its commit has it looked for in the queue
         dispatcher_release(dispatcher, job);
     else
         admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
@@ -225,6 +225,14 @@ static bool create_parts(struct dispatcher *dispatcher, json_t **ret_faults, str
     return dispatcher->composers != NULL;
 }
 
+static bool has_verdicts(const struct dots *dots)
+{
+    struct dot dot = {.state = DOT_FREE};
+    for (size_t i = 0; i < DOTS_COUNT && dot.state != DOT_VERDICT; i++)
+        dots_get(dots, i, &dot);
+    return dot.state == DOT_VERDICT;
+}
+
 struct dispatcher *dispatcher_create(struct event_loop *loop, const struct config *config,
                                      struct queue *queue, struct dots *dots, const char *owner,
                                      json_t **ret_faults, struct error *err)
@@ -239,6 +247,7 @@ struct dispatcher *dispatcher_create(struct event_loop *loop, const struct confi
     dispatcher->wake.fd = -1;
     dispatcher->inbox_end = &dispatcher->inbox;
     dispatcher->received_waiting = true; // whatever an earlier run has left
+    dispatcher->verdicts_left = has_verdicts(dots);
     dispatcher->sweep_at_ms = clock_boot_ms() + FIRST_SWEEP_MS;
     dispatcher->newest_released_ms = queue_now_ms(queue); // what earlier runs composed is older
     pthread_mutex_init(&dispatcher->inbox_lock, NULL);

@@ -58,12 +58,12 @@ static char *copy_blob(const struct frame_blob *blob)
     return copy;
 }
 
-static void digest_content(struct job *job, struct queue *queue, const char *digest, size_t index)
+void envelope_digest_content(const struct queue *queue, const char *route, size_t index,
+                             const char *content, uint8_t ret_digest[QUEUE_DIGEST_SIZE])
 {
     char material[QUEUE_TEXT_SIZE + 128];
-    int size = snprintf(material, sizeof(material), "%s|%zu|%s", job->route, index, digest);
-    queue_digest(queue, "content", material, (size_t)size, job->content_digest);
-    snprintf(job->content, sizeof(job->content), "%s", digest);
+    int size = snprintf(material, sizeof(material), "%s|%zu|%s", route, index, content);
+    queue_digest(queue, "content", material, (size_t)size, ret_digest);
 }
 
 static void fill(struct job *job, struct queue *queue, const struct config *config,
@@ -84,7 +84,8 @@ static void fill(struct job *job, struct queue *queue, const struct config *conf
 
     const char *content = json_string_value(json_object_get(mail, "content_digest"));
     if (content && strlen(content) < JOB_CONTENT_SIZE) {
-        digest_content(job, queue, content, index);
+        snprintf(job->content, sizeof(job->content), "%s", content);
+        envelope_digest_content(queue, job->route, index, content, job->content_digest);
         envelope->content_digest = job->content_digest;
     }
     const char *supersede = json_string_value(json_object_get(mail, "supersede"));

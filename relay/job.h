@@ -37,6 +37,7 @@ struct job {
     enum job_state state;
     bool stored;       // the commit that lets it go out has ended
     bool row_composed; // its row holds envelope and canonical mail; else it is `received`, raw
+    bool was_released; // it comes from an operator's release and has not been compared since
     bool is_part;      // of the mails of its payload only that at array_index is meant
     size_t array_index;
     char route[QUEUE_TEXT_SIZE];
@@ -65,9 +66,11 @@ struct job {
     struct delivery delivery; // mark -1: it has no dot mark
     int64_t ready_since_ms;   // CLOCK_BOOTTIME
 
-    int64_t waits_until_ms; // SETTLING back to `queued`: its not_before; else 0
-    bool is_duplicate;      // it ends as one, so it is nobody's newer
-    bool is_claiming;       // the write under way is the claim, not the settlement
+    int64_t waits_until_ms;        // SETTLING back to `queued`: its not_before; else 0
+    enum message_state settles_as; // SETTLING: the state that is being committed
+    const char *settles_reason;    // static, or the job's own; NULL: none
+    bool is_duplicate;             // it ends as one, so it is nobody's newer
+    bool is_claiming;              // the write under way is the claim, not the settlement
     struct dispatcher *dispatcher;
     struct notice notice;
     struct job *bucket_next; // job_table::buckets

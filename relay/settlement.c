@@ -19,21 +19,26 @@ static const char *logged_recipient(struct dispatcher *dispatcher, const struct 
     return to;
 }
 
-void settlement_log(struct dispatcher *dispatcher, const struct job *job, const char *event,
-                    const char *reason)
+static void log_end(struct dispatcher *dispatcher, const struct job *job)
 {
+    const char *event = message_state_name(job->settles_as);
     char recipient[QUEUE_RECIPIENT_SIZE + 8];
     // What expired before anything was tried had no chance, whoever is to blame for it.
     bool is_bad = strcmp(event, "parked") == 0 || strcmp(event, "failed") == 0 ||
                   strcmp(event, "unknown") == 0 ||
                   (strcmp(event, "expired") == 0 && job->attempts == 0);
     LOG(is_bad ? LOG_WARNING : LOG_INFO, event, LOG_STRING("id", job->id),
-        LOG_STRING("reason", reason),
+        LOG_STRING("reason", job->settles_reason),
         LOG_STRING("template", job->template[0] ? job->template : NULL),
         LOG_STRING("locale", job->locale[0] ? job->locale : NULL),
         LOG_STRING("recipient", logged_recipient(dispatcher, job, recipient, sizeof(recipient))),
         LOG_INTEGER("attempts", job->attempts),
         LOG_INTEGER("age_ms", queue_now_ms(dispatcher->queue) - job->received_ms));
+}
+
+static bool is_end(enum message_state state)
+{
+    return state != MESSAGE_RECEIVED && state != MESSAGE_QUEUED && state != MESSAGE_SENDING;
 }
 
 void settlement_submit(struct dispatcher *dispatcher, struct job *job,
@@ -49,6 +54,8 @@ void settlement_submit(struct dispatcher *dispatcher, struct job *job,
         }
     }
     job->state = JOB_SETTLING;
+    job->settles_as = settlement->state;
+    job->settles_reason = settlement->reason;
     queue_settle(dispatcher->queue, job->id, settlement, dispatcher_written, job);
 }
 
@@ -59,7 +66,6 @@ void settlement_finish(struct dispatcher *dispatcher, struct job *job,
     settlement->state = state;
     settlement->reason = reason;
     settlement->ride = true;
-    settlement_log(dispatcher, job, message_state_name(state), reason);
     settlement_submit(dispatcher, job, settlement);
 }
 
@@ -79,6 +85,9 @@ void settlement_written(struct dispatcher *dispatcher, struct job *job, enum que
         dispatcher_release(dispatcher, job);
         return;
     }
+    // Told only now, so that the log never says more than the disk.
+    if (result == QUEUE_DONE && is_end(job->settles_as))
+        log_end(dispatcher, job);
     if (job->delivery.mark >= 0)
         dots_clear(dispatcher->dots, (size_t)job->delivery.mark);
     if (job->waits_until_ms > 0) {

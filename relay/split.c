@@ -91,8 +91,6 @@ static bool add_rows(struct split *split, const json_t *mails, const struct fram
 static void log_rows(const struct split *split)
 {
     const struct job *whole = split->whole;
-    if (split->count == 0)
-        settlement_log(split->dispatcher, whole, "cancelled", "nothing_to_send");
     for (size_t i = 0; i < split->count; i++)
         if (split->rows[i].state == MESSAGE_PARKED)
             LOG(LOG_WARNING, "parked", LOG_STRING("id", whole->id),
@@ -110,6 +108,10 @@ static void commit(struct split *split)
     whole->going = split->going;
     whole->state = JOB_SETTLING;
     whole->waits_until_ms = split->count > 0 ? queue_now_ms(dispatcher->queue) : 0;
+    if (split->count == 0) {
+        whole->settles_as = MESSAGE_CANCELLED;
+        whole->settles_reason = "nothing_to_send";
+    }
     queue_compose(dispatcher->queue, whole->id, split->rows, split->count, dispatcher_written,
                   whole);
     log_rows(split);

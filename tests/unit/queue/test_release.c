@@ -179,7 +179,7 @@ static void a_parked_mail_is_due_at_once(void **state)
         assert_int_equal(release_it(fixture->queue, id), QUEUE_DONE);
         struct queue_message row = load_row(fixture->reader, id);
         assert_int_equal(row.state, MESSAGE_QUEUED);
-        assert_string_equal(row.reason, "");
+        assert_string_equal(row.reason, "released");
         assert_int_equal(row.not_before_ms, now_ms + MINUTE_MS);
         assert_int_equal(row.deadline_ms, now_ms + 15 * MINUTE_MS);
         assert_body(fixture->reader, id, payload);
