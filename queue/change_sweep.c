@@ -16,6 +16,7 @@ struct sweep {
     int64_t limit;
     int64_t *seqs; // room for limit rows
     int64_t swept; // out
+    bool more;     // out: not everything was looked at
 };
 
 // Runs a statement with the parameters (now, how many are left) and counts its rows.
@@ -61,10 +62,13 @@ static bool is_final(const char *state)
 
 // Rows lie in the order they came, so the old ones are in front and no index by age is needed.
 // A stretch that must stay is passed once and not looked at again before all was gone through.
-static int find_old(struct sweep *sweep, struct database *database, size_t *ret_count)
+// However short the retention is, what a payload is known by stays for as long as it has to be
+// known (design §6, Dedupe): each row says itself until when.
+static int find_old(struct sweep *sweep, struct database *database, int64_t now_ms,
+                    size_t *ret_count)
 {
-    static const char SQL[] = "SELECT seq, created, updated, state FROM message WHERE seq > ?"
-                              " ORDER BY seq LIMIT ?";
+    static const char SQL[] = "SELECT seq, created, updated, " SCHEMA_KNOWN_UNTIL ", state"
+                              " FROM message WHERE seq > ? ORDER BY seq LIMIT ?";
     int64_t left = sweep->limit - sweep->swept;
     AUTO_QUERY struct query query = query_start(database, SQL);
     query_int(&query, sweep->queue->swept_seq);
@@ -76,12 +80,15 @@ static int find_old(struct sweep *sweep, struct database *database, size_t *ret_
         if (query_get_int(&query) >= sweep->before_ms)
             break;
         int64_t updated_ms = query_get_int(&query);
-        if (updated_ms < sweep->before_ms && is_final(query_get_text(&query)))
+        int64_t known_until_ms = query_get_int(&query);
+        if (updated_ms < sweep->before_ms && known_until_ms <= now_ms &&
+            is_final(query_get_text(&query)))
             sweep->seqs[(*ret_count)++] = seq;
         sweep->queue->swept_seq = seq;
         looked_at++;
     }
-    if ((int64_t)*ret_count < left && looked_at < left * LOOK_FACTOR)
+    sweep->more = (int64_t)*ret_count == left || looked_at == left * LOOK_FACTOR;
+    if (!sweep->more)
         sweep->queue->swept_seq = 0; // that was all: the next sweep begins in front
     return query.rc;
 }
@@ -99,10 +106,10 @@ static int delete_row(struct database *database, int64_t seq)
     return rc;
 }
 
-static int delete_old(struct sweep *sweep, struct database *database)
+static int delete_old(struct sweep *sweep, struct database *database, int64_t now_ms)
 {
     size_t count = 0;
-    int rc = find_old(sweep, database, &count);
+    int rc = find_old(sweep, database, now_ms, &count);
     for (size_t i = 0; rc == SQLITE_OK && i < count; i++)
         rc = delete_row(database, sweep->seqs[i]);
     sweep->swept += (int64_t)count;
@@ -117,14 +124,14 @@ static int apply(struct change *change, struct database *database, int64_t now_m
     if (rc == SQLITE_OK)
         rc = drop_outlived_bodies(sweep, database, now_ms);
     if (rc == SQLITE_OK)
-        rc = delete_old(sweep, database);
+        rc = delete_old(sweep, database, now_ms);
     return rc;
 }
 
 static const struct change_type SWEEP = {.apply = apply};
 
 bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *ret_swept,
-                 struct error *err)
+                 bool *ret_more, struct error *err)
 {
     int64_t *seqs = calloc(limit > 0 ? limit : 1, sizeof(*seqs));
     if (!seqs)
@@ -139,5 +146,6 @@ bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *r
     if (result != QUEUE_DONE)
         return error_set(err, ERR_TEMPORARY, "the queue in %s cannot be written now", queue->dir);
     *ret_swept = (size_t)sweep.swept;
+    *ret_more = sweep.more;
     return true;
 }

@@ -209,11 +209,12 @@ void queue_release(struct queue *queue, const char *id, queue_done_fn *done, voi
 bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size_t *ret_released,
                    struct error *err);
 
-// Deletes up to limit final rows (not parked or held) last updated before queue time before_ms,
-// drops kept bodies that can help no more, and ends waiting ones past their deadline as
-// `expired`; limit is for all together, and so is *ret_swept. Waits for the commit.
+// Deletes up to limit final rows (not parked or held) last updated before queue time before_ms, but
+// none by which a payload must still be known; drops kept bodies that can help no more, and ends
+// waiting ones past their deadline as `expired`; limit is for all together, and so is *ret_swept.
+// *ret_more: not everything was looked at yet. Waits for the commit.
 bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *ret_swept,
-                 struct error *err);
+                 bool *ret_more, struct error *err);
 
 // Waits until all that was submitted before is committed or refused. False: some was refused
 // since the last flush.

@@ -13,6 +13,9 @@
     " THEN max(coalesce(deadline, 0), created + 604800000)"                                        \
     " ELSE coalesce(deadline, created + 604800000) END"
 
+// SQL: until when a payload that comes again is known by its row, in ms. As in queue_accept().
+#define SCHEMA_KNOWN_UNTIL "created + CASE WHEN coded IS NOT 0 THEN 86400000 ELSE 600000 END"
+
 // SQL: whether the row `other` is the same mail as one of that content, made of the payload of that
 // hash and received at that time (docs/architecture.md). Mails of one payload are not each other's
 // duplicates. One that is parked has not gone, so it is nobody's first; what was released has no

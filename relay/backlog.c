@@ -11,7 +11,6 @@ enum {
     FETCH_MAX = 64,
     READ_AGAIN_MS = 1000,       // after the queue could not be read
     LEASE_SPARE_MS = 60 * 1000, // a lease outlives the longest transaction by this
-    RETENTION_DAYS = 30,
     SWEEP_EVERY_MS = 60 * 60 * 1000,
     SWEEP_AGAIN_MS = 100, // while there is more: in batches, so that accepting does not wait
     SWEEP_BATCH = 500,
@@ -290,11 +289,11 @@ void backlog_sweep(struct dispatcher *dispatcher, int64_t now_ms)
 {
     if (now_ms < dispatcher->sweep_at_ms || !queue_writable(dispatcher->queue))
         return;
-    int64_t before_ms =
-        queue_now_ms(dispatcher->queue) - (int64_t)RETENTION_DAYS * 24 * 60 * 60 * 1000;
+    int64_t before_ms = queue_now_ms(dispatcher->queue) - dispatcher->config->retention_ms;
     size_t swept = 0;
+    bool more = false;
     struct error err = {0};
-    if (!queue_sweep(dispatcher->queue, before_ms, SWEEP_BATCH, &swept, &err))
+    if (!queue_sweep(dispatcher->queue, before_ms, SWEEP_BATCH, &swept, &more, &err))
         log_queue_error(NULL, &err);
-    dispatcher->sweep_at_ms = now_ms + (swept == SWEEP_BATCH ? SWEEP_AGAIN_MS : SWEEP_EVERY_MS);
+    dispatcher->sweep_at_ms = now_ms + (more ? SWEEP_AGAIN_MS : SWEEP_EVERY_MS);
 }

@@ -67,6 +67,7 @@ struct config {
     int64_t connections; // per smarthost
     int64_t transaction_timeout_ms;
     int64_t deadline_margin_ms;
+    int64_t retention_ms;
 
     char *composer_path, *deliverer_path; // the children's programs
     char *samples_dir;                    // payloads that `check` composes

@@ -8,6 +8,7 @@
 
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
+#define DAY_MS (24 * 60 * MINUTE_MS)
 
 const struct setting config_settings[SETTING_COUNT] = {
     {.name = "listen",
@@ -48,6 +49,13 @@ const struct setting config_settings[SETTING_COUNT] = {
      .secret = true,
      .set = set_queue_key,
      .offset = offsetof(struct config, queue_key)},
+    {.name = "retention",
+     .standard = "30d",
+     .help = "how long what has ended is still listed",
+     .set = set_duration,
+     .offset = offsetof(struct config, retention_ms),
+     .least = 60 * MINUTE_MS,
+     .most = 365 * DAY_MS},
     {.name = "smtp_uri",
      .help = "smarthosts, best first: smtp://USER:PASSWORD@HOST:587/, smtps://HOST/, file:DIR",
      .needed = true,

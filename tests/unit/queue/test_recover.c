@@ -14,7 +14,8 @@ static size_t sweep(struct fixture *fixture, int64_t before_ms, size_t limit)
 {
     struct error err = {0};
     size_t swept = 99;
-    if (!queue_sweep(fixture->queue, before_ms, limit, &swept, &err))
+    bool more = false;
+    if (!queue_sweep(fixture->queue, before_ms, limit, &swept, &more, &err))
         fail_msg("%s", err.message);
     return swept;
 }
@@ -195,10 +196,10 @@ static void old_final_rows_are_deleted_in_batches(void **state)
                    &(struct queue_settlement){.state = MESSAGE_SENT, .attempt = &attempt}),
             QUEUE_DONE);
     }
-    fixture_pass(fixture, HOUR_MS);
+    fixture_pass(fixture, DAY_MS);
     // Old, but updated just now.
     assert_int_equal(
-        accept_at(fixture->queue, "{\"late\":1}", queue_now_ms(fixture->queue) - HOUR_MS, id),
+        accept_at(fixture->queue, "{\"late\":1}", queue_now_ms(fixture->queue) - DAY_MS, id),
         QUEUE_DONE);
     assert_int_equal(settle_as(fixture->queue, id, MESSAGE_FAILED, "rejected"), QUEUE_DONE);
     int64_t before_ms = queue_now_ms(fixture->queue) - MINUTE_MS;
@@ -210,7 +211,7 @@ static void old_final_rows_are_deleted_in_batches(void **state)
     assert_int_equal(count_rows(fixture), 2);
     assert_state(fixture->reader, parked, MESSAGE_PARKED);
     assert_state(fixture->reader, id, MESSAGE_FAILED);
-    fixture_pass(fixture, HOUR_MS);
+    fixture_pass(fixture, DAY_MS);
     assert_int_equal(sweep(fixture, queue_now_ms(fixture->queue) - MINUTE_MS, 3), 1);
     assert_int_equal(count_rows(fixture), 1);
 }
@@ -230,6 +231,56 @@ static void rows_that_stay_do_not_stop_the_sweep(void **state)
     assert_int_equal(count_rows(fixture), 490);
 }
 
+// A short retention makes nobody forget what it has sent.
+static void rows_stay_while_their_payload_must_be_known(void **state)
+{
+    struct fixture *fixture = *state;
+    char coded[QUEUE_ID_SIZE], plain[QUEUE_ID_SIZE], raw[QUEUE_ID_SIZE], again[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    make_queued(fixture->queue, "{\"coded\":1}", LANE_CODE, now_ms, 0, coded);
+    assert_int_equal(accept_now(fixture->queue, "{\"plain\":1}", plain), QUEUE_DONE);
+    struct queue_mail mail = {
+        .envelope = envelope_at(now_ms), .body = "{}", .body_size = 2, .state = MESSAGE_QUEUED};
+    mail.envelope.coded = false;
+    assert_int_equal(compose(fixture->queue, plain, &mail, 1), QUEUE_DONE);
+    assert_int_equal(accept_now(fixture->queue, "{\"raw\":1}", raw), QUEUE_DONE);
+    assert_int_equal(settle_as(fixture->queue, coded, MESSAGE_SENT, NULL), QUEUE_DONE);
+    assert_int_equal(settle_as(fixture->queue, plain, MESSAGE_SENT, NULL), QUEUE_DONE);
+    assert_int_equal(settle_as(fixture->queue, raw, MESSAGE_FAILED, "odd"), QUEUE_DONE);
+
+    fixture_pass(fixture, 10 * MINUTE_MS - 1);
+    assert_int_equal(sweep(fixture, queue_now_ms(fixture->queue), 10), 0);
+    fixture_pass(fixture, 1);
+    assert_int_equal(sweep(fixture, queue_now_ms(fixture->queue), 10), 1);
+    fixture_pass(fixture, DAY_MS - 10 * MINUTE_MS - 1);
+    assert_int_equal(sweep(fixture, queue_now_ms(fixture->queue), 10), 0);
+    assert_int_equal(accept_now(fixture->queue, "{\"coded\":1}", again), QUEUE_DUPLICATE);
+    assert_string_equal(again, coded);
+    assert_int_equal(accept_now(fixture->queue, "{\"raw\":1}", again), QUEUE_DUPLICATE);
+    assert_string_equal(again, raw);
+    fixture_pass(fixture, 1);
+    assert_int_equal(sweep(fixture, queue_now_ms(fixture->queue), 10), 2);
+    assert_int_equal(count_rows(fixture), 0);
+}
+
+static void a_sweep_tells_whether_it_has_looked_at_everything(void **state)
+{
+    struct fixture *fixture = *state;
+    run_sql(fixture, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 25)"
+                     " INSERT INTO message (seq, id, state, created, updated, body_form, route,"
+                     " payload_hash) SELECT " SQL_ROW_SEQ ", " SQL_ROW_ID
+                     ", 'parked', i, i, 0, 'r', x'00' FROM n");
+    static const bool wanted[] = {true, true, false, true}; // ten at a time, then anew
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        struct error err = {0};
+        size_t swept = 99;
+        bool more = !wanted[i];
+        assert_true(queue_sweep(fixture->queue, 1000, 1, &swept, &more, &err));
+        assert_int_equal(swept, 0);
+        assert_int_equal(more, wanted[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +292,8 @@ int main(void)
         QUEUE_TEST(bodies_set_aside_are_kept_for_a_week_at_least),
         QUEUE_TEST(old_final_rows_are_deleted_in_batches),
         QUEUE_TEST(rows_that_stay_do_not_stop_the_sweep),
+        QUEUE_TEST(rows_stay_while_their_payload_must_be_known),
+        QUEUE_TEST(a_sweep_tells_whether_it_has_looked_at_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

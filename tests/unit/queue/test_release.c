@@ -260,14 +260,15 @@ static void without_its_body_it_stays_where_it_is(void **state)
     struct fixture *fixture = *state;
     char id[QUEUE_ID_SIZE];
     size_t swept = 0;
+    bool more = false;
     struct error err = {0};
     assert_int_equal(accept_now(fixture->queue, PAYLOAD, id), QUEUE_DONE);
     park(fixture->queue, id, NULL);
     fixture_pass(fixture, 7 * DAY_MS - 1);
-    assert_true(queue_sweep(fixture->queue, 0, 10, &swept, &err));
+    assert_true(queue_sweep(fixture->queue, 0, 10, &swept, &more, &err));
     assert_body(fixture->reader, id, PAYLOAD); // seven days at least
     fixture_pass(fixture, 1);
-    assert_true(queue_sweep(fixture->queue, 0, 10, &swept, &err));
+    assert_true(queue_sweep(fixture->queue, 0, 10, &swept, &more, &err));
     assert_int_equal(release_it(fixture->queue, id), QUEUE_WRONG_STATE);
     struct queue_message row = load_row(fixture->reader, id);
     assert_int_equal(row.state, MESSAGE_PARKED);

@@ -167,7 +167,8 @@ static void a_full_disk_refuses_accepts_and_keeps_settlements(void **state)
     queue_settle(fixture->queue, id, &settlement, outcome_done, &outcome);
     assert_int_equal(accept_now(fixture->queue, "{\"a\":3}", NULL), QUEUE_REFUSED);
     size_t count = 0;
-    assert_false(queue_sweep(fixture->queue, 0, 10, &count, &err));
+    bool more = false;
+    assert_false(queue_sweep(fixture->queue, 0, 10, &count, &more, &err));
     assert_int_equal(err.code, ERR_TEMPORARY);
     assert_int_equal(outcome.count, 0);
     assert_state(fixture->reader, id, MESSAGE_RECEIVED);
