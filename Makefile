@@ -200,13 +200,14 @@ unit: $(if $(filter 1,$(SANITIZE)),$(FUZZ_PROGRAMS))
 
 # ---- bench programs: they use relay/base and, to fill one, the queue ------------------------------
 BENCH_PROGRAMS = $(BUILD)/bench/load $(BUILD)/bench/compose $(BUILD)/bench/disk \
-    $(BUILD)/bench/fill
+    $(BUILD)/bench/fill $(BUILD)/bench/drain
 bench_LIBS = queue relay/base
 bench_PKG = jansson sqlite3 libsodium
 
 $(BUILD)/bench/load: $(call objects,bench/load.c bench/clients.c bench/sink.c)
 $(BUILD)/bench/compose: $(call objects,bench/compose.c)
 $(BUILD)/bench/disk: $(call objects,bench/disk.c)
+$(BUILD)/bench/drain: $(call objects,bench/drain.c bench/sink.c)
 $(BUILD)/bench/fill: $(call objects,bench/fill.c)
 $(BENCH_PROGRAMS): $(call objects,bench/ledger.c bench/payload.c bench/samples.c) \
     $(call archives,$(bench_LIBS))

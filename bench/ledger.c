@@ -84,14 +84,15 @@ bool ledger_sum(const struct ledger *ledger, struct ledger_result *ret_result)
         const struct entry *entry = &ledger->entries[i];
         if (entry->answered_ns)
             samples_add(&accept, entry->answered_ns - entry->posted_ns);
-        if (entry->arrived_ns)
+        if (entry->arrived_ns && entry->posted_ns)
             samples_add(&arrive, entry->arrived_ns - entry->posted_ns);
-        else
+        if (!entry->arrived_ns)
             result.lost++;
         if (entry->copies > 1)
             result.repeated++;
-        if (entry->posted_ns && entry->posted_ns < first_ns)
-            first_ns = entry->posted_ns;
+        int64_t began_ns = entry->posted_ns ? entry->posted_ns : entry->arrived_ns;
+        if (began_ns && began_ns < first_ns)
+            first_ns = began_ns;
         if (entry->arrived_ns > last_ns)
             last_ns = entry->arrived_ns;
     }

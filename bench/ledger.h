@@ -25,7 +25,7 @@ bool ledger_wait(struct ledger *ledger, int64_t timeout_ms);
 struct ledger_result {
     double accept_p50_us, accept_p99_us; // from the POST to its answer
     double arrive_p50_us, arrive_p99_us; // from the POST to the end of its mail at the smarthost
-    double seconds;                      // from the first POST to the last arrival
+    double seconds; // from the first POST, or arrival where nothing is posted, to the last arrival
     size_t lost, repeated;
 };
 // Not while anything is under way. False: no memory.

@@ -1,4 +1,5 @@
-// load - POSTs messages that all differ to a relay, and is the smarthost they arrive at.
+// load - POSTs messages that all differ to a relay, and is the smarthost they arrive at, where it
+// is given a port for that: else only their acceptance is measured.
 //
 // One process, so that the POST, its answer and the arrival are read from one clock. Prints one
 // JSON line. Exit status 1 where a message was refused, lost, or came twice.
@@ -16,7 +17,7 @@ enum { ARRIVAL_TIMEOUT_MS = 60000 };
 
 struct options {
     struct clients_plan plan;
-    uint16_t sink_port;
+    uint16_t sink_port; // 0: nothing arrives
     const char *body;
 };
 
@@ -65,8 +66,32 @@ static bool parse(int argc, char **argv, struct options *options)
             return false;
         }
     }
-    return plan->port && plan->key && options->body && options->sink_port && plan->clients &&
-           plan->messages;
+    return plan->port && plan->key && options->body && plan->clients && plan->messages;
+}
+
+static void print(const struct ledger_result *result, size_t messages, bool arrives)
+{
+    printf("{\"accept_p50_us\": %.1f, \"accept_p99_us\": %.1f", result->accept_p50_us,
+           result->accept_p99_us);
+    if (arrives)
+        printf(", \"arrive_p50_us\": %.1f, \"arrive_p99_us\": %.1f, \"per_second\": %.0f, "
+               "\"lost\": %zu, \"repeated\": %zu",
+               result->arrive_p50_us, result->arrive_p99_us,
+               result->seconds > 0 ? (double)(messages - result->lost) / result->seconds : 0,
+               result->lost, result->repeated);
+    puts("}");
+}
+
+static bool run(const struct clients_plan *plan, uint16_t sink_port, struct ledger *ledger,
+                struct ledger_result *ret_result, struct error *err)
+{
+    struct sink *sink = sink_port ? sink_start(sink_port, ledger, err) : NULL;
+    bool ok = (sink || !sink_port) && clients_run(plan, ledger, err);
+    if (ok && sink)
+        ledger_wait(ledger, ARRIVAL_TIMEOUT_MS);
+    ok = ok && (ledger_sum(ledger, ret_result) || error_set(err, ERR_TEMPORARY, "no memory"));
+    sink_stop(sink);
+    return ok;
 }
 
 static bool measure(const struct options *options, struct error *err)
@@ -79,23 +104,13 @@ static bool measure(const struct options *options, struct error *err)
     struct ledger *ledger = ledger_create(plan.messages);
     if (!ledger)
         return error_set(err, ERR_TEMPORARY, "no memory");
-    struct sink *sink = sink_start(options->sink_port, ledger, err);
     struct ledger_result result = {0};
-    bool ok = sink && clients_run(&plan, ledger, err);
-    if (ok) {
-        ledger_wait(ledger, ARRIVAL_TIMEOUT_MS);
-        ok = ledger_sum(ledger, &result) || error_set(err, ERR_TEMPORARY, "no memory");
-    }
-    sink_stop(sink);
+    bool ok = run(&plan, options->sink_port, ledger, &result, err);
     ledger_destroy(ledger);
     if (!ok)
         return false;
-    printf("{\"accept_p50_us\": %.1f, \"accept_p99_us\": %.1f, \"arrive_p50_us\": %.1f, "
-           "\"arrive_p99_us\": %.1f, \"per_second\": %.0f, \"lost\": %zu, \"repeated\": %zu}\n",
-           result.accept_p50_us, result.accept_p99_us, result.arrive_p50_us, result.arrive_p99_us,
-           result.seconds > 0 ? (double)(plan.messages - result.lost) / result.seconds : 0,
-           result.lost, result.repeated);
-    return (result.lost == 0 && result.repeated == 0) ||
+    print(&result, plan.messages, options->sink_port != 0);
+    return !options->sink_port || (result.lost == 0 && result.repeated == 0) ||
            error_set(err, ERR_TEMPORARY, "messages were lost or repeated");
 }
 
@@ -103,7 +118,7 @@ int main(int argc, char **argv)
 {
     struct options options = {.plan = {.clients = 1}};
     if (!parse(argc, argv, &options)) {
-        fprintf(stderr, "usage: load --port P --sink-port P --key KEY --body FILE --messages N "
+        fprintf(stderr, "usage: load --port P --key KEY --body FILE --messages N [--sink-port P] "
                         "[--clients N] [--interval MS] [--run N]\n");
         return 2;
     }
