@@ -284,16 +284,3 @@ void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms)
         dispatcher->overdue_at_ms =
             next_ms == INT64_MAX ? INT64_MAX : queue_boot_ms(dispatcher->queue, next_ms);
 }
-
-void backlog_sweep(struct dispatcher *dispatcher, int64_t now_ms)
-{
-    if (now_ms < dispatcher->sweep_at_ms || !queue_writable(dispatcher->queue))
-        return;
-    int64_t before_ms = queue_now_ms(dispatcher->queue) - dispatcher->config->retention_ms;
-    size_t swept = 0;
-    bool more = false;
-    struct error err = {0};
-    if (!queue_sweep(dispatcher->queue, before_ms, SWEEP_BATCH, &swept, &more, &err))
-        log_queue_error(NULL, &err);
-    dispatcher->sweep_at_ms = now_ms + (more ? SWEEP_AGAIN_MS : SWEEP_EVERY_MS);
-}

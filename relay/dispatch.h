@@ -116,7 +116,9 @@ void settlement_written(struct dispatcher *dispatcher, struct job *job, enum que
 // backlog.c
 void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms);
 void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms);
-void backlog_sweep(struct dispatcher *dispatcher, int64_t now_ms);
 void backlog_claimed(struct dispatcher *dispatcher, struct job *job, enum queue_result result);
+
+// expiry.c
+void expiry_sweep(struct dispatcher *dispatcher, int64_t now_ms);
 
 #endif

@@ -310,7 +310,7 @@ void dispatcher_tick(struct dispatcher *dispatcher)
         return;
     backlog_expire(dispatcher, now_ms);
     backlog_fetch(dispatcher, now_ms);
-    backlog_sweep(dispatcher, now_ms);
+    expiry_sweep(dispatcher, now_ms);
     delivery_pump(dispatcher);
 }
 
