@@ -56,8 +56,7 @@ struct dispatcher {
 // dispatcher.c
 void dispatcher_adopt(struct dispatcher *dispatcher, struct job *job);   // into memory
 void dispatcher_release(struct dispatcher *dispatcher, struct job *job); // out of it, destroyed
-// A queue_done_fn with the job as its context, for every write: backlog_claimed() or
-// settlement_written() is called in the dispatcher's own thread.
+// A queue_done_fn, its context a job: backlog_claimed() or settlement_written() follows in our thread.
 void dispatcher_written(void *context, enum queue_result result, const char *id);
 
 // admission.c
@@ -117,8 +116,5 @@ void settlement_written(struct dispatcher *dispatcher, struct job *job, enum que
 void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms);
 void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms);
 void backlog_claimed(struct dispatcher *dispatcher, struct job *job, enum queue_result result);
-
-// expiry.c
-void expiry_sweep(struct dispatcher *dispatcher, int64_t now_ms);
 
 #endif

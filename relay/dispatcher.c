@@ -13,6 +13,7 @@
 #include "relay/composer_session.h"
 #include "relay/confinement.h"
 #include "relay/dispatch.h"
+#include "relay/expiry.h"
 
 enum {
     FIRST_SWEEP_MS = 60 * 1000,
