@@ -13,6 +13,14 @@ static int refuse(struct change *change, struct database *database, int64_t now_
     return SQLITE_OK;
 }
 
+static int apply_nothing(struct change *change, struct database *database, int64_t now_ms)
+{
+    (void)change, (void)database, (void)now_ms;
+    return SQLITE_OK;
+}
+
+const struct change_type CHANGE_NOTHING = {.apply = apply_nothing, .kept = true};
+
 static void free_change(struct change *change)
 {
     free(change);
@@ -57,6 +65,17 @@ bool change_state_drops_body(enum message_state state)
 {
     return state == MESSAGE_SENT || state == MESSAGE_SUPERSEDED || state == MESSAGE_CANCELLED ||
            state == MESSAGE_EXPIRED;
+}
+
+struct seal_binding body_binding(const char *id, enum body_form form, int64_t created_ms,
+                                 const char *recipient, int64_t deadline_ms)
+{
+    bool is_mail = form == BODY_MAIL;
+    return (struct seal_binding){.id = id,
+                                 .form = form,
+                                 .created_ms = created_ms,
+                                 .recipient = is_mail ? recipient : NULL,
+                                 .deadline_ms = is_mail ? deadline_ms : 0};
 }
 
 // ---- envelopes --------------------------------------------------------------------------------
@@ -104,11 +123,8 @@ void envelope_bind(const struct envelope_copy *envelope, struct query *query)
 bool envelope_seal(const struct envelope_copy *envelope, const struct keys *keys, const char *id,
                    const void *body, size_t size, struct sealed_body *ret_body)
 {
-    const struct seal_binding binding = {.id = id,
-                                         .form = BODY_MAIL,
-                                         .created_ms = envelope->created_ms,
-                                         .recipient = envelope->recipient,
-                                         .deadline_ms = envelope->deadline_ms};
+    const struct seal_binding binding = body_binding(id, BODY_MAIL, envelope->created_ms,
+                                                     envelope->recipient, envelope->deadline_ms);
     ret_body->data = seal_make(keys, &binding, body, size, &ret_body->size);
     return ret_body->data != NULL;
 }

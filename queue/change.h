@@ -29,6 +29,9 @@ struct change {
     bool ride; // may wait for another's commit
 };
 
+// Writes nothing, but is kept, so it ends behind whatever was submitted before.
+extern const struct change_type CHANGE_NOTHING;
+
 // Says QUEUE_REFUSED in its turn: for a write for which there was no memory.
 struct change *change_refusal(const char *id, queue_done_fn *done, void *context);
 
@@ -51,6 +54,11 @@ struct sealed_body {
 };
 
 bool change_state_drops_body(enum message_state state);
+
+// What the body of such a row is sealed to. A payload was sealed before its recipient and deadline
+// were known, and keeps that seal. id and recipient are borrowed.
+struct seal_binding body_binding(const char *id, enum body_form form, int64_t created_ms,
+                                 const char *recipient, int64_t deadline_ms);
 
 // ---- envelopes --------------------------------------------------------------------------------
 

@@ -89,14 +89,16 @@ void queue_accept(struct queue *queue, const struct queue_accept *from, queue_do
     accept->received_ms = from->received_ms;
     keys_digest(queue->keys, "payload", from->route, from->payload, from->payload_size,
                 accept->payload_hash);
-    const struct seal_binding binding = {
-        .id = accept->change.id, .form = BODY_PAYLOAD, .created_ms = from->received_ms};
+    const struct seal_binding binding =
+        body_binding(accept->change.id, BODY_PAYLOAD, from->received_ms, NULL, 0);
+    keys_hold(queue->keys);
     accept->body.data =
         seal_make(queue->keys, &binding, from->payload, from->payload_size, &accept->body.size);
+    struct change *change = &accept->change;
     if (!accept->body.data) {
-        destroy(&accept->change);
-        writer_submit(queue->writer, change_refusal(from->id, done, context));
-        return;
+        destroy(change);
+        change = change_refusal(from->id, done, context);
     }
-    writer_submit(queue->writer, &accept->change);
+    writer_submit(queue->writer, change);
+    keys_release(queue->keys);
 }

@@ -127,8 +127,8 @@ static bool copy_mail(struct composed_mail *to, const struct queue_mail *from,
         return envelope_seal(&to->envelope, keys, to->id, from->body, from->body_size, &to->body);
     }
     to->form = BODY_PART;
-    const struct seal_binding binding = {
-        .id = to->id, .form = BODY_PART, .created_ms = to->envelope.created_ms};
+    const struct seal_binding binding =
+        body_binding(to->id, BODY_PART, to->envelope.created_ms, NULL, 0);
     to->body.data = seal_make(keys, &binding, from->body, from->body_size, &to->body.size);
     return to->body.data != NULL;
 }
@@ -138,7 +138,9 @@ void queue_compose(struct queue *queue, const char *id, const struct queue_mail 
 {
     struct compose *compose = change_create(&COMPOSE, sizeof(struct compose), id, done, context);
     compose->mails = calloc(count > 0 ? count : 1, sizeof(*compose->mails));
+    struct change *change = &compose->change;
     bool ok = compose->mails != NULL;
+    keys_hold(queue->keys);
     for (size_t i = 0; ok && i < count; i++) {
         struct composed_mail *mail = &compose->mails[compose->count++];
         if (i == 0)
@@ -148,9 +150,9 @@ void queue_compose(struct queue *queue, const char *id, const struct queue_mail 
         ok = copy_mail(mail, &mails[i], queue->keys);
     }
     if (!ok) {
-        destroy(&compose->change);
-        writer_submit(queue->writer, change_refusal(id, done, context));
-        return;
+        destroy(change);
+        change = change_refusal(id, done, context);
     }
-    writer_submit(queue->writer, &compose->change);
+    writer_submit(queue->writer, change);
+    keys_release(queue->keys);
 }

@@ -204,12 +204,14 @@ void queue_settle(struct queue *queue, const char *id, const struct queue_settle
     settle->has_attempt = from->attempt != NULL;
     if (settle->has_attempt)
         copy_attempt(&settle->attempt, from->attempt, queue_now_ms(queue));
+    struct change *change = &settle->change;
     bool has_mail = from->state == MESSAGE_QUEUED && from->body && settle->has_envelope;
+    keys_hold(queue->keys);
     if (has_mail && !envelope_seal(&settle->envelope, queue->keys, settle->change.id, from->body,
                                    from->body_size, &settle->body)) {
-        destroy_settle(&settle->change);
-        writer_submit(queue->writer, change_refusal(id, done, context));
-        return;
+        destroy_settle(change);
+        change = change_refusal(id, done, context);
     }
-    writer_submit(queue->writer, &settle->change);
+    writer_submit(queue->writer, change);
+    keys_release(queue->keys);
 }

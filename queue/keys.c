@@ -1,181 +1,237 @@
 #include "queue/keys.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "queue/seal.h"
 #include "relay/base/cleanup.h"
 
-#define KEY_SIZE crypto_kdf_KEYBYTES
-#define HEX_SIZE (2 * KEY_SIZE)
 #define KDF_CONTEXT "CRqueue1"
 
 enum subkey { SUBKEY_SEALING = 1, SUBKEY_ID = 2 };
 
-static bool parse_key(const char *hex, size_t size, uint8_t ret_key[KEY_SIZE])
+// ---- the ring -----------------------------------------------------------------------------------
+
+void keys_id_of(const uint8_t key[crypto_kdf_KEYBYTES], uint8_t ret_id[KEYS_ID_SIZE])
 {
-    size_t used = 0;
-    return size == HEX_SIZE &&
-           sodium_hex2bin(ret_key, KEY_SIZE, hex, size, NULL, &used, NULL) == 0 && used == KEY_SIZE;
+    uint8_t id[crypto_kdf_BYTES_MIN];
+    crypto_kdf_derive_from_key(id, sizeof(id), SUBKEY_ID, KDF_CONTEXT, key);
+    memcpy(ret_id, id, KEYS_ID_SIZE);
 }
 
-static bool read_key_file(int fd, const char *path, uint8_t ret_key[KEY_SIZE], struct error *err)
+void keys_id_text(const uint8_t id[KEYS_ID_SIZE], char ret_text[KEYS_ID_HEX_SIZE])
 {
-    struct stat status;
-    if (fstat(fd, &status) < 0)
-        return error_errno(err, ERR_IO, "read %s", path);
-    if (!S_ISREG(status.st_mode) || (status.st_mode & 077) != 0)
-        return error_set(err, ERR_INPUT, "%s may be read by others: chmod 600 it", path);
-    char text[HEX_SIZE + 2];
-    ssize_t size = read(fd, text, sizeof(text));
-    if (size < 0)
-        return error_errno(err, ERR_IO, "read %s", path);
-    if (size > 0 && text[size - 1] == '\n')
-        size--;
-    bool ok = parse_key(text, (size_t)size, ret_key);
-    sodium_memzero(text, sizeof(text));
-    return ok || error_set(err, ERR_INPUT, "%s does not hold %zu hexadecimal digits", path,
-                           (size_t)HEX_SIZE);
+    sodium_bin2hex(ret_text, KEYS_ID_HEX_SIZE, id, KEYS_ID_SIZE);
 }
 
-// Written under another name and renamed, so that a crash leaves no half of a key; and synced
-// with its folder before anything can be sealed with it. The queue's lock keeps others away.
-static bool make_key_file(const char *dir, const char *path, uint8_t ret_key[KEY_SIZE],
-                          struct error *err)
+bool keys_differ(const struct key_list *list, struct error *err)
 {
-    AUTO_FREE char *temporary = NULL;
-    if (asprintf(&temporary, "%s.new", path) < 0)
-        abort();
-    AUTO_CLOSE int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0)
-        return error_errno(err, ERR_IO, "open %s", dir);
-    if (unlink(temporary) < 0 && errno != ENOENT)
-        return error_errno(err, ERR_IO, "remove %s", temporary);
-    AUTO_CLOSE int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return error_errno(err, ERR_IO, "create %s", temporary);
-
-    uint8_t key[KEY_SIZE];
-    randombytes_buf(key, sizeof(key));
-    char text[HEX_SIZE + 1];
-    sodium_bin2hex(text, sizeof(text), key, sizeof(key));
-    text[HEX_SIZE] = '\n';
-    bool ok = write(fd, text, sizeof(text)) == (ssize_t)sizeof(text) && fsync(fd) == 0 &&
-              rename(temporary, path) == 0 && fsync(dir_fd) == 0;
-    if (ok)
-        memcpy(ret_key, key, sizeof(key));
-    sodium_memzero(key, sizeof(key));
-    sodium_memzero(text, sizeof(text));
-    return ok || error_errno(err, ERR_IO, "write %s", path);
+    uint8_t ids[KEY_LIST_MAX][KEYS_ID_SIZE];
+    for (size_t i = 0; i < list->count; i++) {
+        keys_id_of(list->keys[i], ids[i]);
+        for (size_t j = 0; j < i; j++)
+            if (memcmp(ids[i], ids[j], KEYS_ID_SIZE) == 0)
+                return error_set(err, ERR_INPUT, "two of the queue's keys have the same id");
+    }
+    return true;
 }
 
-static bool find_key(const char *dir, const char *key_hex, bool may_make, uint8_t ret_key[KEY_SIZE],
-                     struct error *err)
+void keys_replace(struct keys *keys, const struct key_list *list)
 {
-    if (key_hex)
-        return parse_key(key_hex, strlen(key_hex), ret_key) ||
-               error_set(err, ERR_INPUT, "the queue's key is not %zu hexadecimal digits",
-                         (size_t)HEX_SIZE);
-    AUTO_FREE char *path = NULL;
-    if (asprintf(&path, "%s/%s", dir, KEYS_FILE) < 0)
-        abort();
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd >= 0)
-        return read_key_file(fd, path, ret_key, err);
-    if (errno != ENOENT)
-        return error_errno(err, ERR_IO, "open %s", path);
-    if (!may_make)
-        return error_set(err, ERR_INPUT, "%s is missing: the queue beside it cannot be read", path);
-    return make_key_file(dir, path, ret_key, err);
+    pthread_rwlock_wrlock(&keys->lock);
+    sodium_mprotect_readwrite(keys->ring); // fails for memory that is not sodium's only
+    struct key_ring *ring = keys->ring;
+    sodium_memzero(ring->keys, sizeof(ring->keys));
+    for (size_t i = 0; i < list->count; i++) {
+        keys_id_of(list->keys[i], ring->keys[i].id);
+        crypto_kdf_derive_from_key(ring->keys[i].secret, sizeof(ring->keys[i].secret),
+                                   SUBKEY_SEALING, KDF_CONTEXT, list->keys[i]);
+    }
+    ring->count = list->count;
+    sodium_mprotect_readonly(keys->ring);
+    pthread_rwlock_unlock(&keys->lock);
 }
 
-struct keys *keys_load(const char *dir, const char *key_hex, bool may_make, struct error *err)
+static bool find_keys(const struct keys *keys, const char *text, struct key_list *list,
+                      struct error *err)
+{
+    if (text)
+        return key_list_parse(list, text, strlen(text), "the queue's key", err);
+    bool found = false;
+    if (!key_file_read(keys->dir, list, &found, err))
+        return false;
+    return found || (key_list_make(list, err) && key_file_write(keys->dir, list, err));
+}
+
+struct keys *keys_create(const char *dir, const char *text, struct error *err)
 {
     if (sodium_init() < 0) {
         error_set(err, ERR_PERMANENT, "libsodium does not start");
         return NULL;
     }
-    uint8_t master[KEY_SIZE];
-    if (!find_key(dir, key_hex, may_make, master, err))
-        return NULL;
-    struct keys *keys = sodium_malloc(sizeof(*keys));
-    if (!keys) {
+    struct keys *keys = calloc(1, sizeof(*keys));
+    if (!keys || !(keys->dir = strdup(dir)))
+        abort();
+    keys->are_given = text != NULL;
+    pthread_rwlock_init(&keys->lock, NULL);
+    keys->ring = sodium_malloc(sizeof(*keys->ring));
+    struct key_list *list = key_list_create(err);
+    bool ok = keys->ring && list && find_keys(keys, text, list, err) && keys_differ(list, err);
+    if (ok)
+        keys_replace(keys, list);
+    else if (!keys->ring)
         error_set(err, ERR_TEMPORARY, "no memory for the queue's keys");
-    } else {
-        uint8_t id[crypto_kdf_BYTES_MIN];
-        memset(keys, 0, sizeof(*keys));
-        crypto_kdf_derive_from_key(keys->sealing, sizeof(keys->sealing), SUBKEY_SEALING,
-                                   KDF_CONTEXT, master);
-        crypto_kdf_derive_from_key(id, sizeof(id), SUBKEY_ID, KDF_CONTEXT, master);
-        memcpy(keys->id, id, sizeof(keys->id));
-    }
-    sodium_memzero(master, sizeof(master));
-    return keys;
+    key_list_destroy(list);
+    if (ok)
+        return keys;
+    keys_destroy(keys);
+    return NULL;
 }
 
 void keys_destroy(struct keys *keys)
 {
-    sodium_free(keys);
+    if (!keys)
+        return;
+    sodium_free(keys->ring);
+    pthread_rwlock_destroy(&keys->lock);
+    free(keys->dir);
+    free(keys);
+}
+
+// The lock is no part of what a const struct keys promises not to change.
+static pthread_rwlock_t *lock_of(const struct keys *keys)
+{
+    return &((struct keys *)(uintptr_t)keys)->lock;
+}
+
+void keys_hold(const struct keys *keys)
+{
+    pthread_rwlock_rdlock(lock_of(keys));
+}
+
+void keys_release(const struct keys *keys)
+{
+    pthread_rwlock_unlock(lock_of(keys));
+}
+
+const struct ring_key *keys_first(const struct keys *keys)
+{
+    return &keys->ring->keys[0];
+}
+
+const struct ring_key *keys_find(const struct keys *keys, const uint8_t id[KEYS_ID_SIZE])
+{
+    for (size_t i = 0; i < keys->ring->count; i++)
+        if (memcmp(keys->ring->keys[i].id, id, KEYS_ID_SIZE) == 0)
+            return &keys->ring->keys[i];
+    return NULL;
 }
 
 // ---- the digest key -------------------------------------------------------------------------
 
-static const struct seal_binding DIGEST_KEY_BINDING = {.id = "digest_key"};
+#define DIGEST_KEY "digest_key"
+static const struct seal_binding DIGEST_BINDING = {.id = DIGEST_KEY};
 
-static bool unseal_digest_key(struct keys *keys, const void *sealed, size_t sealed_size,
-                              const char *path, struct error *err)
+static int write_digest(const struct keys *keys, struct database *database)
 {
-    size_t size = 0;
-    char *key = seal_open(keys, &DIGEST_KEY_BINDING, sealed, sealed_size, &size, NULL);
-    bool ok = key && size == sizeof(keys->digest);
-    if (ok)
-        memcpy(keys->digest, key, sizeof(keys->digest));
-    if (key)
-        sodium_memzero(key, size);
-    free(key);
-    return ok ||
-           error_set(err, ERR_INPUT, "%s was sealed with another key than the one given", path);
-}
-
-static bool make_digest_key(struct keys *keys, struct database *database, struct error *err)
-{
-    randombytes_buf(keys->digest, sizeof(keys->digest));
+    static const char SQL[] = "INSERT INTO meta (name, value) VALUES (?1, ?2)"
+                              " ON CONFLICT (name) DO UPDATE SET value = ?2";
     size_t size = 0;
     AUTO_FREE void *sealed =
-        seal_make(keys, &DIGEST_KEY_BINDING, keys->digest, sizeof(keys->digest), &size);
+        seal_make(keys, &DIGEST_BINDING, keys->ring->digest, sizeof(keys->ring->digest), &size);
     if (!sealed)
-        return error_set(err, ERR_TEMPORARY, "no memory");
-    AUTO_QUERY struct query query =
-        query_start(database, "INSERT INTO meta (name, value) VALUES ('digest_key', ?)");
+        return SQLITE_NOMEM;
+    AUTO_QUERY struct query query = query_start(database, SQL);
+    query_text(&query, keys->digest_name);
     query_blob(&query, sealed, size);
-    return query_run(&query) == SQLITE_OK || database_error(database, query.rc, "write", err);
+    return query_run(&query);
 }
 
-bool keys_load_digest(struct keys *keys, struct database *database, struct error *err)
+// Takes the row's key where one of the ring opens it that stands before *best, the place of the one
+// that opened another row: of several digest keys that of the key in front was in use last.
+static void take_digest(struct keys *keys, struct query *query, size_t *best)
 {
-    AUTO_QUERY struct query query =
-        query_start(database, "SELECT value FROM meta WHERE name = 'digest_key'");
-    bool ok;
-    if (query_step(&query)) {
-        size_t size = 0;
-        const void *sealed = query_get_blob(&query, &size);
-        ok = unseal_digest_key(keys, sealed, size, database->path, err);
-    } else {
-        ok = query.rc == SQLITE_OK ? make_digest_key(keys, database, err)
-                                   : database_error(database, query.rc, "read", err);
+    char name[sizeof(keys->digest_name)];
+    query_copy_text(query, name, sizeof(name));
+    size_t sealed_size = 0, size = 0;
+    const void *sealed = query_get_blob(query, &sealed_size);
+    const struct ring_key *with = sealed ? seal_key(keys, sealed, sealed_size) : NULL;
+    if (!with || (size_t)(with - keys->ring->keys) >= *best)
+        return;
+    char *digest = seal_open(keys, &DIGEST_BINDING, sealed, sealed_size, &size, NULL);
+    if (digest && size == sizeof(keys->ring->digest)) {
+        memcpy(keys->ring->digest, digest, size);
+        memcpy(keys->digest_name, name, sizeof(name));
+        *best = (size_t)(with - keys->ring->keys);
     }
-    return ok && (sodium_mprotect_readonly(keys) == 0 ||
-                  error_errno(err, ERR_IO, "protect the queue's keys"));
+    if (digest)
+        sodium_memzero(digest, size);
+    free(digest);
+}
+
+// Beside another that does not open, under a name of its own.
+static bool make_digest(struct keys *keys, struct database *database, bool is_lost,
+                        struct error *err)
+{
+    randombytes_buf(keys->ring->digest, sizeof(keys->ring->digest));
+    if (is_lost)
+        snprintf(keys->digest_name, sizeof(keys->digest_name), DIGEST_KEY ".%08x",
+                 (unsigned)randombytes_random());
+    else
+        snprintf(keys->digest_name, sizeof(keys->digest_name), DIGEST_KEY);
+    int rc = write_digest(keys, database);
+    return rc == SQLITE_OK || database_error(database, rc, "write", err);
+}
+
+static bool find_digest(struct keys *keys, struct database *database, bool *ret_lost,
+                        struct error *err)
+{
+    size_t best = KEY_LIST_MAX, count = 0;
+    {
+        AUTO_QUERY struct query query =
+            query_start(database, "SELECT name, value FROM meta"
+                                  " WHERE name = '" DIGEST_KEY "' OR name GLOB '" DIGEST_KEY ".*'"
+                                  " ORDER BY name");
+        for (; query_step(&query); count++)
+            take_digest(keys, &query, &best);
+        if (query.rc != SQLITE_OK)
+            return database_error(database, query.rc, "read", err);
+    }
+    *ret_lost = count > 0 && best == KEY_LIST_MAX;
+    return best < KEY_LIST_MAX || make_digest(keys, database, *ret_lost, err);
+}
+
+bool keys_load_digest(struct keys *keys, struct database *database, bool *ret_lost,
+                      struct error *err)
+{
+    sodium_mprotect_readwrite(keys->ring);
+    bool ok = find_digest(keys, database, ret_lost, err);
+    sodium_mprotect_readonly(keys->ring);
+    return ok;
+}
+
+int keys_reseal_digest(const struct keys *keys, struct database *database)
+{
+    bool is_old = false;
+    {
+        AUTO_QUERY struct query query =
+            query_start(database, "SELECT value FROM meta WHERE name = ?");
+        query_text(&query, keys->digest_name);
+        size_t size = 0;
+        const void *sealed = query_step(&query) ? query_get_blob(&query, &size) : NULL;
+        is_old = !sealed || seal_key(keys, sealed, size) != keys_first(keys);
+        if (query.rc != SQLITE_OK)
+            return query.rc;
+    }
+    return is_old ? write_digest(keys, database) : SQLITE_OK;
 }
 
 void keys_digest(const struct keys *keys, const char *purpose, const char *scope, const void *data,
                  size_t size, uint8_t ret_digest[KEYS_DIGEST_SIZE])
 {
     crypto_generichash_state state;
-    crypto_generichash_init(&state, keys->digest, sizeof(keys->digest), KEYS_DIGEST_SIZE);
+    crypto_generichash_init(&state, keys->ring->digest, sizeof(keys->ring->digest),
+                            KEYS_DIGEST_SIZE);
     crypto_generichash_update(&state, (const uint8_t *)purpose, strlen(purpose) + 1);
     if (scope)
         crypto_generichash_update(&state, (const uint8_t *)scope, strlen(scope) + 1);

@@ -53,24 +53,42 @@ bool reader_get_message(struct query *query, struct queue_message *ret_message)
     return ok;
 }
 
-// A payload was sealed before its recipient and deadline were known, and keeps that seal.
-static bool open_body(const struct queue_reader *reader, const struct queue_message *message,
-                      const void *sealed, size_t sealed_size, char **ret_body, size_t *ret_size,
+// False where there is no memory for it; one that does not open is NULL, and the message says why.
+static bool open_body(const struct queue_reader *reader, struct query *query,
+                      struct queue_message *message, char **ret_body, size_t *ret_size,
                       struct error *err)
 {
-    const struct seal_binding binding = {
-        .id = message->id,
-        .form = message->composed  ? BODY_MAIL
-                : message->is_part ? BODY_PART
-                                   : BODY_PAYLOAD,
-        .created_ms = message->created_ms,
-        .recipient = message->composed ? message->recipient : NULL,
-        .deadline_ms = message->composed ? message->deadline_ms : 0,
-    };
-    char *body = seal_open(reader->keys, &binding, sealed, sealed_size, ret_size, err);
-    if (!body)
-        return false;
+    enum body_form form = message->composed  ? BODY_MAIL
+                          : message->is_part ? BODY_PART
+                                             : BODY_PAYLOAD;
+    const struct seal_binding binding = body_binding(message->id, form, message->created_ms,
+                                                     message->recipient, message->deadline_ms);
+    size_t sealed_size = 0, size = 0;
+    const void *sealed = query_get_blob(query, &sealed_size);
+    enum seal_fault fault = SEAL_DAMAGED;
+    char *body = message->has_body
+                     ? seal_open(reader->keys, &binding, sealed, sealed_size, &size, &fault)
+                     : NULL;
+    if (!body && fault == SEAL_NO_MEMORY)
+        return error_set(err, ERR_TEMPORARY, "no memory for the body of %s", message->id);
+    if (!body && message->has_body)
+        message->fault = fault == SEAL_UNKNOWN_KEY ? BODY_OF_UNKNOWN_KEY : BODY_DAMAGED;
     *ret_body = body;
+    *ret_size = size;
+    return true;
+}
+
+// The row that query stands at; with its body where ret_body is given.
+static bool get_row(const struct queue_reader *reader, struct query *query, const char *id,
+                    struct queue_message *ret_message, char **ret_body, size_t *ret_body_size,
+                    struct error *err)
+{
+    struct queue_message message;
+    if (!reader_get_message(query, &message))
+        return error_set(err, ERR_CORRUPT, "the row of %s has an unknown state or lane", id);
+    if (ret_body && !open_body(reader, query, &message, ret_body, ret_body_size, err))
+        return false;
+    *ret_message = message;
     return true;
 }
 
@@ -92,25 +110,16 @@ bool queue_load(struct queue_reader *reader, const char *id, struct queue_messag
         query_start(&reader->database, ret_body ? WITH_BODY : WITHOUT_BODY);
     query_int(&query, seq);
     query_text(&query, id);
-    if (!query_step(&query)) {
-        *ret_found = false;
-        return reader_ended_well(reader, &query, err);
-    }
-    struct queue_message message;
-    if (!reader_get_message(&query, &message))
-        return error_set(err, ERR_CORRUPT, "the row of %s has an unknown state or lane", id);
-    if (ret_body) {
-        char *body = NULL;
-        size_t sealed_size = 0, body_size = 0;
-        const void *sealed = query_get_blob(&query, &sealed_size);
-        if (sealed && !open_body(reader, &message, sealed, sealed_size, &body, &body_size, err))
-            return false;
-        *ret_body = body;
-        *ret_body_size = body_size;
-    }
-    *ret_message = message;
-    *ret_found = true;
-    return true;
+    if (ret_body)
+        keys_hold(reader->keys);
+    bool found = query_step(&query);
+    bool ok = found ? get_row(reader, &query, id, ret_message, ret_body, ret_body_size, err)
+                    : reader_ended_well(reader, &query, err);
+    if (ret_body)
+        keys_release(reader->keys);
+    if (ok)
+        *ret_found = found;
+    return ok;
 }
 
 static bool read_one_id(const struct queue_reader *reader, struct query *query,

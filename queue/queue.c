@@ -64,19 +64,15 @@ static bool take_lock(struct queue *queue, struct error *err)
     return error_errno(err, ERR_IO, "lock %s", path);
 }
 
-// Made here and not by SQLite, which would ask the umask. *ret_made: it is new or was empty.
-static bool make_file(const struct queue *queue, bool *ret_made, struct error *err)
+// Made here and not by SQLite, which would ask the umask.
+static bool make_file(const struct queue *queue, struct error *err)
 {
     AUTO_FREE char *path = NULL;
     if (asprintf(&path, "%s/%s", queue->dir, DATABASE_FILE) < 0)
         abort();
     AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return error_errno(err, errno == EROFS || errno == ENOSPC ? ERR_TEMPORARY : ERR_IO,
-                           "open %s", path);
-    *ret_made = status.st_size == 0;
-    return true;
+    return fd >= 0 || error_errno(err, errno == EROFS || errno == ENOSPC ? ERR_TEMPORARY : ERR_IO,
+                                  "open %s", path);
 }
 
 static bool use_wal(struct database *database, struct error *err)
@@ -111,7 +107,8 @@ static bool set_up(struct queue *queue, const struct clock_source *source,
                    struct database *database, struct error *err)
 {
     bool made = false;
-    if (!schema_upgrade(database, &made, err) || !keys_load_digest(queue->keys, database, err) ||
+    if (!schema_upgrade(database, &made, err) ||
+        !keys_load_digest(queue->keys, database, &queue->keys_lost, err) ||
         !queue_clock_start(&queue->clock, source, database, err) ||
         !read_last_seq(queue, database, err))
         return false;
@@ -139,10 +136,9 @@ static bool open_database(struct queue *queue, const struct clock_source *source
 static bool open_all(struct queue *queue, const struct queue_options *options,
                      const struct clock_source *source, struct error *err)
 {
-    bool is_new = false;
-    if (!make_dir(queue->dir, err) || !take_lock(queue, err) || !make_file(queue, &is_new, err))
+    if (!make_dir(queue->dir, err) || !take_lock(queue, err) || !make_file(queue, err))
         return false;
-    queue->keys = keys_load(queue->dir, options->key_hex, is_new, err);
+    queue->keys = keys_create(queue->dir, options->key_hex, err);
     struct database database;
     if (!queue->keys || !database_open(&database, queue->dir, false, err))
         return false;
@@ -151,7 +147,9 @@ static bool open_all(struct queue *queue, const struct queue_options *options,
         return false;
     }
     queue->writer = writer_start(&database, &queue->clock, options, err);
-    return queue->writer != NULL;
+    if (queue->writer)
+        queue->rekey = rekey_start(queue->keys, queue->writer, options, err);
+    return queue->rekey != NULL;
 }
 
 struct queue *queue_open_at(const struct queue_options *options, const struct clock_source *source,
@@ -178,6 +176,8 @@ void queue_stop(struct queue *queue)
 {
     if (queue->writer)
         writer_stop(queue->writer);
+    rekey_stop(queue->rekey); // behind it, since it may wait for a commit
+    queue->rekey = NULL;
 }
 
 void queue_close(struct queue *queue)
@@ -230,20 +230,24 @@ void queue_digest(const struct queue *queue, const char *purpose, const void *da
     keys_digest(queue->keys, purpose, NULL, data, size, ret_digest);
 }
 
-// ---- flush ------------------------------------------------------------------------------------
+// ---- keys -------------------------------------------------------------------------------------
 
-static int apply_nothing(struct change *change, struct database *database, int64_t now_ms)
+bool queue_keys_lost(const struct queue *queue)
 {
-    (void)change, (void)database, (void)now_ms;
-    return SQLITE_OK;
+    return queue->keys_lost;
 }
 
-// Kept, so that it stays behind what is kept in front of it.
-static const struct change_type FLUSH = {.apply = apply_nothing, .kept = true};
+bool queue_rekey(struct queue *queue, bool *ret_made, char ret_key_id[QUEUE_KEY_ID_SIZE],
+                 struct error *err)
+{
+    return rekey_begin(queue->rekey, ret_made, ret_key_id, err);
+}
+
+// ---- flush ------------------------------------------------------------------------------------
 
 bool queue_flush(struct queue *queue, struct error *err)
 {
-    struct change change = {.type = &FLUSH};
+    struct change change = {.type = &CHANGE_NOTHING};
     enum queue_result result = writer_submit_and_wait(queue->writer, &change);
     uint64_t refused = writer_refused_count(queue->writer);
     if (atomic_exchange(&queue->flushed_refusals, refused) == refused && result == QUEUE_DONE)

@@ -56,12 +56,24 @@ bool lane_parse(const char *name, enum lane *ret_lane);
 
 // ---- opening -------------------------------------------------------------------------------
 
+struct queue_resealed {
+    size_t bodies;           // sealed anew
+    size_t keys_needed;      // older keys that stay, since bodies of theirs are damaged
+    bool are_given;          // key_hex was: the others can be taken out of it by whoever has set it
+    const struct error *err; // why queue.key could not be written without the others, or NULL
+};
+
 struct queue_options {
-    const char *dir;     // made (0700) where missing; refused if group or others can enter it
-    const char *key_hex; // 64 hexadecimal digits, or NULL: dir/queue.key, made at first start
+    const char *dir; // made (0700) where missing; refused if group or others can enter it
+    // Keys of 64 hexadecimal digits, apart by commas or blanks; the first seals, all open. NULL:
+    // those in dir/queue.key, which is made where it is missing.
+    const char *key_hex;
     // Called once by the writer thread when a write or sync has failed in a way that must not
     // be retried: nothing is accepted any more and the process should execute itself anew.
     void (*on_broken)(void *context, const struct error *err);
+    // Called by a thread of the queue's own when no body is sealed with an older key any more that
+    // the first one of the ring could be sealed with. NULL: nobody wants to know.
+    void (*on_resealed)(void *context, const struct queue_resealed *resealed);
     void *context;
 };
 
@@ -75,6 +87,10 @@ struct queue *queue_open(const struct queue_options *options, struct error *err)
 void queue_stop(struct queue *queue);
 // Stops, where that was not done, and releases everything. NULL is a no-op.
 void queue_close(struct queue *queue);
+
+// True where the folder was found sealed with keys that were not given: wrong or lost ones. What is
+// known by digests (duplicates, newer codes) began anew, until those keys are back.
+bool queue_keys_lost(const struct queue *queue);
 
 // True where the machine has been started anew since queue_recover() last ran: dot marks are
 // gone then, so a lease found may have been sent. Settled at queue_open().
@@ -203,6 +219,15 @@ void queue_settle(struct queue *queue, const char *id, const struct queue_settle
 // dropped. Refused at once where it cannot be committed.
 void queue_release(struct queue *queue, const char *id, queue_done_fn *done, void *context);
 
+#define QUEUE_KEY_ID_SIZE 9 // 8 hexadecimal digits
+
+// A new key seals from now on; the older ones stay in queue.key behind it for as long as bodies
+// need them. These are sealed anew in the background, also after a restart (on_resealed()); the
+// digest key stays. With keys that were given none is made (*ret_made): those of other keys than
+// the first are sealed anew. Gives the sealing key's id. Any thread; waits for the disk.
+bool queue_rekey(struct queue *queue, bool *ret_made, char ret_key_id[QUEUE_KEY_ID_SIZE],
+                 struct error *err);
+
 // Puts every lease of another owner back to `queued`, and after a reboot counts an unknown
 // outcome on each lease and each `received` row; over max_unknown they end as `unknown`.
 // Called once, after the dot marks of an earlier run were settled. Waits for the commit.
@@ -221,6 +246,12 @@ bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *r
 bool queue_flush(struct queue *queue, struct error *err);
 
 // ---- reading -------------------------------------------------------------------------------
+
+enum queue_body_fault {
+    BODY_FINE,
+    BODY_DAMAGED,        // it, or what it is sealed to: id, created, recipient, deadline
+    BODY_OF_UNKNOWN_KEY, // none of the ring's
+};
 
 // Everything but the body. Texts are empty and times 0 where unknown.
 struct queue_message {
@@ -247,9 +278,10 @@ struct queue_message {
     int unknown_outcomes;
     int64_t created_ms, updated_ms, not_before_ms, deadline_ms;
     char last_reply[QUEUE_REPLY_SIZE];
-    bool has_body; // not dropped yet
-    bool composed; // the body is a canonical mail, not the raw payload
-    bool is_part;  // of that payload only the mail array_index is this message
+    bool has_body;               // not dropped yet
+    bool composed;               // the body is a canonical mail, not the raw payload
+    bool is_part;                // of that payload only the mail array_index is this message
+    enum queue_body_fault fault; // of a body that was asked for
 };
 
 // For the daemon: shares the keys and the clock of queue, which must outlive the reader.
@@ -281,8 +313,8 @@ bool queue_overdue(struct queue_reader *reader, int64_t now_ms, size_t limit,
                    struct error *err);
 
 // One message. found is false where there is none. ret_body NULL: without its body; else the
-// body, NUL-terminated, which the caller wipes and frees (NULL where it was dropped).
-// ERR_CORRUPT: the sealed body does not fit its row, or its key is not ours.
+// body, NUL-terminated, which the caller wipes and frees (NULL where it was dropped, and where it
+// does not open: `fault` says so). ERR_CORRUPT: the row is none that this program writes.
 bool queue_load(struct queue_reader *reader, const char *id, struct queue_message *ret_message,
                 bool *ret_found, char **ret_body, size_t *ret_body_size, struct error *err);
 

@@ -5,6 +5,7 @@
 #include "queue/keys.h"
 #include "queue/queue.h"
 #include "queue/queue_clock.h"
+#include "queue/rekey.h"
 #include "queue/uuid.h"
 #include "queue/writer.h"
 
@@ -15,6 +16,8 @@ struct queue {
     struct queue_clock clock;
     struct uuid_source uuids;
     struct writer *writer;
+    struct rekey *rekey;
+    bool keys_lost;                    // see queue_keys_lost()
     int64_t last_seq_found;            // the newest row at queue_open(): later ones are this run's
     int64_t swept_seq;                 // the writer's: how far queue_sweep() has looked
     _Atomic uint64_t flushed_refusals; // refusals that a queue_flush() has told of

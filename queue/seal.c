@@ -39,7 +39,8 @@ void *seal_make(const struct keys *keys, const struct seal_binding *binding, con
     if (!sealed)
         return NULL;
     sealed[0] = VERSION;
-    memcpy(sealed + 1, keys->id, KEYS_ID_SIZE);
+    const struct ring_key *key = keys_first(keys);
+    memcpy(sealed + 1, key->id, KEYS_ID_SIZE);
     uint8_t *nonce = sealed + HEADER_SIZE;
     randombytes_buf(nonce, NONCE_SIZE);
     AUTO_BUFFER struct buffer bound;
@@ -51,43 +52,58 @@ void *seal_make(const struct keys *keys, const struct seal_binding *binding, con
     }
     crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE_SIZE, NULL, body, size,
                                                (const uint8_t *)bound.data, bound.size, NULL, nonce,
-                                               keys->sealing);
+                                               key->secret);
     *ret_size = size + OVERHEAD;
     return sealed;
 }
 
-char *seal_open(const struct keys *keys, const struct seal_binding *binding, const void *sealed,
-                size_t sealed_size, size_t *ret_size, struct error *err)
+static bool is_record(const uint8_t *record, size_t size)
+{
+    return size >= OVERHEAD && record[0] == VERSION;
+}
+
+const struct ring_key *seal_key(const struct keys *keys, const void *sealed, size_t sealed_size)
 {
     const uint8_t *record = sealed;
-    if (sealed_size < OVERHEAD || record[0] != VERSION) {
-        error_set(err, ERR_CORRUPT, "the body of %s is damaged", binding->id);
-        return NULL;
-    }
-    if (sodium_memcmp(record + 1, keys->id, KEYS_ID_SIZE) != 0) {
-        error_set(err, ERR_CORRUPT, "the body of %s was sealed with another key", binding->id);
-        return NULL;
-    }
-    size_t size = sealed_size - OVERHEAD;
+    return is_record(record, sealed_size) ? keys_find(keys, record + 1) : NULL;
+}
+
+static enum seal_fault decrypt(const struct ring_key *key, const struct seal_binding *binding,
+                               const uint8_t *record, size_t size, char **ret_body)
+{
     AUTO_BUFFER struct buffer bound;
     buffer_init(&bound, BINDING_MAX);
     append_binding(&bound, record, binding);
     char *body = malloc(size + 1);
     if (!body || bound.failed) {
         free(body);
-        error_set(err, ERR_TEMPORARY, "no memory for the body of %s", binding->id);
-        return NULL;
+        return SEAL_NO_MEMORY;
     }
     const uint8_t *nonce = record + HEADER_SIZE;
     if (crypto_aead_xchacha20poly1305_ietf_decrypt((uint8_t *)body, NULL, NULL, nonce + NONCE_SIZE,
                                                    size + TAG_SIZE, (const uint8_t *)bound.data,
-                                                   bound.size, nonce, keys->sealing) != 0) {
-        free(body);
-        error_set(err, ERR_CORRUPT, "the body of %s does not fit its row, or is damaged",
-                  binding->id);
-        return NULL;
+                                                   bound.size, nonce, key->secret) != 0) {
+        free(body); // nothing was written there: the tag is checked first
+        return SEAL_DAMAGED;
     }
     body[size] = '\0';
-    *ret_size = size;
+    *ret_body = body;
+    return SEAL_FINE;
+}
+
+char *seal_open(const struct keys *keys, const struct seal_binding *binding, const void *sealed,
+                size_t sealed_size, size_t *ret_size, enum seal_fault *ret_fault)
+{
+    char *body = NULL;
+    enum seal_fault fault = SEAL_DAMAGED;
+    if (is_record(sealed, sealed_size)) {
+        const struct ring_key *key = seal_key(keys, sealed, sealed_size);
+        size_t size = sealed_size - OVERHEAD;
+        fault = key ? decrypt(key, binding, sealed, size, &body) : SEAL_UNKNOWN_KEY;
+        if (body)
+            *ret_size = size;
+    }
+    if (ret_fault)
+        *ret_fault = fault;
     return body;
 }

@@ -23,13 +23,24 @@ struct seal_binding {
     int64_t deadline_ms;   // 0: not known then
 };
 
-// Allocated; NULL where there is no memory. Any thread.
+// With the first key of the ring. Allocated; NULL where there is no memory. Any thread; the keys
+// are held, here and below.
 void *seal_make(const struct keys *keys, const struct seal_binding *binding, const void *body,
                 size_t size, size_t *ret_size);
 
-// The body, NUL-terminated, which the caller wipes and frees. ERR_CORRUPT: damaged, of another
-// row, or sealed with another key; ERR_TEMPORARY: no memory.
+// The key of the ring that a record names; NULL: none of them, or it is no record.
+const struct ring_key *seal_key(const struct keys *keys, const void *sealed, size_t sealed_size);
+
+enum seal_fault {
+    SEAL_FINE,
+    SEAL_NO_MEMORY,
+    SEAL_DAMAGED,     // no record, or not of this row as it is
+    SEAL_UNKNOWN_KEY, // of a key that is not in the ring
+};
+
+// The body, NUL-terminated, which the caller wipes and frees. NULL: *ret_fault says why, which may
+// be NULL.
 char *seal_open(const struct keys *keys, const struct seal_binding *binding, const void *sealed,
-                size_t sealed_size, size_t *ret_size, struct error *err);
+                size_t sealed_size, size_t *ret_size, enum seal_fault *ret_fault);
 
 #endif

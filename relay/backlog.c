@@ -52,7 +52,8 @@ static void copy_row(struct job *job, const struct queue_message *row)
     }
 }
 
-// Loads a row into memory. NULL where it is gone or in memory already; a damaged one is parked.
+// Loads a row into memory. NULL where it is gone or in memory already; one whose body does not open
+// is parked.
 // *failed turns true where it cannot be read now: it has to be looked for again.
 static struct job *load(struct dispatcher *dispatcher, const char *id, bool *failed)
 {
@@ -73,6 +74,7 @@ static struct job *load(struct dispatcher *dispatcher, const char *id, bool *fai
             return NULL;
         }
     }
+    bool is_whole = ok && body_size > 0;
     struct job *job = job_create(id, ok ? row.route : NULL, body, body_size);
     if (body)
         explicit_bzero(body, body_size);
@@ -88,10 +90,12 @@ static struct job *load(struct dispatcher *dispatcher, const char *id, bool *fai
     if (!job->row_composed) // see recovery.h
         job->delivery.mark = dots_find_verdict(dispatcher->dots, id);
     dispatcher_adopt(dispatcher, job);
-    if (ok && body_size > 0)
+    if (is_whole)
         return job;
+    // An operator who has the key, or an undamaged copy, can bring it back; nobody else can.
+    bool lacks_key = ok && row.fault == BODY_OF_UNKNOWN_KEY;
     if (!delivery_settle_verdict(dispatcher, job)) // it has gone out before it was damaged
-        settlement_end(dispatcher, job, MESSAGE_PARKED, "damaged");
+        settlement_end(dispatcher, job, MESSAGE_PARKED, lacks_key ? "unknown_key" : "damaged");
     return NULL;
 }
 

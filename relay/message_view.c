@@ -65,7 +65,8 @@ static const struct {
     {"link_not_allowed", "name the host of its link in its brand, if it is yours"},
     {"too_large", "let the normaliser, or Kratos, make a smaller mail of it"},
     {"no_such_part", "let the normaliser make as many mails of its payload as before"},
-    {"damaged", "bring back the queue's key or an undamaged folder (its body does not open)"},
+    {"damaged", "bring back an undamaged folder (its body does not fit its row)"},
+    {"unknown_key", "add the key that it was sealed with to queue.key, and restart the relay"},
 };
 
 const char *message_view_advice(const struct queue_message *message)

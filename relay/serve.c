@@ -92,6 +92,30 @@ static void on_queue_broken(void *context, const struct error *err)
         abort(); // dying does what telling would have done: the relay is started anew
 }
 
+// A thread of the queue calls this.
+static void on_resealed(void *context, const struct queue_resealed *resealed)
+{
+    (void)context;
+    if (resealed->err)
+        log_fault("queue_error", resealed->err);
+    LOG(LOG_INFO, "resealed", LOG_INTEGER("bodies", (int64_t)resealed->bodies),
+        LOG_INTEGER("older_keys_needed", (int64_t)resealed->keys_needed),
+        LOG_STRING("note", resealed->are_given
+                               ? "RELAY_QUEUE_KEY can do without the keys behind its first"
+                               : NULL));
+}
+
+static void log_lost_keys(const struct relay *relay)
+{
+    LOG(LOG_ERROR, "queue_error",
+        LOG_STRING("error",
+                   relay->config->queue_key
+                       ? "RELAY_QUEUE_KEY holds none of the keys that the queue was sealed with: "
+                         "what waits is parked as unknown_key; give the old key behind the new one"
+                       : "queue.key holds none of the keys that the queue was sealed with: what "
+                         "waits is parked as unknown_key; add the old key's line to it"));
+}
+
 void serve_hold_reloads(void)
 {
     sigset_t reloads;
@@ -149,12 +173,15 @@ static int start(struct relay *relay)
     const struct queue_options options = {.dir = config->queue_dir,
                                           .key_hex = config->queue_key,
                                           .on_broken = on_queue_broken,
+                                          .on_resealed = on_resealed,
                                           .context = relay};
     relay->queue = queue_open(&options, &err);
     if (!relay->queue) {
         log_fault("queue_error", &err);
         return err.code == ERR_TEMPORARY ? EXIT_TRY_AGAIN : EXIT_FAILURE;
     }
+    if (queue_keys_lost(relay->queue))
+        log_lost_keys(relay);
     queue_new_id(relay->queue, relay->owner);
     relay->dots = dots_open(config->queue_dir, OLD_DELIVERERS_MS, &err);
     if (!relay->dots ||

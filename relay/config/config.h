@@ -40,7 +40,7 @@ struct config {
     char *clear_api_key;         // secret: the first key not given as a digest, for `send`; or NULL
 
     char *queue_dir;
-    char *queue_key; // secret, 64 hexadecimal digits; NULL: the queue's own file
+    char *queue_key; // secret: keys of 64 hexadecimal digits; NULL: the queue's own file
 
     struct smarthost *smarthosts; // best first, at least one
     size_t smarthost_count;

@@ -96,9 +96,14 @@ bool set_admin_key(const struct setting *setting, struct config *config, const c
 bool set_queue_key(const struct setting *setting, struct config *config, const char *text,
                    struct error *err)
 {
-    if (strlen(text) != QUEUE_KEY_DIGITS ||
-        strspn(text, "0123456789abcdefABCDEF") != QUEUE_KEY_DIGITS)
-        return error_set(err, ERR_INPUT, "is not %d hexadecimal digits", QUEUE_KEY_DIGITS);
+    static const char BETWEEN[] = ", \t\r\n"; // as queue/key_file.h has it
+    for (const char *at = text + strspn(text, BETWEEN); *at; at += strspn(at, BETWEEN)) {
+        size_t size = strcspn(at, BETWEEN);
+        if (size != QUEUE_KEY_DIGITS || strspn(at, "0123456789abcdefABCDEF") < size)
+            return error_set(err, ERR_INPUT, "is not keys of %d hexadecimal digits",
+                             QUEUE_KEY_DIGITS);
+        at += size;
+    }
     return set_text(setting, config, text, err);
 }
 

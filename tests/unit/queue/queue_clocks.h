@@ -11,6 +11,7 @@
 
 #include <ftw.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,9 @@ struct fixture {
     struct queue_reader *reader;
     _Atomic int64_t boot_ms, wall_ms;
     char boot_id[CLOCK_BOOT_ID_SIZE];
-    _Atomic int broken; // how often on_broken was called
+    _Atomic int broken;   // how often on_broken was called
+    sem_t resealed_often; // posted by on_resealed
+    struct queue_resealed resealed;
 };
 
 static inline int64_t fixture_boot_ms(void *context)
@@ -52,6 +55,13 @@ static inline bool fixture_boot_id(void *context, char ret_id[CLOCK_BOOT_ID_SIZE
     (void)err;
     memcpy(ret_id, ((struct fixture *)context)->boot_id, CLOCK_BOOT_ID_SIZE);
     return true;
+}
+
+static inline void fixture_resealed(void *context, const struct queue_resealed *resealed)
+{
+    struct fixture *fixture = context;
+    fixture->resealed = *resealed;
+    sem_post(&fixture->resealed_often);
 }
 
 static inline void fixture_broken(void *context, const struct error *err)

@@ -10,8 +10,11 @@ static inline bool fixture_try_open(struct fixture *fixture, const char *key_hex
                                         .wall_ms = fixture_wall_ms,
                                         .boot_id = fixture_boot_id,
                                         .context = fixture};
-    const struct queue_options options = {
-        .dir = fixture->dir, .key_hex = key_hex, .on_broken = fixture_broken, .context = fixture};
+    const struct queue_options options = {.dir = fixture->dir,
+                                          .key_hex = key_hex,
+                                          .on_broken = fixture_broken,
+                                          .on_resealed = fixture_resealed,
+                                          .context = fixture};
     fixture->queue = queue_open_at(&options, &source, err);
     if (!fixture->queue)
         return false;
@@ -59,6 +62,7 @@ static inline void fixture_reboot(struct fixture *fixture, int64_t ms)
 static inline void fixture_init(struct fixture *fixture)
 {
     *fixture = (struct fixture){.boot_ms = BOOT_START, .wall_ms = WALL_START};
+    sem_init(&fixture->resealed_often, 0, 0);
     memset(fixture->boot_id, 'a', CLOCK_BOOT_ID_SIZE - 1);
     snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/queue-test-XXXXXX");
     assert_non_null(mkdtemp(fixture->dir));
