@@ -86,6 +86,7 @@ $(BUILD)/obj/relay/composer/%.o: PKG = $(composer_PKG)
 $(BUILD)/obj/templates/%.o: PKG = $(composer_PKG)
 $(BUILD)/obj/jsonnet/%.o: PKG = $(composer_PKG)
 $(BUILD)/obj/jsonnet/std_additions.o: jsonnet/std_additions.libsonnet
+$(BUILD)/obj/queue/schema_steps.o: $(wildcard queue/schema/*.sql)
 $(BUILD)/obj/relay/deliverer/%.o: PKG = $(deliverer_PKG)
 $(BUILD)/obj/%.o: PKG = $(relay_PKG)
 $(BUILD)/obj/relay/main.o: CPPFLAGS += -DRELAY_VERSION='"$(VERSION)"'

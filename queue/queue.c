@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "queue/migration.h"
 #include "queue/queue_private.h"
 #include "queue/schema.h"
 #include "relay/base/cleanup.h"
@@ -107,7 +108,7 @@ static bool set_up(struct queue *queue, const struct clock_source *source,
                    struct database *database, struct error *err)
 {
     bool made = false;
-    if (!schema_upgrade(database, &made, err) ||
+    if (!schema_upgrade(database, queue->schema, &made, err) ||
         !keys_load_digest(queue->keys, database, &queue->keys_lost, err) ||
         !queue_clock_start(&queue->clock, source, database, err) ||
         !read_last_seq(queue, database, err))
@@ -122,7 +123,9 @@ static bool open_database(struct queue *queue, const struct clock_source *source
                           struct database *database, struct error *err)
 {
     // Before anything is written: the file may be a newer program's.
-    if (!schema_check(database, false, err) || !use_wal(database, err) || !empty_wal(database, err))
+    enum schema_age age;
+    if (!schema_age(database, queue->schema, &age, err) || !use_wal(database, err) ||
+        !empty_wal(database, err) || !migration_rehearse(database, queue->dir, queue->schema, err))
         return false;
     int rc = database_execute(database, "BEGIN IMMEDIATE");
     if (rc != SQLITE_OK)
@@ -153,12 +156,13 @@ static bool open_all(struct queue *queue, const struct queue_options *options,
 }
 
 struct queue *queue_open_at(const struct queue_options *options, const struct clock_source *source,
-                            struct error *err)
+                            const struct schema *schema, struct error *err)
 {
     struct queue *queue = calloc(1, sizeof(*queue));
     if (!queue || !(queue->dir = strdup(options->dir)))
         abort();
     queue->lock_fd = -1;
+    queue->schema = schema;
     uuid_source_init(&queue->uuids);
     if (!open_all(queue, options, source, err)) {
         queue_close(queue);
@@ -169,7 +173,7 @@ struct queue *queue_open_at(const struct queue_options *options, const struct cl
 
 struct queue *queue_open(const struct queue_options *options, struct error *err)
 {
-    return queue_open_at(options, &CLOCK_SOURCE_MACHINE, err);
+    return queue_open_at(options, &CLOCK_SOURCE_MACHINE, &SCHEMA, err);
 }
 
 void queue_stop(struct queue *queue)

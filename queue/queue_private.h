@@ -6,12 +6,14 @@
 #include "queue/queue.h"
 #include "queue/queue_clock.h"
 #include "queue/rekey.h"
+#include "queue/schema.h"
 #include "queue/uuid.h"
 #include "queue/writer.h"
 
 struct queue {
     char *dir;
     int lock_fd; // holds the lock for life
+    const struct schema *schema;
     struct keys *keys;
     struct queue_clock clock;
     struct uuid_source uuids;
@@ -23,8 +25,8 @@ struct queue {
     _Atomic uint64_t flushed_refusals; // refusals that a queue_flush() has told of
 };
 
-// queue_open() on other clocks than the machine's.
+// queue_open() on other clocks than the machine's, and with other tables than this version's.
 struct queue *queue_open_at(const struct queue_options *options, const struct clock_source *source,
-                            struct error *err);
+                            const struct schema *schema, struct error *err);
 
 #endif

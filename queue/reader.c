@@ -11,8 +11,7 @@ static struct queue_reader *reader_create(const char *dir, struct error *err)
     struct queue_reader *reader = calloc(1, sizeof(*reader));
     if (!reader)
         abort();
-    if (database_open(&reader->database, dir, true, err) &&
-        schema_check(&reader->database, true, err))
+    if (database_open(&reader->database, dir, true, err))
         return reader;
     queue_reader_destroy(reader);
     return NULL;
@@ -31,12 +30,11 @@ struct queue_reader *queue_reader_create(struct queue *queue, struct error *err)
 struct queue_reader *queue_reader_open(const char *dir, struct error *err)
 {
     struct queue_reader *reader = reader_create(dir, err);
-    if (reader &&
-        !queue_clock_start(&reader->clock, &CLOCK_SOURCE_MACHINE, &reader->database, err)) {
-        queue_reader_destroy(reader);
-        return NULL;
-    }
-    return reader;
+    if (reader && schema_check(&reader->database, err) &&
+        queue_clock_start(&reader->clock, &CLOCK_SOURCE_MACHINE, &reader->database, err))
+        return reader;
+    queue_reader_destroy(reader);
+    return NULL;
 }
 
 void queue_reader_destroy(struct queue_reader *reader)

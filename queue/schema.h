@@ -4,6 +4,18 @@
 
 #include "queue/database.h"
 
+// Step i takes a file from user_version i to i + 1. Steps run inside a transaction, so none may be
+// of what SQLite does only outside (VACUUM, PRAGMA journal_mode).
+struct schema_step {
+    const char *name; // of its file in queue/schema: "0001_first"
+    const char *sql;
+};
+struct schema {
+    const struct schema_step *steps;
+    int count;
+};
+extern const struct schema SCHEMA; // this program's
+
 // SQL: until when a kept body could still help, in ms. A failed or unknown message is dead at its
 // deadline. One that was set aside waits for a person, and the deadline of what could not even be
 // composed is only a default: it has 7 days at least. Here because SQLite uses an index on an
@@ -27,12 +39,19 @@
     " AND abs(other.created - " created                                                            \
     ") < CASE WHEN other.coded IS NOT 0 THEN 86400000 ELSE 600000 END"
 
-// Makes or migrates the tables inside one transaction that the caller has begun. *ret_made: the
-// file was empty.
-bool schema_upgrade(struct database *database, bool *ret_made, struct error *err);
+// Which of its steps a file has behind it. ERR_INPUT: more than there are; it is a newer program's,
+// and nothing was written.
+enum schema_age { SCHEMA_EMPTY, SCHEMA_OLDER, SCHEMA_CURRENT };
+bool schema_age(struct database *database, const struct schema *schema, enum schema_age *ret_age,
+                struct error *err);
 
-// Succeeds where the file can be used as it is or after schema_upgrade(). ERR_INPUT where it is
-// of a newer program (nothing is written), or, with need_current, not made or migrated yet.
-bool schema_check(struct database *database, bool need_current, struct error *err);
+// ERR_INPUT where the file is not current by SCHEMA.
+bool schema_check(struct database *database, struct error *err);
+
+// Takes the steps that are left inside one transaction, which the caller has begun and rolls back
+// after a failure; that names the step. *ret_made: the file was empty. See migration.h for what
+// goes before it.
+bool schema_upgrade(struct database *database, const struct schema *schema, bool *ret_made,
+                    struct error *err);
 
 #endif

@@ -17,7 +17,7 @@
 // What was known when the body was sealed.
 struct seal_binding {
     const char *id;
-    int form; // body_form of its row, see schema.c
+    int form; // body_form of its row, see schema/0001_first.sql
     int64_t created_ms;
     const char *recipient; // NULL: not known then
     int64_t deadline_ms;   // 0: not known then

@@ -32,6 +32,7 @@ struct fixture {
     char dir[64];
     struct queue *queue;
     struct queue_reader *reader;
+    const struct schema *schema; // NULL: this version's
     _Atomic int64_t boot_ms, wall_ms;
     char boot_id[CLOCK_BOOT_ID_SIZE];
     _Atomic int broken;   // how often on_broken was called

@@ -15,7 +15,8 @@ static inline bool fixture_try_open(struct fixture *fixture, const char *key_hex
                                           .on_broken = fixture_broken,
                                           .on_resealed = fixture_resealed,
                                           .context = fixture};
-    fixture->queue = queue_open_at(&options, &source, err);
+    fixture->queue =
+        queue_open_at(&options, &source, fixture->schema ? fixture->schema : &SCHEMA, err);
     if (!fixture->queue)
         return false;
     fixture->reader = queue_reader_create(fixture->queue, err);

@@ -125,6 +125,50 @@ static void leaves_a_newer_schema_untouched(void **state)
     free(after);
 }
 
+static void copy_file(const struct fixture *from, const struct fixture *to, const char *name)
+{
+    char path[128];
+    size_t size = 0;
+    char *data = read_file(from, name, &size);
+    snprintf(path, sizeof(path), "%s/%s", to->dir, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    fclose(file);
+    assert_int_equal(chmod(path, 0600), 0);
+    free(data);
+}
+
+// What a newer program that was killed has left: its version and its rows are in the WAL alone.
+static void leaves_a_newer_programs_log_untouched(void **state)
+{
+    static const char *const names[] = {"queue.db", "queue.db-wal"};
+    struct fixture *fixture = *state, killed;
+    struct error err = {0};
+    fixture_init(&killed);
+    assert_int_equal(accept_now(fixture->queue, "{\"a\":1}", NULL), QUEUE_DONE);
+    run_sql(fixture, "PRAGMA user_version = 1000");
+    char *before[2];
+    size_t size[2], size_after = 0;
+    copy_file(fixture, &killed, "queue.key");
+    for (int i = 0; i < 2; i++) {
+        copy_file(fixture, &killed, names[i]);
+        before[i] = read_file(&killed, names[i], &size[i]);
+    }
+    assert_true(size[1] > 4096);
+    assert_false(fixture_try_open(&killed, NULL, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_non_null(strstr(err.message, "schema 1000"));
+    for (int i = 0; i < 2; i++) {
+        char *after = read_file(&killed, names[i], &size_after);
+        assert_int_equal(size[i], size_after);
+        assert_memory_equal(before[i], after, size_after);
+        free(before[i]);
+        free(after);
+    }
+    fixture_finish(&killed);
+}
+
 static void refuses_what_is_no_database(void **state)
 {
     struct fixture *fixture = *state;
@@ -249,6 +293,7 @@ int main(void)
         QUEUE_TEST(refuses_a_folder_open_to_others),
         QUEUE_TEST(refuses_a_second_opener),
         QUEUE_TEST(leaves_a_newer_schema_untouched),
+        QUEUE_TEST(leaves_a_newer_programs_log_untouched),
         QUEUE_TEST(refuses_what_is_no_database),
         QUEUE_TEST(closing_leaves_everything_in_the_database_file),
         QUEUE_TEST(ids_ascend_in_the_order_they_are_made),

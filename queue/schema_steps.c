@@ -1,0 +1,16 @@
+// schema_steps.c - the steps of SCHEMA, one file each in queue/schema, as text within the program.
+#include "queue/schema.h"
+
+#define EMBED(name, file)                                                                          \
+    __asm__(".pushsection .rodata\n"                                                               \
+            ".globl " name "\n" name ":\n"                                                         \
+            ".incbin \"queue/schema/" file "\"\n"                                                  \
+            ".byte 0\n"                                                                            \
+            ".popsection\n")
+
+EMBED("schema_0001_first", "0001_first.sql");
+extern const char schema_0001_first[];
+
+static const struct schema_step STEPS[] = {{"0001_first", schema_0001_first}};
+
+const struct schema SCHEMA = {.steps = STEPS, .count = sizeof(STEPS) / sizeof(STEPS[0])};
