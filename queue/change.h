@@ -16,7 +16,9 @@ struct change_type {
     // Returns SQLite's code; sets result (QUEUE_DONE when called) where it is another.
     int (*apply)(struct change *change, struct database *database, int64_t now_ms);
     void (*destroy)(struct change *change); // NULL: not the writer's to free
-    bool kept;                              // tried again while the disk is full, not refused
+    // What a full disk still takes, by the reserve. kept: how messages go on; while nothing at all
+    // can be written it waits until it can, and is not refused. frees: makes room; is refused then.
+    bool kept, frees;
 };
 
 struct change {

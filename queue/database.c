@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-// How long to wait for a foreign process that writes (an operator with sqlite3): ours never do.
-#define BUSY_TIMEOUT_MS 1000
-
-// The cache is small, since the kernel's holds the same pages: 4 MB for the writer's indexes.
+// The cache is small, since the kernel's holds the same pages: 4 MB for the writer's indexes. A
+// write-ahead log that a burst has made longer than 16 MB is cut when it begins anew.
 static const char SETTINGS[] = "PRAGMA cache_size = -4096;"
                                "PRAGMA temp_store = MEMORY;"
                                "PRAGMA synchronous = FULL;"
+                               "PRAGMA journal_size_limit = 16777216;"
                                "PRAGMA wal_autocheckpoint = 0;";
 
 // sqlite3_system_errno() of 3.40 says nothing about a failed COMMIT, so errno itself is kept.
@@ -40,7 +39,7 @@ bool database_open(struct database *database, const char *dir, bool read_only, s
     if (rc == SQLITE_OK)
         rc = sqlite3_extended_result_codes(database->handle, 1);
     if (rc == SQLITE_OK)
-        rc = sqlite3_busy_timeout(database->handle, BUSY_TIMEOUT_MS);
+        rc = sqlite3_busy_timeout(database->handle, DATABASE_PATIENCE_MS);
     // A reader that is the last to leave would checkpoint, beside a writer that just starts.
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -77,12 +76,17 @@ int database_checkpoint(struct database *database, int mode, int *ret_wal_pages,
                                                           ret_wal_pages, ret_done_pages));
 }
 
+void database_set_patience(struct database *database, int patience_ms)
+{
+    sqlite3_busy_timeout(database->handle, patience_ms); // never fails on an open connection
+}
+
 bool database_error(const struct database *database, int rc, const char *what, struct error *err)
 {
     enum error_code code = ERR_IO;
     if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
         code = ERR_CORRUPT;
-    else if (database_fault(database, rc) == DATABASE_BLOCKED)
+    else if (database_fault(database, rc) != DATABASE_BROKEN)
         code = ERR_TEMPORARY;
     return error_set(err, code, "%s %s: %s (SQLite %d)", what, database->path, sqlite3_errstr(rc),
                      rc);
@@ -100,9 +104,10 @@ static enum database_fault io_fault(const struct database *database, int rc)
     switch (database->failed_errno) {
     case ENOSPC:
     case EDQUOT:
-    case EROFS:
     case EFBIG: // a limit on the size of files
-        return DATABASE_BLOCKED;
+        return DATABASE_FULL;
+    case EROFS:
+        return DATABASE_READ_ONLY;
     default:
         return DATABASE_BROKEN;
     }
@@ -116,7 +121,9 @@ enum database_fault database_fault(const struct database *database, int rc)
     case SQLITE_DONE:
         return DATABASE_FINE;
     case SQLITE_FULL:
+        return DATABASE_FULL;
     case SQLITE_READONLY:
+        return DATABASE_READ_ONLY;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_NOMEM:

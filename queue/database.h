@@ -14,6 +14,9 @@
 
 #define DATABASE_FILE "queue.db"
 #define DATABASE_STATEMENTS_MAX 40
+// How long to wait for a foreign process in the way (an operator with sqlite3), and for readers
+// at a checkpoint: ours never stay so long.
+#define DATABASE_PATIENCE_MS 1000
 
 struct database {
     sqlite3 *handle;
@@ -38,14 +41,21 @@ int database_execute(struct database *database, const char *sql);
 int database_checkpoint(struct database *database, int mode, int *ret_wal_pages,
                         int *ret_done_pages);
 
+// Another patience than DATABASE_PATIENCE_MS, until set again.
+void database_set_patience(struct database *database, int patience_ms);
+
 // Fills *err after rc; returns false. The message names the file and what SQLite says, never
 // what was bound.
 bool database_error(const struct database *database, int rc, const char *what, struct error *err);
 
 enum database_fault {
     DATABASE_FINE,
-    DATABASE_BLOCKED, // full, read-only, busy, out of memory: the same may work later
-    DATABASE_BROKEN,  // a sync failed, an I/O error, damage: nothing may be tried again
+    // The same may work later: there is no space (or quota), the file system is read-only, or
+    // somebody is in the way, or there is no memory.
+    DATABASE_FULL,
+    DATABASE_READ_ONLY,
+    DATABASE_BLOCKED,
+    DATABASE_BROKEN, // a sync failed, an I/O error, damage: nothing may be tried again
 };
 // Which one rc, the last that failed on this connection, is.
 enum database_fault database_fault(const struct database *database, int rc);

@@ -17,6 +17,7 @@
 #include "relay/base/cleanup.h"
 
 #define LOCK_FILE "queue.lock"
+#define INDEX_BYTES (256 * 1024)
 
 static bool sync_dir(const char *path, struct error *err)
 {
@@ -86,12 +87,32 @@ static bool use_wal(struct database *database, struct error *err)
 }
 
 // What an earlier run left in the WAL goes into the database, and the WAL begins anew: a hole
-// that a failed write may have left must never be appended to. A reader can delay that only.
+// that a failed write may have left must never be appended to. Readers of ours are waited for; who
+// stays longer (sqlite3 in a transaction) has to leave first.
 static bool empty_wal(struct database *database, struct error *err)
 {
     int rc = database_checkpoint(database, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY ||
-           database_error(database, rc, "checkpoint", err);
+    if ((rc & 0xff) == SQLITE_BUSY)
+        return error_set(err, ERR_TEMPORARY,
+                         "%s is held by another process that reads it: its write-ahead log cannot "
+                         "be begun anew",
+                         database->path);
+    return rc == SQLITE_OK || database_error(database, rc, "checkpoint", err);
+}
+
+// The index of the WAL is a mapped file, and a mapped page that has no block behind it ends in
+// SIGBUS on a full disk: the blocks for a WAL of 128 MB are taken here. SQLite writes a byte in
+// each page for that, which is too little where blocks are smaller than pages, and too late on a
+// full disk. The descriptor must stay open until the database is closed: closing one releases every
+// lock that the process has on that file. What cannot be had now is left to SQLite.
+static void allocate_index(struct queue *queue)
+{
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, "%s/%s-shm", queue->dir, DATABASE_FILE) < 0)
+        abort();
+    queue->index_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (queue->index_fd >= 0)
+        (void)!fallocate(queue->index_fd, 0, 0, INDEX_BYTES);
 }
 
 static bool read_last_seq(struct queue *queue, struct database *database, struct error *err)
@@ -136,20 +157,43 @@ static bool open_database(struct queue *queue, const struct clock_source *source
     return rc == SQLITE_OK || database_error(database, rc, "write", err);
 }
 
+// On a full disk the opening itself may need what the reserve holds.
+static bool open_database_somehow(struct queue *queue, const struct clock_source *source,
+                                  struct database *database, struct reserve *reserve,
+                                  struct error *err)
+{
+    bool again;
+    do {
+        again = false;
+        if (database_open(database, queue->dir, false, err)) {
+            if (open_database(queue, source, database, err))
+                return true;
+            database_close(database);
+        }
+        if (err->code == ERR_TEMPORARY)
+            again = reserve_give_up(reserve);
+    } while (again);
+    return false;
+}
+
 static bool open_all(struct queue *queue, const struct queue_options *options,
                      const struct clock_source *source, struct error *err)
 {
     if (!make_dir(queue->dir, err) || !take_lock(queue, err) || !make_file(queue, err))
         return false;
     queue->keys = keys_create(queue->dir, options->key_hex, err);
-    struct database database;
-    if (!queue->keys || !database_open(&database, queue->dir, false, err))
-        return false;
-    if (!open_database(queue, source, &database, err) || !sync_dir(queue->dir, err)) {
+    struct database database = {0};
+    struct reserve reserve = {.fd = -1};
+    if (!queue->keys || !reserve_open(&reserve, queue->dir, err) ||
+        !open_database_somehow(queue, source, &database, &reserve, err) ||
+        !sync_dir(queue->dir, err)) {
         database_close(&database);
+        reserve_close(&reserve);
         return false;
     }
-    queue->writer = writer_start(&database, &queue->clock, options, err);
+    allocate_index(queue);
+    reserve_fill(&reserve); // what the WAL gave back may be enough
+    queue->writer = writer_start(&database, &reserve, &queue->clock, options, err);
     if (queue->writer)
         queue->rekey = rekey_start(queue->keys, queue->writer, options, err);
     return queue->rekey != NULL;
@@ -161,7 +205,7 @@ struct queue *queue_open_at(const struct queue_options *options, const struct cl
     struct queue *queue = calloc(1, sizeof(*queue));
     if (!queue || !(queue->dir = strdup(options->dir)))
         abort();
-    queue->lock_fd = -1;
+    queue->lock_fd = queue->index_fd = -1;
     queue->schema = schema;
     uuid_source_init(&queue->uuids);
     if (!open_all(queue, options, source, err)) {
@@ -192,6 +236,8 @@ void queue_close(struct queue *queue)
     writer_destroy(queue->writer);
     keys_destroy(queue->keys);
     uuid_source_finish(&queue->uuids);
+    if (queue->index_fd >= 0)
+        close(queue->index_fd);
     if (queue->lock_fd >= 0)
         close(queue->lock_fd);
     free(queue->dir);
@@ -221,6 +267,11 @@ int64_t queue_boot_ms(const struct queue *queue, int64_t t_ms)
 bool queue_writable(const struct queue *queue)
 {
     return writer_writable(queue->writer);
+}
+
+bool queue_can_settle(const struct queue *queue)
+{
+    return writer_can_settle(queue->writer);
 }
 
 void queue_new_id(struct queue *queue, char ret_id[QUEUE_ID_SIZE])

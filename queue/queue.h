@@ -74,6 +74,10 @@ struct queue_options {
     // Called by a thread of the queue's own when no body is sealed with an older key any more that
     // the first one of the ring could be sealed with. NULL: nobody wants to know.
     void (*on_resealed)(void *context, const struct queue_resealed *resealed);
+    // Called by the writer thread when it begins to refuse writes that may be possible again by
+    // themselves (a full or read-only disk; err says why), and when all is well again (err is
+    // NULL). May be NULL, and so may on_broken.
+    void (*on_blocked)(void *context, const struct error *err);
     void *context;
 };
 
@@ -101,8 +105,12 @@ int64_t queue_now_ms(const struct queue *queue); // any thread
 int64_t queue_wall_ms(const struct queue *queue, int64_t t_ms);
 int64_t queue_boot_ms(const struct queue *queue, int64_t t_ms); // CLOCK_BOOTTIME at time t
 
-// False while the last commit has failed (disk full, read-only, broken): not ready.
+// Two degrees of "cannot be written". Any thread.
+// Could a payload be accepted now? False while the disk is full or read-only, or broken: not ready.
 bool queue_writable(const struct queue *queue);
+// Can it be committed how messages go on (claims, outcomes)? Also on a full disk, by the reserve,
+// so that delivering goes on. While this is false no SMTP may begin.
+bool queue_can_settle(const struct queue *queue);
 
 // A new UUIDv7. Ids of one process ascend in the order they were made. Any thread.
 void queue_new_id(struct queue *queue, char ret_id[QUEUE_ID_SIZE]);

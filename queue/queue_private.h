@@ -12,7 +12,8 @@
 
 struct queue {
     char *dir;
-    int lock_fd; // holds the lock for life
+    int lock_fd;  // holds the lock for life
+    int index_fd; // of queue.db-shm; see queue.c
     const struct schema *schema;
     struct keys *keys;
     struct queue_clock clock;

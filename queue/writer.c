@@ -6,17 +6,21 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "queue/change_list.h"
+#include "queue/wal.h"
+
 enum {
-    RIDE_MS = 20,                  // how long a change that rides waits for company
-    RETRY_MS = 1000,               // between tries on a full disk
-    RECORD_MS = 60 * 1000,         // how old the stored clock may become
-    CHECKPOINT_IDLE_MS = 50,       // no commit for so long
-    CHECKPOINT_IDLE_PAGES = 1000,  // ... and so much in the WAL
-    CHECKPOINT_FORCE_PAGES = 16384 // 64 MB: also under load
+    RIDE_MS = 20,           // how long a change that rides waits for company
+    RETRY_MS = 1000,        // between tries on a full disk
+    RECORD_MS = 60 * 1000,  // how old the stored clock may become
+    READ_ONLY_MS = 5 * 1000 // then nothing is held open any more: it may have to be unmounted
 };
 
-struct change_list {
-    struct change *first, **end;
+enum writer_mode {
+    WRITER_FINE,
+    WRITER_FULL,    // the reserve was given up: kept changes and those that free are committed
+    WRITER_BLOCKED, // nothing can be committed now
+    WRITER_BROKEN,  // nothing may be tried any more
 };
 
 struct writer {
@@ -30,20 +34,21 @@ struct writer {
     int64_t ride_from_ms; // when the first of the riding ones came
     bool stopping, stopped;
 
-    _Atomic bool writable;
+    _Atomic enum writer_mode mode; // the thread's own to change
     _Atomic uint64_t refused_count;
 
     // The thread's own.
     struct database database;
     const struct queue_clock *clock;
     void (*on_broken)(void *context, const struct error *err);
+    void (*on_blocked)(void *context, const struct error *err);
     void *context;
-    enum database_fault fault;
-    struct change_list kept; // DATABASE_BLOCKED: what is to be tried again
-    int64_t retry_at_ms, record_at_ms, committed_at_ms;
-    int64_t checkpoint_from_ms; // not before: a reader held the last one up
-    int wal_pages, checkpointed_pages;
-    bool wrote; // the last commit put something into the WAL
+    struct reserve reserve;
+    struct wal wal;
+    struct change_list kept; // WRITER_BLOCKED: what is to be tried again
+    int64_t retry_at_ms, record_at_ms;
+    int64_t refill_at_ms;  // the reserve: not sooner after a failure
+    int64_t blocked_at_ms; // since when nothing could be committed
 };
 
 static int64_t now_ms(void)
@@ -51,30 +56,6 @@ static int64_t now_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-// ---- lists ------------------------------------------------------------------------------------
-
-static void list_init(struct change_list *list)
-{
-    *list = (struct change_list){.end = NULL};
-    list->end = &list->first;
-}
-
-static void list_append(struct change_list *list, struct change *change)
-{
-    change->next = NULL;
-    *list->end = change;
-    list->end = &change->next;
-}
-
-static void list_move(struct change_list *to, struct change_list *from)
-{
-    if (from->first) {
-        *to->end = from->first;
-        to->end = from->end;
-    }
-    list_init(from);
 }
 
 // ---- the ends of a change ---------------------------------------------------------------------
@@ -93,7 +74,7 @@ static void tell(struct writer *writer, struct change *change)
 static void tell_all(struct writer *writer, struct change_list *list)
 {
     struct change *change = list->first;
-    list_init(list);
+    change_list_init(list);
     while (change) {
         struct change *next = change->next;
         tell(writer, change);
@@ -101,35 +82,73 @@ static void tell_all(struct writer *writer, struct change_list *list)
     }
 }
 
-// Refuses what cannot wait for space, or everything; leaves the rest in list.
-static void refuse(struct writer *writer, struct change_list *list, bool everything)
+// Refuses what a full disk cannot take, or everything; leaves the rest in list. may_free: what
+// makes room can be tried.
+static void refuse(struct writer *writer, struct change_list *list, bool may_free, bool everything)
 {
     struct change_list refused;
     struct change *change = list->first;
-    list_init(&refused);
-    list_init(list);
+    change_list_init(&refused);
+    change_list_init(list);
     while (change) {
         struct change *next = change->next;
-        bool stays = change->type->kept && !everything;
+        bool stays = !everything && (change->type->kept || (may_free && change->type->frees));
         change->result = QUEUE_REFUSED;
-        list_append(stays ? list : &refused, change);
+        change_list_append(stays ? list : &refused, change);
         change = next;
     }
     tell_all(writer, &refused);
 }
 
-// ---- commits ----------------------------------------------------------------------------------
+// ---- modes ------------------------------------------------------------------------------------
 
-static int remember_wal_size(void *context, sqlite3 *handle, const char *name, int pages)
+static enum writer_mode mode_of(const struct writer *writer)
 {
-    (void)handle, (void)name;
-    struct writer *writer = context;
-    if (pages < writer->checkpointed_pages)
-        writer->checkpointed_pages = 0; // the WAL has started over
-    writer->wal_pages = pages;
-    writer->wrote = true;
-    return SQLITE_OK;
+    return atomic_load_explicit(&writer->mode, memory_order_relaxed);
 }
+
+// err: why it is not fine any more.
+static void change_mode(struct writer *writer, enum writer_mode mode, const struct error *err)
+{
+    enum writer_mode before = mode_of(writer);
+    if (mode == WRITER_BLOCKED && before != WRITER_BLOCKED)
+        writer->blocked_at_ms = now_ms();
+    atomic_store(&writer->mode, mode);
+    if (mode == WRITER_BROKEN && writer->on_broken)
+        writer->on_broken(writer->context, err);
+    else if (mode != WRITER_BROKEN && writer->on_blocked &&
+             (mode == WRITER_FINE) != (before == WRITER_FINE))
+        writer->on_blocked(writer->context, mode == WRITER_FINE ? NULL : err);
+}
+
+// A file system that stays read-only has to be unmounted to be mended, so the process lets go of
+// it: as with what is broken, the next incarnation waits until it can be opened.
+static bool is_beyond_waiting(const struct writer *writer, enum database_fault fault)
+{
+    return fault == DATABASE_READ_ONLY && mode_of(writer) == WRITER_BLOCKED &&
+           now_ms() >= writer->blocked_at_ms + READ_ONLY_MS;
+}
+
+// group is what could not be committed; what may be is kept. A full disk gets the reserve's blocks,
+// and what was kept is tried again at once.
+static void fail(struct writer *writer, struct change_list *group, enum database_fault fault,
+                 const struct error *err)
+{
+    if (fault == DATABASE_BROKEN || is_beyond_waiting(writer, fault)) {
+        change_mode(writer, WRITER_BROKEN, err);
+        refuse(writer, group, false, true);
+        refuse(writer, &writer->kept, false, true);
+        return;
+    }
+    writer->retry_at_ms = writer->refill_at_ms = now_ms() + RETRY_MS;
+    if (fault == DATABASE_FULL && reserve_give_up(&writer->reserve))
+        writer->retry_at_ms = now_ms();
+    change_mode(writer, WRITER_BLOCKED, err);
+    refuse(writer, group, false, false);
+    change_list_move(&writer->kept, group);
+}
+
+// ---- commits ----------------------------------------------------------------------------------
 
 static int run(struct writer *writer, const char *sql)
 {
@@ -149,24 +168,9 @@ static int apply_all(struct writer *writer, const struct change_list *group, boo
     return record ? queue_clock_record(writer->clock, &writer->database) : SQLITE_OK;
 }
 
-static void fail(struct writer *writer, struct change_list *group, enum database_fault fault,
-                 const struct error *err)
-{
-    writer->fault = fault;
-    atomic_store(&writer->writable, false);
-    refuse(writer, group, fault == DATABASE_BROKEN);
-    if (fault == DATABASE_BROKEN) {
-        if (writer->on_broken)
-            writer->on_broken(writer->context, err);
-        return;
-    }
-    list_move(&writer->kept, group);
-    writer->retry_at_ms = now_ms() + RETRY_MS;
-}
-
 static void commit(struct writer *writer, struct change_list *group, bool record)
 {
-    writer->wrote = false;
+    writer->wal.grew = false;
     int rc = run(writer, "BEGIN IMMEDIATE");
     if (rc == SQLITE_OK)
         rc = apply_all(writer, group, record);
@@ -182,56 +186,32 @@ static void commit(struct writer *writer, struct change_list *group, bool record
         fail(writer, group, fault, &err);
         return;
     }
-    writer->committed_at_ms = now_ms();
+    writer->wal.committed_at_ms = now_ms();
     if (record)
-        writer->record_at_ms = writer->committed_at_ms + RECORD_MS;
-    if (writer->wrote) { // a group of nothing but duplicates proves nothing
-        writer->fault = DATABASE_FINE;
-        atomic_store(&writer->writable, true);
-    }
+        writer->record_at_ms = writer->wal.committed_at_ms + RECORD_MS;
+    enum writer_mode mode = writer->reserve.whole ? WRITER_FINE : WRITER_FULL;
+    if (writer->wal.grew && mode_of(writer) != mode) // a group of duplicates proves nothing
+        change_mode(writer, mode, NULL);
     tell_all(writer, group);
 }
 
-// ---- checkpoints ------------------------------------------------------------------------------
-
-static int fresh_pages(const struct writer *writer)
+// rc: how a checkpoint ended. Want of space is no failure: the log goes on.
+static void look_at_checkpoint(struct writer *writer, int rc)
 {
-    return writer->wal_pages - writer->checkpointed_pages;
-}
-
-// A full disk stops no checkpoint for good: it comes again when as much has been written again.
-static void checkpoint(struct writer *writer, int mode)
-{
-    int wal_pages = 0, done_pages = 0;
-    int rc = database_checkpoint(&writer->database, mode, &wal_pages, &done_pages);
-    if (rc == SQLITE_OK) {
-        writer->wal_pages = wal_pages;
-        writer->checkpointed_pages = done_pages;
-        if (done_pages < wal_pages)
-            writer->checkpoint_from_ms = now_ms() + RETRY_MS;
-        return;
-    }
-    writer->checkpointed_pages = writer->wal_pages;
-    if (database_fault(&writer->database, rc) != DATABASE_BROKEN)
+    if (rc == SQLITE_OK || database_fault(&writer->database, rc) != DATABASE_BROKEN)
         return;
     struct error err;
+    struct change_list none;
+    change_list_init(&none);
     database_error(&writer->database, rc, "checkpoint", &err);
-    fail(writer, &writer->kept, DATABASE_BROKEN, &err);
+    fail(writer, &none, DATABASE_BROKEN, &err);
 }
 
-// When the next one is to be made if nothing else comes.
+// When a checkpoint is to be made if nothing else comes.
 static int64_t checkpoint_moment(const struct writer *writer)
 {
-    if (writer->fault != DATABASE_FINE || fresh_pages(writer) < CHECKPOINT_IDLE_PAGES)
-        return INT64_MAX;
-    int64_t idle_ms = writer->committed_at_ms + CHECKPOINT_IDLE_MS;
-    return idle_ms > writer->checkpoint_from_ms ? idle_ms : writer->checkpoint_from_ms;
-}
-
-static bool checkpoint_is_forced(const struct writer *writer)
-{
-    return writer->fault == DATABASE_FINE && fresh_pages(writer) >= CHECKPOINT_FORCE_PAGES &&
-           now_ms() >= writer->checkpoint_from_ms;
+    enum writer_mode mode = mode_of(writer);
+    return mode == WRITER_FINE || mode == WRITER_FULL ? wal_idle_moment(&writer->wal) : INT64_MAX;
 }
 
 // ---- the thread -------------------------------------------------------------------------------
@@ -242,9 +222,10 @@ static int64_t next_moment(const struct writer *writer)
     int64_t moment = INT64_MAX;
     if (writer->submitted.first)
         moment = writer->ride_from_ms + RIDE_MS;
-    if (writer->fault == DATABASE_BLOCKED && writer->retry_at_ms < moment)
+    enum writer_mode mode = mode_of(writer);
+    if ((mode == WRITER_FULL || mode == WRITER_BLOCKED) && writer->retry_at_ms < moment)
         moment = writer->retry_at_ms;
-    if (writer->fault == DATABASE_FINE && writer->record_at_ms < moment)
+    if ((mode == WRITER_FINE || mode == WRITER_FULL) && writer->record_at_ms < moment)
         moment = writer->record_at_ms;
     int64_t checkpoint_ms = checkpoint_moment(writer);
     return checkpoint_ms < moment ? checkpoint_ms : moment;
@@ -268,68 +249,103 @@ static bool take_changes(struct writer *writer, struct change_list *ret_group)
     int64_t moment;
     while (writer->urgent == 0 && !writer->stopping && (moment = next_moment(writer)) > now_ms())
         sleep_until(writer, moment);
-    list_move(ret_group, &writer->submitted);
+    change_list_move(ret_group, &writer->submitted);
     writer->urgent = 0;
     bool stopping = writer->stopping;
     pthread_mutex_unlock(&writer->mutex);
     return !stopping;
 }
 
-// Tries what was kept, in the order it came, or else the clock's record as a probe. What the
-// WAL holds is put into the database first: then the file need not grow for the next commit.
+// Takes the reserve again where the disk has room for it. What the log holds is put into the
+// database first, so that its file need not grow for the next commit; and where the log's own
+// blocks make the difference, they go back to the file system.
+static void refill(struct writer *writer)
+{
+    int64_t missing_bytes = (int64_t)reserve_missing_bytes(&writer->reserve);
+    if (missing_bytes > 0 && wal_size_bytes(&writer->wal) >= missing_bytes)
+        look_at_checkpoint(writer, wal_give_back(&writer->wal, now_ms()));
+    if (mode_of(writer) != WRITER_BROKEN)
+        reserve_fill(&writer->reserve);
+}
+
+// Tries what was kept, in the order it came, or else the clock's record as a probe.
 static void retry(struct writer *writer)
 {
-    if (fresh_pages(writer) > 0)
-        checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
-    if (writer->fault == DATABASE_BROKEN)
+    writer->retry_at_ms = now_ms() + RETRY_MS;
+    look_at_checkpoint(writer, wal_checkpoint(&writer->wal, now_ms()));
+    if (mode_of(writer) != WRITER_BROKEN && !writer->reserve.whole &&
+        now_ms() >= writer->refill_at_ms)
+        refill(writer);
+    if (mode_of(writer) == WRITER_BROKEN ||
+        (mode_of(writer) == WRITER_FULL && !writer->reserve.whole))
         return;
     struct change_list group;
-    list_init(&group);
-    list_move(&group, &writer->kept);
+    change_list_init(&group);
+    change_list_move(&group, &writer->kept);
     commit(writer, &group, true);
+}
+
+// What can be done with group in this mode; what is left of it in WRITER_BLOCKED is kept.
+static void work_on(struct writer *writer, struct change_list *group)
+{
+    bool record = now_ms() >= writer->record_at_ms;
+    switch (mode_of(writer)) {
+    case WRITER_BROKEN:
+        refuse(writer, group, false, true);
+        return;
+    case WRITER_BLOCKED:
+        refuse(writer, group, false, false);
+        change_list_move(&writer->kept, group);
+        return;
+    case WRITER_FULL:
+        refuse(writer, group, true, false);
+        break;
+    case WRITER_FINE:
+        break;
+    }
+    if (group->first || record)
+        commit(writer, group, record);
+    else if (now_ms() >= checkpoint_moment(writer))
+        look_at_checkpoint(writer, wal_checkpoint(&writer->wal, now_ms()));
 }
 
 static void work(struct writer *writer, struct change_list *group)
 {
-    if (writer->fault == DATABASE_BROKEN) {
-        refuse(writer, group, true);
-        return;
-    }
-    if (writer->fault == DATABASE_BLOCKED) {
-        refuse(writer, group, false);
-        list_move(&writer->kept, group);
-        if (now_ms() >= writer->retry_at_ms)
-            retry(writer);
-        return;
-    }
-    bool record = now_ms() >= writer->record_at_ms;
-    if (group->first || record)
-        commit(writer, group, record);
-    else if (now_ms() >= checkpoint_moment(writer))
-        checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
-    if (checkpoint_is_forced(writer))
-        checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
+    work_on(writer, group);
+    enum writer_mode mode = mode_of(writer);
+    if ((mode == WRITER_FULL || mode == WRITER_BLOCKED) && now_ms() >= writer->retry_at_ms)
+        retry(writer);
+    mode = mode_of(writer);
+    if ((mode == WRITER_FINE || mode == WRITER_FULL) &&
+        wal_is_long(&writer->wal, now_ms(), mode == WRITER_FULL))
+        look_at_checkpoint(writer, wal_checkpoint_long(&writer->wal, now_ms()));
 }
 
 static void finish(struct writer *writer, struct change_list *group)
 {
-    work(writer, group);
-    if (writer->fault == DATABASE_BLOCKED)
+    work_on(writer, group);
+    if (mode_of(writer) == WRITER_BLOCKED)
         retry(writer);
-    if (writer->fault == DATABASE_FINE) {
-        list_init(group);
+    if (mode_of(writer) == WRITER_BLOCKED && now_ms() >= writer->retry_at_ms)
+        retry(writer); // the reserve was given up for it
+    if (mode_of(writer) == WRITER_FINE || mode_of(writer) == WRITER_FULL) {
+        change_list_init(group);
         commit(writer, group, true); // the time, as exact as it can be known
+        look_at_checkpoint(writer, wal_give_back(&writer->wal, now_ms()));
     }
-    if (writer->fault == DATABASE_FINE)
-        checkpoint(writer, SQLITE_CHECKPOINT_TRUNCATE);
-    refuse(writer, &writer->kept, true);
+    refuse(writer, &writer->kept, false, true);
 }
 
 static void *run_thread(void *argument)
 {
     struct writer *writer = argument;
     struct change_list group;
-    list_init(&group);
+    change_list_init(&group);
+    if (mode_of(writer) == WRITER_FULL && writer->on_blocked) {
+        struct error err;
+        error_set(&err, ERR_TEMPORARY, "write %s: the disk is full", writer->database.path);
+        writer->on_blocked(writer->context, &err);
+    }
     while (take_changes(writer, &group))
         work(writer, &group);
     finish(writer, &group);
@@ -338,22 +354,25 @@ static void *run_thread(void *argument)
 
 // ---- from other threads -----------------------------------------------------------------------
 
-static struct writer *create(struct database *database, const struct queue_clock *clock,
-                             const struct queue_options *options)
+static struct writer *create(struct database *database, struct reserve *reserve,
+                             const struct queue_clock *clock, const struct queue_options *options)
 {
     struct writer *writer = calloc(1, sizeof(*writer));
     if (!writer)
         abort();
     writer->database = *database;
     *database = (struct database){0};
+    writer->reserve = *reserve;
+    *reserve = (struct reserve){.fd = -1};
     writer->clock = clock;
     writer->on_broken = options->on_broken;
+    writer->on_blocked = options->on_blocked;
     writer->context = options->context;
     writer->record_at_ms = now_ms() + RECORD_MS;
-    atomic_init(&writer->writable, true);
-    list_init(&writer->submitted);
-    list_init(&writer->kept);
-    sqlite3_wal_hook(writer->database.handle, remember_wal_size, writer);
+    atomic_init(&writer->mode, writer->reserve.whole ? WRITER_FINE : WRITER_FULL);
+    change_list_init(&writer->submitted);
+    change_list_init(&writer->kept);
+    wal_init(&writer->wal, &writer->database);
 
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -373,10 +392,11 @@ void writer_destroy(struct writer *writer)
     free(writer);
 }
 
-struct writer *writer_start(struct database *database, const struct queue_clock *clock,
-                            const struct queue_options *options, struct error *err)
+struct writer *writer_start(struct database *database, struct reserve *reserve,
+                            const struct queue_clock *clock, const struct queue_options *options,
+                            struct error *err)
 {
-    struct writer *writer = create(database, clock, options);
+    struct writer *writer = create(database, reserve, clock, options);
     // Signals are the main thread's.
     sigset_t all, before;
     sigfillset(&all);
@@ -386,6 +406,7 @@ struct writer *writer_start(struct database *database, const struct queue_clock 
     if (failure != 0) {
         error_set(err, ERR_TEMPORARY, "no thread for the queue's writer (error %d)", failure);
         database_close(&writer->database);
+        reserve_close(&writer->reserve);
         writer_destroy(writer);
         return NULL;
     }
@@ -403,16 +424,17 @@ void writer_stop(struct writer *writer)
         return;
     pthread_join(writer->thread, NULL);
     database_close(&writer->database);
+    reserve_close(&writer->reserve);
 
     // What was submitted after the thread's last look is refused as what comes from now on is.
     struct change_list late;
-    list_init(&late);
+    change_list_init(&late);
     pthread_mutex_lock(&writer->mutex);
     writer->stopped = true;
-    atomic_store(&writer->writable, false);
-    list_move(&late, &writer->submitted);
+    atomic_store(&writer->mode, WRITER_BROKEN);
+    change_list_move(&late, &writer->submitted);
     pthread_mutex_unlock(&writer->mutex);
-    refuse(writer, &late, true);
+    refuse(writer, &late, false, true);
 }
 
 void writer_submit(struct writer *writer, struct change *change)
@@ -427,7 +449,7 @@ void writer_submit(struct writer *writer, struct change *change)
     bool is_first = !writer->submitted.first;
     if (is_first)
         writer->ride_from_ms = now_ms();
-    list_append(&writer->submitted, change);
+    change_list_append(&writer->submitted, change);
     if (!change->ride)
         writer->urgent++;
     if (is_first || writer->urgent == 1)
@@ -435,42 +457,14 @@ void writer_submit(struct writer *writer, struct change *change)
     pthread_mutex_unlock(&writer->mutex);
 }
 
-struct waiter {
-    pthread_mutex_t mutex;
-    pthread_cond_t ended;
-    bool has_ended;
-    enum queue_result result;
-};
-
-static void end_wait(void *context, enum queue_result result, const char *id)
-{
-    (void)id;
-    struct waiter *waiter = context;
-    pthread_mutex_lock(&waiter->mutex);
-    waiter->result = result;
-    waiter->has_ended = true;
-    pthread_cond_signal(&waiter->ended);
-    pthread_mutex_unlock(&waiter->mutex);
-}
-
-enum queue_result writer_submit_and_wait(struct writer *writer, struct change *change)
-{
-    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
-    change->done = end_wait;
-    // The change has ended when this returns.
-    // cppcheck-suppress autoVariables
-    change->context = &waiter;
-    writer_submit(writer, change);
-    pthread_mutex_lock(&waiter.mutex);
-    while (!waiter.has_ended)
-        pthread_cond_wait(&waiter.ended, &waiter.mutex);
-    pthread_mutex_unlock(&waiter.mutex);
-    return waiter.result;
-}
-
 bool writer_writable(const struct writer *writer)
 {
-    return atomic_load(&writer->writable);
+    return atomic_load(&writer->mode) == WRITER_FINE;
+}
+
+bool writer_can_settle(const struct writer *writer)
+{
+    return atomic_load(&writer->mode) <= WRITER_FULL;
 }
 
 uint64_t writer_refused_count(const struct writer *writer)

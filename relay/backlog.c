@@ -249,7 +249,7 @@ static bool are_verdicts_settled(struct dispatcher *dispatcher)
 
 void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms)
 {
-    if (!queue_writable(dispatcher->queue))
+    if (!queue_can_settle(dispatcher->queue))
         return;
     if (dispatcher->verdicts_left && !are_verdicts_settled(dispatcher))
         return;
@@ -259,7 +259,7 @@ void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms)
 
 void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms)
 {
-    if (now_ms < dispatcher->overdue_at_ms || !queue_writable(dispatcher->queue))
+    if (now_ms < dispatcher->overdue_at_ms || !queue_can_settle(dispatcher->queue))
         return;
     queue_id ids[FETCH_MAX];
     size_t count = 0, ended = 0;

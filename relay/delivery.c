@@ -88,7 +88,7 @@ static void put_back_waiting(struct dispatcher *dispatcher, int64_t now_ms)
 void delivery_pump(struct dispatcher *dispatcher)
 {
     // While outcomes cannot be committed, no SMTP begins (design §6, Two commits a message).
-    if (dispatcher->draining || !queue_writable(dispatcher->queue))
+    if (dispatcher->draining || !queue_can_settle(dispatcher->queue))
         return;
     int64_t now_ms = clock_boot_ms();
     while (deliverers_free_slots(dispatcher->deliverers, now_ms) > 0) {

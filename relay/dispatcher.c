@@ -330,7 +330,7 @@ int64_t dispatcher_next_ms(const struct dispatcher *dispatcher)
     earlier(&next_ms, deliverers_next_ms(dispatcher->deliverers, ticked_ms));
     if (dispatcher->draining)
         return next_ms;
-    if (!queue_writable(dispatcher->queue)) {
+    if (!queue_can_settle(dispatcher->queue)) {
         // All that is below waits for the disk, and nobody tells when there is room again.
         earlier(&next_ms, ticked_ms + LOOK_AGAIN_MS);
         return next_ms;

@@ -11,7 +11,7 @@ enum {
 
 void expiry_sweep(struct dispatcher *dispatcher, int64_t now_ms)
 {
-    if (now_ms < dispatcher->sweep_at_ms || !queue_writable(dispatcher->queue))
+    if (now_ms < dispatcher->sweep_at_ms || !queue_can_settle(dispatcher->queue))
         return;
     int64_t before_ms = queue_now_ms(dispatcher->queue) - dispatcher->config->retention_ms;
     size_t swept = 0;

@@ -116,6 +116,16 @@ static void log_lost_keys(const struct relay *relay)
                          "waits is parked as unknown_key; add the old key's line to it"));
 }
 
+// The queue's writer thread calls this.
+static void on_queue_blocked(void *context, const struct error *err)
+{
+    (void)context;
+    if (err)
+        log_fault("queue_error", err);
+    else
+        LOG(LOG_INFO, "queue_writable");
+}
+
 void serve_hold_reloads(void)
 {
     sigset_t reloads;
@@ -174,6 +184,7 @@ static int start(struct relay *relay)
                                           .key_hex = config->queue_key,
                                           .on_broken = on_queue_broken,
                                           .on_resealed = on_resealed,
+                                          .on_blocked = on_queue_blocked,
                                           .context = relay};
     relay->queue = queue_open(&options, &err);
     if (!relay->queue) {

@@ -38,6 +38,7 @@ struct fixture {
     _Atomic int broken;   // how often on_broken was called
     sem_t resealed_often; // posted by on_resealed
     struct queue_resealed resealed;
+    _Atomic int blocked; // 1 from on_blocked's first word to its second
 };
 
 static inline int64_t fixture_boot_ms(void *context)
@@ -63,6 +64,11 @@ static inline void fixture_resealed(void *context, const struct queue_resealed *
     struct fixture *fixture = context;
     fixture->resealed = *resealed;
     sem_post(&fixture->resealed_often);
+}
+
+static inline void fixture_blocked(void *context, const struct error *err)
+{
+    atomic_fetch_add(&((struct fixture *)context)->blocked, err ? 1 : -1);
 }
 
 static inline void fixture_broken(void *context, const struct error *err)

@@ -14,6 +14,7 @@ static inline bool fixture_try_open(struct fixture *fixture, const char *key_hex
                                           .key_hex = key_hex,
                                           .on_broken = fixture_broken,
                                           .on_resealed = fixture_resealed,
+                                          .on_blocked = fixture_blocked,
                                           .context = fixture};
     fixture->queue =
         queue_open_at(&options, &source, fixture->schema ? fixture->schema : &SCHEMA, err);

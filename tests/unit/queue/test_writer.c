@@ -210,12 +210,17 @@ static void closing_on_a_full_disk_refuses_what_was_kept(void **state)
     assert_state(fixture->reader, id, MESSAGE_RECEIVED);
 }
 
-static void a_limit_on_the_files_size_is_a_full_disk(void **state)
+// The large payload finds no room, and nothing is accepted until there is room for the reserve as
+// well; how messages go on is small, and needs no more than what the reserve gave up.
+static void by_the_reserve_a_full_disk_takes_outcomes(void **state)
 {
     struct fixture *fixture = *state;
     struct rlimit before, limit;
     enum { SIZE = 300 * 1000 };
     char *payload = calloc(1, SIZE + 1), id[QUEUE_ID_SIZE];
+    size_t swept = 0;
+    bool more = true;
+    struct error err = {0};
     assert_non_null(payload);
     memset(payload, 'x', SIZE);
     assert_int_equal(accept_now(fixture->queue, "{\"small\":1}", id), QUEUE_DONE);
@@ -224,16 +229,25 @@ static void a_limit_on_the_files_size_is_a_full_disk(void **state)
     limit = before;
     limit.rlim_cur = 250 * 1000;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    enum queue_result result = accept_now(fixture->queue, payload, NULL);
-    bool writable = queue_writable(fixture->queue);
-    int broken = fixture->broken;
+    enum queue_result large = accept_now(fixture->queue, payload, NULL);
+    enum queue_result outcome = settle_as(fixture->queue, id, MESSAGE_SENT, NULL);
+    enum queue_result small = accept_now(fixture->queue, "{\"small\":2}", NULL);
+    bool swept_well = queue_sweep(fixture->queue, 0, 10, &swept, &more, &err);
+    bool writable = queue_writable(fixture->queue), can_settle = queue_can_settle(fixture->queue);
+    int blocked = fixture->blocked;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    assert_int_equal(result, QUEUE_REFUSED);
+    assert_int_equal(large, QUEUE_REFUSED);
+    assert_int_equal(outcome, QUEUE_DONE);
+    assert_int_equal(small, QUEUE_REFUSED);
+    assert_true(swept_well);
     assert_false(writable);
-    assert_int_equal(broken, 0);
+    assert_true(can_settle);
+    assert_int_equal(blocked, 1);
     assert_true(wait_until_writable(fixture, true));
+    assert_int_equal(fixture->blocked, 0);
+    assert_int_equal(fixture->broken, 0);
     assert_int_equal(accept_now(fixture->queue, payload, NULL), QUEUE_DONE);
-    assert_body(fixture->reader, id, "{\"small\":1}");
+    assert_state(fixture->reader, id, MESSAGE_SENT);
     free(payload);
 }
 
@@ -348,7 +362,7 @@ int main(void)
         WRITER_TEST(a_full_disk_refuses_accepts_and_keeps_settlements),
         WRITER_TEST(a_full_disk_is_probed_when_nothing_waits),
         WRITER_TEST(closing_on_a_full_disk_refuses_what_was_kept),
-        WRITER_TEST(a_limit_on_the_files_size_is_a_full_disk),
+        WRITER_TEST(by_the_reserve_a_full_disk_takes_outcomes),
         WRITER_TEST(after_a_failed_sync_nothing_is_tried_again),
         WRITER_TEST(every_acknowledged_id_survives_kill_9),
     };

@@ -1,0 +1,16 @@
+// change_list.h - changes in the order they came. One thread at a time.
+#ifndef QUEUE_CHANGE_LIST_H
+#define QUEUE_CHANGE_LIST_H
+
+#include "queue/change.h"
+
+struct change_list {
+    struct change *first, **end;
+};
+
+void change_list_init(struct change_list *list);
+void change_list_append(struct change_list *list, struct change *change);
+// Appends all of from to `to`; from is empty after it.
+void change_list_move(struct change_list *to, struct change_list *from);
+
+#endif
