@@ -1,4 +1,4 @@
-// backlog.c - what comes from the queue: rows that were left, that waited.
+// backlog.c - what comes from the queue: rows that were left, that waited, that died waiting.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,7 @@ enum {
     SWEEP_EVERY_MS = 60 * 60 * 1000,
     SWEEP_AGAIN_MS = 100, // while there is more: in batches, so that accepting does not wait
     SWEEP_BATCH = 500,
+    OVERDUE_EVERY_MS = 60 * 1000,
 };
 
 typedef char queue_id[QUEUE_ID_SIZE];
@@ -51,7 +52,10 @@ static void copy_row(struct job *job, const struct queue_message *row)
     }
 }
 
-struct job *backlog_load(struct dispatcher *dispatcher, const char *id, bool *failed)
+// Loads a row into memory. NULL where it is gone or in memory already; one whose body does not open
+// is parked.
+// *failed turns true where it cannot be read now: it has to be looked for again.
+static struct job *load(struct dispatcher *dispatcher, const char *id, bool *failed)
 {
     if (job_table_find(&dispatcher->jobs, id))
         return NULL;
@@ -135,8 +139,10 @@ static size_t count_wanted(const struct dispatcher *dispatcher, int64_t now_ms)
     return wanted < FETCH_MAX ? wanted : FETCH_MAX;
 }
 
-// Claims up to wanted due rows of a lane. Gives how many.
-static size_t claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wanted, bool *failed)
+// Claims up to wanted due rows of a lane. Gives how many. *more turns true where what was read did
+// not suffice: rows were parked, for one.
+static size_t claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wanted, bool *more,
+                        bool *failed)
 {
     // Rows that are in memory may still look due on disk, so as many more are asked for.
     size_t limit = wanted + dispatcher->jobs.count, count = 0, claimed = 0;
@@ -148,12 +154,13 @@ static size_t claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wa
         *failed = true;
     }
     for (size_t i = 0; i < count && claimed < wanted; i++) {
-        struct job *job = backlog_load(dispatcher, ids[i], failed);
+        struct job *job = load(dispatcher, ids[i], failed);
         if (!job || (job->was_released && admission_end_duplicate(dispatcher, job)))
             continue;
         claim(dispatcher, job);
         claimed++;
     }
+    *more = *more || (count == limit && claimed < wanted);
     free(ids);
     return claimed;
 }
@@ -163,11 +170,11 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
     size_t wanted = now_ms >= dispatcher->due_at_ms ? count_wanted(dispatcher, now_ms) : 0;
     if (wanted == 0)
         return;
-    bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0, failed = false;
+    bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0, more = false, failed = false;
     size_t claimed = 0;
     for (int i = 0; i < LANE_COUNT && claimed < wanted; i++) {
         enum lane lane = (enum lane)(reversed ? LANE_COUNT - 1 - i : i);
-        claimed += claim_due(dispatcher, lane, wanted - claimed, &failed);
+        claimed += claim_due(dispatcher, lane, wanted - claimed, &more, &failed);
     }
     if (claimed == wanted)
         return; // there may be more
@@ -179,6 +186,8 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
     }
     dispatcher->due_at_ms =
         next_ms == INT64_MAX ? INT64_MAX : queue_boot_ms(dispatcher->queue, next_ms);
+    if (more)
+        dispatcher->due_at_ms = now_ms + 1; // the rest, when these have been committed
     if (failed)
         dispatcher->due_at_ms = now_ms + READ_AGAIN_MS;
 }
@@ -186,7 +195,7 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
 // A row that is `received`: its payload is composed. False where there is nothing to do.
 static bool load_received(struct dispatcher *dispatcher, const char *id, bool *failed)
 {
-    struct job *job = backlog_load(dispatcher, id, failed);
+    struct job *job = load(dispatcher, id, failed);
     if (!job)
         return false;
     job->stored = true;
@@ -251,4 +260,36 @@ void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms)
         return;
     fetch_due(dispatcher, now_ms);
     fetch_received(dispatcher);
+}
+
+void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms)
+{
+    if (now_ms < dispatcher->overdue_at_ms || !queue_can_settle(dispatcher->queue))
+        return;
+    queue_id ids[FETCH_MAX];
+    size_t count = 0, ended = 0;
+    int64_t next_ms = INT64_MAX;
+    bool failed = false;
+    struct error err = {0};
+    if (!queue_overdue(dispatcher->reader, queue_now_ms(dispatcher->queue), FETCH_MAX, ids, &count,
+                       &next_ms, &err)) {
+        log_queue_error(NULL, &err);
+        dispatcher->overdue_at_ms = now_ms + OVERDUE_EVERY_MS;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = load(dispatcher, ids[i], &failed);
+        if (!job)
+            continue;
+        settlement_end(dispatcher, job, MESSAGE_EXPIRED, "deadline");
+        ended++;
+    }
+    // A full batch: the rest comes with the next beat, when these have been committed.
+    if (count == FETCH_MAX && ended > 0)
+        dispatcher->overdue_at_ms = now_ms + 1;
+    else if (failed)
+        dispatcher->overdue_at_ms = now_ms + READ_AGAIN_MS;
+    else
+        dispatcher->overdue_at_ms =
+            next_ms == INT64_MAX ? INT64_MAX : queue_boot_ms(dispatcher->queue, next_ms);
 }
