@@ -12,6 +12,8 @@ against what the queue says.
 A message is told by its payload's bytes. Its secrets are long and its recipient is its own (see
 secret_payload()), so that nothing is found by chance.
 """
+import collections
+import contextlib
 import dataclasses
 import email
 import email.header
@@ -20,6 +22,7 @@ import json
 import pathlib
 import random
 import re
+import sqlite3
 import stat
 import string
 import threading
@@ -89,8 +92,9 @@ class ClientLedger:
             entry.message_ids.add(message_id)
             entry.acknowledged_s = entry.acknowledged_s or now_s
 
-    def post(self, relay, payload):
-        """POSTs it and keeps the books. The answer, or None where there was none."""
+    def post(self, relay, payload, believed=lambda: True):
+        """POSTs it and keeps the books. The answer, or None where there was none. believed is asked
+        when a 200 has come: does it count?"""
         self.posted(payload)
         try:
             answer = relay.post(payload)
@@ -100,7 +104,7 @@ class ClientLedger:
             if type(error).__module__ != "http.client":
                 raise
             return None
-        if answer.status == 200:
+        if answer.status == 200 and believed():
             self.acknowledged(payload, answer.headers["X-Message-Id"])
         return answer
 
@@ -303,6 +307,17 @@ def check(client, sink, rows, *, margin_s=15, max_copies=3, deaths=(), settle_s=
 
 
 # ---- what else must hold ----------------------------------------------------------------------------
+
+def check_counts(sink, queue_dir):
+    """O3, exactly: no copy that the queue has not counted an unknown outcome for."""
+    path = f"file:{queue_dir}/queue.db?mode=ro"
+    with contextlib.closing(sqlite3.connect(path, uri=True)) as database:
+        counted = dict(database.execute("SELECT id, unknown_outcomes FROM message"))
+    copies = collections.Counter(id_of(mail) for mail in sink.mails if was_taken(mail))
+    return [f"O3 {message_id} was sent {count} x, and {counted[message_id]} unknown outcomes were "
+            "counted" for message_id, count in copies.items()
+            if message_id in counted and count > 1 + counted[message_id]]
+
 
 def check_output(client, texts):
     """O5: texts (lines of logs, standard error, lists) name no code, token or whole body."""

@@ -29,7 +29,7 @@ HUGE = BODY % b"huge" + (b"y" * 76 + b"\r\n") * 150000
 
 
 # Its first argument is what to mount, the others are the program to become.
-IN_NAMESPACE = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c",
+IN_NAMESPACE = ["/usr/bin/unshare", "--mount", "--propagation", "slave", "/bin/sh", "-c",
                 '/usr/bin/mount --bind "$0" /etc/ssl/certs/ca-certificates.crt && exec "$@"']
 
 

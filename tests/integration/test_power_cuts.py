@@ -1,11 +1,18 @@
 """The power fails. A short run of tests/faults/power_cuts.py; `make crash` has the long one."""
+import argparse
 import contextlib
+import random
 import sqlite3
+import sys
 
 import machine as machines
 import payloads
 import pytest
 import relay as harness
+
+sys.path.insert(0, str(harness.ROOT / "tests/faults"))
+
+import power_cuts  # noqa: E402
 
 
 @pytest.fixture
@@ -32,7 +39,7 @@ def test_only_a_reboot_wipes_the_marks(sink, start_relay, machine, rebooted):
     relay = start_relay(sink)
     relay.prefix = machine.prefix
     relay.start()
-    sink.rcpt_reply = lambda *_: relay.process.kill()
+    sink.rcpt_reply = lambda *_: relay.process.kill() or sink.DROP
     message_id = relay.accept(payloads.login_code())
     relay.process.wait(harness.WAIT_S)
     relay.kill()
@@ -45,3 +52,11 @@ def test_only_a_reboot_wipes_the_marks(sink, start_relay, machine, rebooted):
     relay.stop()
     assert len(sink.mails) == 1
     assert unknown_outcomes(relay, message_id) == (1 if rebooted else 0)
+
+
+def test_power_cuts_lose_nothing():
+    outcome = power_cuts.run(argparse.Namespace(
+        build=harness.RELEASE_BUILD, points=18, seed=random.getrandbits(32), jobs=1))
+    if outcome.skipped_reason:
+        pytest.skip(outcome.skipped_reason)
+    assert not outcome.failed, "\n".join(outcome.report())

@@ -29,15 +29,17 @@ class LoopDisk:
     """A file system of that kind ("ext4" or "xfs") in folder/disk.img, mounted at .mount.
 
     inodes: how many files it can hold at all (ext4); block_bytes: its block size; image: where the
-    file is to be, if not in folder. A context manager.
+    file is to be, if not in folder; mount_options: as `mount -o` has them. A context manager.
     """
 
-    def __init__(self, folder, kind="ext4", size_mb=64, inodes=None, block_bytes=None, image=None):
+    def __init__(self, folder, kind="ext4", size_mb=64, inodes=None, block_bytes=None, image=None,
+                 mount_options=""):
         self.folder = pathlib.Path(folder)
         self.kind = kind
         self.size_mb = size_mb
         self.inodes = inodes
         self.block_bytes = block_bytes
+        self.mount_options = mount_options
         self.image = pathlib.Path(image) if image else self.folder / "disk.img"
         self.mount = self.folder / "disk"
         self._device = None
@@ -53,6 +55,9 @@ class LoopDisk:
                 raise Unavailable(f"{tool} is not installed")
         self.mount.mkdir(parents=True)
         self._format()
+        # What is mounted and unmounted below a shared folder is so in every mount namespace that was
+        # made meanwhile (as a slave, see machine.py): else those would hold what is gone here.
+        _run("mount", "--bind", "--make-shared", self.folder, self.folder)
         try:
             self._device = _run("losetup", "--find", "--show", self.image).strip()
             self.attach()
@@ -71,6 +76,7 @@ class LoopDisk:
         if self._device:
             _run("losetup", "--detach", self._device)
             self._device = None
+        _unmount(self.folder, _DETACH)
         self.image.unlink(missing_ok=True)
 
     def _format(self):
@@ -90,8 +96,10 @@ class LoopDisk:
 
     def attach(self):
         """Mounts it; what its journal holds is replayed."""
-        options = ["-o", "errors=remount-ro"] if self.kind == "ext4" else []
-        _run("mount", "-t", self.kind, *options, self._device, self.mount)
+        options = ["errors=remount-ro"] if self.kind == "ext4" else []
+        options += [self.mount_options] if self.mount_options else []
+        _run("mount", "-t", self.kind, *(["-o", ",".join(options)] if options else []),
+             self._device, self.mount)
         self._is_mounted = True
 
     def detach(self, lazily=False):
@@ -101,10 +109,17 @@ class LoopDisk:
             return
         until = time.monotonic() + _UNMOUNT_S
         while not _unmount(self.mount, _DETACH if lazily else 0):
-            if time.monotonic() > until:
-                raise OSError(errno.EBUSY, f"{self.mount} is still in use")
-            time.sleep(0.005)
+            self._wait_a_little(until)
         self._is_mounted = False
+        # Another mount namespace that is just ending may hold the file system a moment longer, and
+        # whoever mounted the device meanwhile would be given that same one, shut down as it is.
+        while not lazily and not _is_free(self._device):
+            self._wait_a_little(until)
+
+    def _wait_a_little(self, until):
+        if time.monotonic() > until:
+            raise OSError(errno.EBUSY, f"{self.mount} is still in use")
+        time.sleep(0.005)
 
     # ---- what happens to disks ----------------------------------------------------------------
 
@@ -177,6 +192,16 @@ def _run(tool, *arguments, environment=()):
     return subprocess.run([_find(tool), *map(str, arguments)], check=True, text=True,
                           env={**os.environ, **dict(environment)},
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
+
+
+def _is_free(device):
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+    except OSError as failure:
+        if failure.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

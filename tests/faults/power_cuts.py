@@ -1,0 +1,334 @@
+#!/usr/bin/python3
+"""Power cuts, as real as a disk can tell: on ext4 and XFS, with mail going in and out.
+
+A lane is one disk with one queue. In each of its lives the relay is started, clients post (their
+ledger is in our memory), and the smarthost receives. At a random moment all of the relay is stopped
+where it stands, the file system is shut down without its log by the kernel, in the middle of
+whatever sync is under way, and the relay is killed. The journal is replayed, the machine "starts
+anew" (another boot id: the marks are worthless), and the next life begins. After the last one
+everything drains, and the one checker (ledger.py) judges.
+
+In every third life it is the disk alone that dies: the relay goes on for a moment and meets nothing
+but errors, and what it acknowledges then is held against it. Not so what was asked before: a sync
+that was under way says success now and then although nothing was written (to any program, on both
+file systems: the kernel finds no commit left to wait for). No power cut lets anybody see that.
+
+One lane of eight is a disk that goes away and comes back while the machine stays up. Marks that were
+never synced are lost there and nobody knows, so copies are not bounded.
+
+Mounting with nobarrier would add nothing: what is lost is what the file system had not written, not
+what a disk's own cache holds.
+"""
+import argparse
+import collections
+import concurrent.futures
+import contextlib
+import functools
+import multiprocessing
+import os
+import pathlib
+import random
+import signal
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
+
+import clients  # noqa: E402
+import ledger  # noqa: E402
+import loop_disk  # noqa: E402
+import machine as machines  # noqa: E402
+import relay as harness  # noqa: E402
+import sink as sinks  # noqa: E402
+from result import Result  # noqa: E402
+
+POINTS = 400
+LANE_CUTS = 10
+# Lanes take these in turn: three on ext4, one of which writes data whenever it likes, and one on XFS.
+DISKS = ({"kind": "ext4"}, {"kind": "ext4", "mount_options": "data=writeback"},
+         {"kind": "xfs", "size_mb": 320}, {"kind": "ext4"})
+SIZE_MB = 256  # a WAL of 64 MB and what was in it, twice; the image is a sparse file
+MARGIN_S = 58  # of a minute: what is to expire lives for two seconds
+DRAIN_S = 60
+FINE = {"sent", "expired", "unknown", "superseded"}
+
+
+class Lane:
+    """One disk, its queue, and what happened to it."""
+
+    def __init__(self, folder, build, disk, seed, machine_stays=False):
+        self.rng = random.Random(seed)
+        self.machine_stays = machine_stays
+        self.disk = disk
+        self.sink = sinks.Sink()
+        self.ledger = ledger.ClientLedger()
+        self.machine = machines.Machine(folder)
+        self.relay = harness.Relay(folder / "relay", build=build, queue_dir=disk.mount / "queue",
+                                   smtp_uri=harness.smtp_uri(self.sink),
+                                   deadline_margin=f"{MARGIN_S}s")
+        self.relay.queue_dir = disk.mount / "queue"
+        self.clients = clients.Clients(self.relay, self.ledger, self.rng)
+        self.deaths = []
+        self.counts = collections.Counter()
+        self.violations = []
+
+    def pause(self, most_s):
+        """Any moment from now until then is as good: the point of it all."""
+        time.sleep(self.rng.uniform(0, most_s))
+
+    def post(self, **options):
+        """The clients begin; options are make_payload()'s."""
+        self.clients.make = functools.partial(clients.make_payload, **options)
+        self.clients.begin()
+
+    def live(self, moment):
+        """One life. moment: a function of the lane that returns when the power is to fail."""
+        self.relay.prefix = self.machine.prefix
+        moment(self)
+        self.cut()
+        self.counts[moment.__name__] += 1
+
+    def cut(self):
+        core = self.relay.process
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(core.pid, signal.SIGSTOP)
+        self.disk.shut_down()
+        self.deaths.append(ledger.boot_s())
+        if self.rng.random() < 1 / 3:
+            self.outlive()
+        with contextlib.suppress(ProcessLookupError):  # a child may be too young to die with it
+            os.killpg(core.pid, signal.SIGKILL)
+        self.relay.kill()
+        self.sink.rcpt_reply = lambda *_: None
+        self.clients.end()
+        self.disk.detach()
+        self.disk.attach()
+        self.counts["cuts"] += 1
+        if not self.machine_stays:
+            self.machine.reboot()
+
+    def outlive(self):
+        """The disk is dead, the relay is not."""
+        # Messages whose commit a sync has lied about are lost like any other that was not
+        # acknowledged; they should not arrive, either.
+        self.sink.rcpt_reply = lambda *_: "451 4.3.0 try again later"
+        self.clients.doubt()
+        core = self.relay.process
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(core.pid, signal.SIGCONT)
+        self.pause(0.3)
+        if (core.poll() or 0) < 0:
+            self.violations.append(f"the relay died of signal {-core.returncode}")
+        self.deaths.append(ledger.boot_s())
+        self.counts["lived without a disk"] += 1
+
+    def catch_up(self):
+        """Starts, and mostly works off what was left: what meets three cuts ends as `unknown`."""
+        self.relay.start()
+        if self.rng.random() < 0.75:
+            self.drain()
+
+    def drain(self):
+        def waiting():
+            return [row for row in self.rows() if row["state"] not in FINE]
+        try:
+            harness.wait_until(lambda: not waiting(), "everything to end", DRAIN_S)
+        except AssertionError as failure:
+            rows = waiting()
+            raise AssertionError(f"{failure}: {len(rows)} rows, such as {rows[:1]}\n"
+                                 f"{self.relay.tail()}") from failure
+
+    def rows(self):
+        return self.relay.queue_list("--limit", "1000000")
+
+    def judge(self):
+        """The power stays on: everything ends, and the books are compared."""
+        self.relay.prefix = self.machine.prefix
+        self.relay.start()
+        self.drain()
+        rows = self.rows()
+        if self.relay.stop() != 0:
+            self.violations.append("the relay did not stop cleanly")
+        bound = {"max_copies": 1 << 30} if self.machine_stays else {}
+        self.violations += ledger.check(self.ledger, self.sink, rows, margin_s=MARGIN_S,
+                                        deaths=self.deaths, **bound)
+        if not self.machine_stays:
+            self.violations += ledger.check_counts(self.sink, self.relay.queue_dir)
+        # What was not acknowledged is whole as well, or not there at all.
+        self.violations += [f"O1 {row['id']} is {row['state']} ({row['reason']})" for row in rows
+                            if row["state"] not in FINE]
+        self.violations += ledger.check_output(self.ledger,
+                                               [*self.relay.lines, self.relay.stderr()])
+        self.violations += ledger.check_folder(self.relay.queue_dir)
+        self._count(rows)
+
+    def _count(self, rows):
+        entries = self.ledger.entries()
+        self.counts["posted"] += len(entries)
+        self.counts["acknowledged"] += sum(entry.acknowledged_s is not None for entry in entries)
+        self.counts["mails"] += len(self.sink.mails)
+        self.counts["copies"] += len(self.sink.mails) - len({mail.recipient
+                                                             for mail in self.sink.mails})
+        self.counts.update(row["state"] for row in rows)
+
+    def close(self):
+        if self.relay.process and self.relay.process.poll() is None:
+            self.relay.kill()
+        self.clients.end()
+        self.sink.close()
+
+
+# ---- moments ---------------------------------------------------------------------------------
+
+def first_start(lane):
+    """The folder, the key and the database are made, and the first payloads come at once."""
+    starting(lane)
+
+
+def starting(lane):
+    """Recovery of what the last cut has left, and the first payloads."""
+    lane.relay.spawn()
+    lane.post()
+    lane.pause(0.12)
+
+
+def accepting(lane):
+    """Payloads are accepted and sent."""
+    lane.catch_up()
+    lane.post()
+    lane.clients.wait_answered(lane.rng.randrange(1, 10))
+    lane.pause(0.06)
+
+
+def sending(lane):
+    """The last answer was given, and deliveries go on."""
+    lane.catch_up()
+    lane.post()
+    lane.clients.wait_answered(lane.rng.randrange(1, 30))
+    lane.clients.end()
+    lane.pause(0.03)
+
+
+def stopping(lane):
+    """A stop with what was under way, and its checkpoint."""
+    lane.catch_up()
+    lane.post()
+    lane.clients.wait_answered(lane.rng.randrange(1, 20))
+    lane.relay.process.terminate()
+    lane.pause(0.05)
+
+
+def idle_checkpoint(lane):
+    """Enough for a checkpoint was written, and then nothing for so long that one is made."""
+    lane.catch_up()
+    lane.post(filler_bytes=200_000)
+    lane.clients.wait_answered(24)
+    lane.clients.end()
+    time.sleep(0.03)  # until 50 ms without a commit are nearly over
+    lane.pause(0.1)
+
+
+def forced_checkpoint(lane):
+    """So much is written without a pause that the checkpoint cannot wait for one."""
+    lane.catch_up()
+    lane.post(filler_bytes=900_000)
+    wal = lane.relay.queue_dir / "queue.db-wal"
+    harness.wait_until(lambda: wal.stat().st_size > 60 << 20, "the WAL to grow")
+    lane.pause(0.15)
+
+
+def expiring(lane):
+    """Mails die while they wait for a smarthost that is away."""
+    lane.catch_up()
+    lane.sink.down()
+    lane.post(minutes=1)
+    lane.clients.wait_answered(20)
+    lane.clients.end()
+    lane.relay.wait_for("expired")
+    lane.pause(0.05)
+    lane.sink.up()
+
+
+OFTEN = (accepting, starting, sending, accepting, stopping, idle_checkpoint)
+SELDOM = (expiring, forced_checkpoint)  # these take a second or two
+
+
+def moments_of(rng, number, cuts):
+    """What a lane goes through: a first start, one of the long ones, and the others by chance."""
+    chosen = [first_start, *(rng.choice(OFTEN) for _ in range(cuts - 1))]
+    if cuts > 2:
+        chosen[rng.randrange(1, cuts)] = SELDOM[number % len(SELDOM)]
+    return chosen
+
+
+# ---- all of it ---------------------------------------------------------------------------------
+
+def run_lane(number, cuts, build, seed):
+    """Gives (counts, violations). Each lane draws from a seed of its own."""
+    options = DISKS[number % len(DISKS)]
+    with tempfile.TemporaryDirectory(prefix="power-") as folder, \
+            loop_disk.LoopDisk(folder, **{"size_mb": SIZE_MB} | options) as disk:
+        lane = Lane(pathlib.Path(folder), build, disk, f"{seed}.{number}", number % 8 == 7)
+        try:
+            for moment in moments_of(lane.rng, number, cuts):
+                lane.live(moment)
+            lane.judge()
+        except AssertionError as failure:  # it did not start, or not go on
+            lane.violations.append(str(failure))
+        finally:
+            lane.close()
+    where = f"{' '.join(map(str, options.values()))}, lane {number}, seed {seed}"
+    lane.counts[f"cuts on {disk.kind}"] = lane.counts.pop("cuts", 0)
+    return lane.counts, [f"{where}: {violation}" for violation in lane.violations]
+
+
+def run(options):
+    """options.points: how many cuts (None: POINTS); build, seed and jobs as in result.py."""
+    outcome = Result("power cuts")
+    try:
+        machines.require()
+        with tempfile.TemporaryDirectory(prefix="power-") as folder:
+            for kind in ("ext4", "xfs"):
+                with loop_disk.LoopDisk(pathlib.Path(folder) / kind, kind, size_mb=320):
+                    pass
+    except (machines.Unavailable, loop_disk.Unavailable) as why:
+        outcome.skipped_reason = str(why)
+        return outcome
+    points = options.points or POINTS
+    longest = min(LANE_CUTS, -(-points // len(DISKS)))  # of few cuts, some on each
+    sizes = [min(longest, points - done) for done in range(0, points, longest)]
+    lanes = [(number, cuts, options.build, options.seed) for number, cuts in enumerate(sizes)]
+    counts = collections.Counter()
+    for lane_counts, violations in _run_lanes(lanes, options.jobs):
+        counts.update(lane_counts)
+        outcome.violations += violations
+    outcome.points = sum(count for name, count in counts.items() if name.startswith("cuts on "))
+    outcome.notes = [f"{count} {name}" for name, count in sorted(counts.items())]
+    outcome.notes.append(f"seed {options.seed}")
+    return outcome
+
+
+def _run_lanes(lanes, jobs):
+    if jobs == 1:
+        return [run_lane(*lane) for lane in lanes]
+    # Processes of their own: threads of one would wait for each other's Python.
+    with concurrent.futures.ProcessPoolExecutor(
+            jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(run_lane, *zip(*lanes)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, default=harness.RELEASE_BUILD)
+    parser.add_argument("--points", type=int, help=f"how many cuts ({POINTS})")
+    parser.add_argument("--seed", type=int, default=random.getrandbits(32))
+    parser.add_argument("--jobs", type=int, default=2)
+    outcome = run(parser.parse_args())
+    print(*outcome.report(), sep="\n")
+    return 1 if outcome.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
