@@ -37,6 +37,9 @@ extern const struct change_type CHANGE_NOTHING;
 // Says QUEUE_REFUSED in its turn: for a write for which there was no memory.
 struct change *change_refusal(const char *id, queue_done_fn *done, void *context);
 
+// Parks the open row seq, whose id is not its own any more, as damaged. Nobody is told.
+struct change *change_park_stray(int64_t seq);
+
 // A zeroed change of size bytes whose first member is struct change. Aborts without memory.
 void *change_create(const struct change_type *type, size_t size, const char *id,
                     queue_done_fn *done, void *context);

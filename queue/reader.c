@@ -5,6 +5,7 @@
 
 #include "queue/queue_private.h"
 #include "queue/schema.h"
+#include "queue/uuid.h"
 
 static struct queue_reader *reader_create(const char *dir, struct error *err)
 {
@@ -22,6 +23,7 @@ struct queue_reader *queue_reader_create(struct queue *queue, struct error *err)
     struct queue_reader *reader = reader_create(queue->dir, err);
     if (reader) {
         reader->keys = queue->keys;
+        reader->writer = queue->writer;
         reader->clock = queue->clock;
     }
     return reader;
@@ -61,14 +63,37 @@ bool reader_ended_well(const struct queue_reader *reader, const struct query *qu
     return query->rc == SQLITE_OK || database_error(&reader->database, query->rc, "read", err);
 }
 
+// Its id is what a row is found by everywhere else. One whose id has changed would be found
+// nowhere, and be due for ever.
+static bool is_at_home(const char *id, int64_t seq)
+{
+    int64_t number = 0;
+    return uuid_number(id, &number) && number == seq;
+}
+
+// Takes the columns id and seq. Rows that are not at home are parked, and then it fails, so that
+// somebody is told; the next look does not meet them any more.
 static bool read_ids(const struct queue_reader *reader, struct query *query,
                      char (*ret_ids)[QUEUE_ID_SIZE], size_t *ret_count, struct error *err)
 {
     size_t count = 0;
-    while (query_step(query))
-        query_copy_text(query, ret_ids[count++], QUEUE_ID_SIZE);
+    int64_t stray_seq = 0;
+    while (query_step(query)) {
+        query_copy_text(query, ret_ids[count], QUEUE_ID_SIZE);
+        int64_t seq = query_get_int(query);
+        if (is_at_home(ret_ids[count], seq)) {
+            count++;
+            continue;
+        }
+        if (reader->writer)
+            writer_submit(reader->writer, change_park_stray(seq));
+        stray_seq = seq;
+    }
     if (!reader_ended_well(reader, query, err))
         return false;
+    if (stray_seq != 0)
+        return error_set(err, ERR_CORRUPT, "the row %lld has lost its id, and is parked",
+                         (long long)stray_seq);
     *ret_count = count;
     return true;
 }
@@ -77,7 +102,7 @@ bool queue_received(struct queue_reader *reader, size_t limit, char (*ret_ids)[Q
                     size_t *ret_count, struct error *err)
 {
     // A received row has no lane yet; saying so gives the order of age within message_open.
-    static const char SQL[] = "SELECT id FROM message INDEXED BY message_open"
+    static const char SQL[] = "SELECT id, seq FROM message INDEXED BY message_open"
                               " WHERE state = 'received' AND state <> 'sent' AND lane IS NULL"
                               " ORDER BY created DESC, seq DESC LIMIT ?";
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
@@ -106,7 +131,7 @@ static bool are_many_due(struct queue_reader *reader, enum lane lane, int64_t no
 }
 
 #define DUE_SQL(index, condition, order)                                                           \
-    "SELECT id FROM message INDEXED BY " index " WHERE state = 'queued'" condition                 \
+    "SELECT id, seq FROM message INDEXED BY " index " WHERE state = 'queued'" condition            \
     " AND lane = ? AND not_before <= ? ORDER BY created " order ", seq " order " LIMIT ?"
 #define WALKED(order) DUE_SQL("message_open", " AND state <> 'sent'", order)
 #define SORTED(order) DUE_SQL("message_due", "", order)
@@ -163,7 +188,7 @@ bool queue_overdue(struct queue_reader *reader, int64_t now_ms, size_t limit,
                    char (*ret_ids)[QUEUE_ID_SIZE], size_t *ret_count, int64_t *ret_next_ms,
                    struct error *err)
 {
-    static const char SQL[] = "SELECT id FROM message INDEXED BY message_deadline"
+    static const char SQL[] = "SELECT id, seq FROM message INDEXED BY message_deadline"
                               " WHERE state = 'queued' AND deadline <= ?"
                               " ORDER BY deadline LIMIT ?";
     static const char NEXT[] = NEXT_DEADLINE;

@@ -13,6 +13,7 @@
 struct queue_reader {
     struct database database;
     const struct keys *keys; // NULL: bodies cannot be read
+    struct writer *writer;   // the daemon's; NULL: a command's, which only looks
     struct queue_clock clock;
 };
 

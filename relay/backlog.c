@@ -139,8 +139,10 @@ static size_t count_wanted(const struct dispatcher *dispatcher, int64_t now_ms)
     return wanted < FETCH_MAX ? wanted : FETCH_MAX;
 }
 
-// Claims up to wanted due rows of a lane. Gives how many.
-static size_t claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wanted, bool *failed)
+// Claims up to wanted due rows of a lane. Gives how many. *more turns true where what was read did
+// not suffice: rows were parked, for one.
+static size_t claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wanted, bool *more,
+                        bool *failed)
 {
     // Rows that are in memory may still look due on disk, so as many more are asked for.
     size_t limit = wanted + dispatcher->jobs.count, count = 0, claimed = 0;
@@ -158,6 +160,7 @@ static size_t claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wa
         claim(dispatcher, job);
         claimed++;
     }
+    *more = *more || (count == limit && claimed < wanted);
     free(ids);
     return claimed;
 }
@@ -167,11 +170,11 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
     size_t wanted = now_ms >= dispatcher->due_at_ms ? count_wanted(dispatcher, now_ms) : 0;
     if (wanted == 0)
         return;
-    bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0, failed = false;
+    bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0, more = false, failed = false;
     size_t claimed = 0;
     for (int i = 0; i < LANE_COUNT && claimed < wanted; i++) {
         enum lane lane = (enum lane)(reversed ? LANE_COUNT - 1 - i : i);
-        claimed += claim_due(dispatcher, lane, wanted - claimed, &failed);
+        claimed += claim_due(dispatcher, lane, wanted - claimed, &more, &failed);
     }
     if (claimed == wanted)
         return; // there may be more
@@ -183,6 +186,8 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
     }
     dispatcher->due_at_ms =
         next_ms == INT64_MAX ? INT64_MAX : queue_boot_ms(dispatcher->queue, next_ms);
+    if (more)
+        dispatcher->due_at_ms = now_ms + 1; // the rest, when these have been committed
     if (failed)
         dispatcher->due_at_ms = now_ms + READ_AGAIN_MS;
 }

@@ -1,6 +1,7 @@
 #include "relay/control.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -62,6 +63,25 @@ static void release(struct control *control, struct http_exchange *exchange, con
     queue_release(control->queue, id, on_released, asked);
 }
 
+// Waits for the disk, and with it whoever gives another order: nobody else.
+static void rekey(struct control *control, struct http_exchange *exchange)
+{
+    char key_id[QUEUE_KEY_ID_SIZE], text[160];
+    bool made = false;
+    struct error err = {0};
+    if (!queue_rekey(control->queue, &made, key_id, &err)) {
+        LOG(LOG_ERROR, "queue_error", LOG_STRING("error", err.message));
+        http_answer_text(exchange, HTTP_FAILED, err.message);
+        return;
+    }
+    LOG(LOG_INFO, "rekeyed", LOG_STRING("key_id", key_id), LOG_STRING("by", "owner"));
+    snprintf(text, sizeof(text),
+             "%s (id %s) seals; what waits is being sealed with it, which the "
+             "log tells as `resealed`",
+             made ? "a new key" : "the first key of RELAY_QUEUE_KEY", key_id);
+    http_answer_text(exchange, HTTP_DONE, text);
+}
+
 static void obey(void *context, struct http_exchange *exchange, const struct http_order *order)
 {
     struct control *control = context;
@@ -70,6 +90,8 @@ static void obey(void *context, struct http_exchange *exchange, const struct htt
         release(control, exchange, order->id);
         return;
     case HTTP_REKEY:
+        rekey(control, exchange);
+        return;
     case HTTP_BACKUP:
         break;
     }

@@ -13,6 +13,7 @@ static const char help[] =
     "courier-relay queue show ID\n"
     "courier-relay queue stats\n"
     "courier-relay queue release ID... | FILTER...\n"
+    "courier-relay queue rekey\n"
     "\n"
     "Looks into the queue's folder, whether the daemon runs or not. Never shows a body. The "
     "folder\n"
@@ -21,6 +22,11 @@ static const char help[] =
     "release lets parked and held messages go once what was in their way is mended; the daemon "
     "must\n"
     "run. With a filter it takes those that are parked (--state held: those that are held).\n"
+    "\n"
+    "rekey puts a new key in front of queue.key, and has what waits sealed with it; the daemon "
+    "must\n"
+    "run, and goes on with its work. Where RELAY_QUEUE_KEY gives the keys, its first is the new "
+    "one.\n"
     "\n"
     "  --state S        received, queued, sending, sent, failed, expired, superseded, cancelled,\n"
     "                   unknown, held or parked\n"
@@ -61,6 +67,7 @@ static const struct verb {
      .word = "ids, or a filter such as --state parked",
      .takes_filter = true,
      .takes_more = true},
+    {.name = "rekey", .run = cli_queue_rekey},
 };
 enum { VERB_COUNT = sizeof(VERBS) / sizeof(VERBS[0]) };
 

@@ -25,6 +25,8 @@ int cli_queue_show(const struct queue_command *command);
 int cli_queue_stats(const struct queue_command *command);
 // CLI_FAILED: some were not released. CLI_TRY_AGAIN: no daemon runs.
 int cli_queue_release(const struct queue_command *command);
+// CLI_FAILED: there is no new key. CLI_TRY_AGAIN: no daemon runs.
+int cli_queue_rekey(const struct queue_command *command);
 
 // The queue, for looking at only. Complains; NULL on failure.
 struct queue_reader *queue_command_reader(const struct queue_command *command);

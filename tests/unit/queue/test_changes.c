@@ -349,6 +349,42 @@ static void a_row_that_was_tampered_with_does_not_open(void **state)
     }
 }
 
+static bool count_row(void *context, const struct queue_message *message)
+{
+    assert_true(message->has_body);
+    ++*(int *)context;
+    return true;
+}
+
+// It would be due for ever, and found by nobody.
+static void a_row_that_lost_its_id_is_parked_when_it_is_met(void **state)
+{
+    struct fixture *fixture = *state;
+    char ids[3][QUEUE_ID_SIZE], found[8][QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    struct error err = {0};
+    for (int i = 0; i < 2; i++)
+        make_queued(fixture->queue, i ? "{\"s\":1}" : "{\"s\":2}", LANE_CODE, now_ms, 0, ids[i]);
+    assert_int_equal(accept_now(fixture->queue, "{\"s\":3}", ids[2]), QUEUE_DONE);
+    run_sql(fixture, "UPDATE message SET id = '1' || substr(id, 2) WHERE state = 'received' OR"
+                     " seq = (SELECT min(seq) FROM message)");
+    size_t count = 0;
+    assert_false(queue_due(fixture->reader, LANE_CODE, now_ms, 8, found, &count, &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_false(queue_received(fixture->reader, 8, found, &count, &err));
+    assert_true(queue_flush(fixture->queue, &err));
+    assert_true(queue_received(fixture->reader, 8, found, &count, &err));
+    assert_int_equal(count, 0);
+    assert_true(queue_due(fixture->reader, LANE_CODE, now_ms, 8, found, &count, &err));
+    assert_int_equal(count, 1);
+    assert_string_equal(found[0], ids[1]);
+    const struct queue_filter parked = {
+        .has_state = true, .state = MESSAGE_PARKED, .reason = "damaged", .limit = 8};
+    int parked_count = 0;
+    assert_true(queue_list(fixture->reader, &parked, count_row, &parked_count, &err));
+    assert_int_equal(parked_count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +400,7 @@ int main(void)
         QUEUE_TEST(too_long_texts_are_cut_between_characters),
         QUEUE_TEST(flush_waits_for_all_that_was_submitted),
         cmocka_unit_test(a_row_that_was_tampered_with_does_not_open),
+        QUEUE_TEST(a_row_that_lost_its_id_is_parked_when_it_is_met),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
