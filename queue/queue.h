@@ -68,6 +68,11 @@ struct queue_options {
     // Keys of 64 hexadecimal digits, apart by commas or blanks; the first seals, all open. NULL:
     // those in dir/queue.key, which is made where it is missing.
     const char *key_hex;
+    // Neither the folder nor the database is made: a disk that is not mounted must not be taken
+    // for a new installation. ERR_TEMPORARY where there is none.
+    bool must_exist;
+    // The dot marks may be lost: as after a reboot; see queue_rebooted().
+    bool marks_lost;
     // Called once by the writer thread when a write or sync has failed in a way that must not
     // be retried: nothing is accepted any more and the process should execute itself anew.
     void (*on_broken)(void *context, const struct error *err);
