@@ -150,8 +150,8 @@ void composer_child_tick(struct composer_child *composer, int64_t now_ms)
     if (now_ms < composer_child_next_ms(composer))
         return;
     if (is_starved(composer)) {
-        composer->limit_ms += composer->for_ms;
-        composer->for_ms = 0; // once
+        composer->limit_ms = now_ms + composer->for_ms; // from now on: all may have stood still
+        composer->for_ms = 0;                           // once
         return;
     }
     composer->timed_out = true;

@@ -12,7 +12,7 @@
 
 // A deliverer ends a transaction itself that takes too long; one that has not reported this much
 // later is hung.
-enum { OVERDUE_MS = 2000, IDLE_CONNECTION_MS = 30000, CONNECT_TIMEOUT_MS = 10000 };
+enum { OVERDUE_MS = 2000, LATE_MS = 100, IDLE_CONNECTION_MS = 30000, CONNECT_TIMEOUT_MS = 10000 };
 
 struct deliverer {
     struct smarthost_pool *pool;
@@ -331,6 +331,7 @@ static bool start_at(struct smarthost_pool *pool, struct delivery *delivery, str
     delivery->started_boot_ms = clock_boot_ms();
     delivery->limit_ms =
         delivery->started_boot_ms + pool->owner->config->transaction_timeout_ms + OVERDUE_MS;
+    delivery->excused = false;
     delivery->next = deliverer->under_way;
     deliverer->under_way = delivery;
     deliverer->count++;
@@ -367,11 +368,24 @@ void deliverers_cut(struct deliverers *deliverers)
                 child_send(at->child, all, NULL, 0, NULL); // one it fails for dies, and is cut
 }
 
+// Whoever looks late has stood still himself, as when the machine slept, and the deliverer with
+// him: it gets a moment, once, to tell what the smarthost has said.
+static bool is_hung(struct delivery *delivery, int64_t now_ms)
+{
+    if (now_ms < delivery->limit_ms)
+        return false;
+    if (delivery->excused || now_ms < delivery->limit_ms + LATE_MS)
+        return true;
+    delivery->excused = true;
+    delivery->limit_ms = now_ms + OVERDUE_MS;
+    return false;
+}
+
 static void watch(struct deliverer *deliverer, int64_t now_ms)
 {
     size_t hung = 0;
-    for (const struct delivery *at = deliverer->under_way; at; at = at->next)
-        hung += now_ms >= at->limit_ms;
+    for (struct delivery *at = deliverer->under_way; at; at = at->next)
+        hung += is_hung(at, now_ms);
     deliverer->condemned = deliverer->condemned || hung > 0;
     if (deliverer->condemned && hung == deliverer->count)
         child_kill(deliverer->child);

@@ -42,7 +42,8 @@ struct delivery {
     int mark; // its dot mark; the caller assigns it before and clears it after
 
     int64_t started_boot_ms; // set by deliverers_start()
-    int64_t limit_ms;        // when its deliverer counts as hung; deliverers' own
+    int64_t limit_ms;        // when its deliverer counts as hung; deliverers' own, as is
+    bool excused;            // ... whether that was put off once
     struct delivery *next;   // deliverer::under_way
 };
 

@@ -59,10 +59,6 @@ static void intake_accept(void *context, struct http_exchange *exchange,
                           const struct http_post *post)
 {
     const struct intake *intake = context;
-    if (!atomic_load(&intake->is_open)) {
-        http_answer(exchange, HTTP_UNAVAILABLE, NULL);
-        return;
-    }
     if (post->payload_size == 0) {
         http_answer(exchange, HTTP_EMPTY, NULL);
         return;
@@ -94,14 +90,7 @@ static void intake_accept(void *context, struct http_exchange *exchange,
 static bool intake_ready(void *context)
 {
     const struct intake *intake = context;
-    return atomic_load(&intake->is_open) && queue_writable(intake->queue);
-}
-
-void intake_open(struct intake *intake, struct queue *queue, struct dispatcher *dispatcher)
-{
-    intake->queue = queue;
-    intake->dispatcher = dispatcher;
-    atomic_store(&intake->is_open, true);
+    return queue_writable(intake->queue);
 }
 
 struct http_handlers intake_handlers(struct intake *intake)

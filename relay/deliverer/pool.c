@@ -10,6 +10,11 @@
 #include "relay/base/clock.h"
 #include "relay/deliverer/protocol.h"
 
+enum {
+    LATE_MS = 100, // a look at a limit so long after it was not made in time
+    EXCUSE_MS = 1000,
+};
+
 struct worker {
     struct job_source source; // first member: a source is its worker
     struct pool *pool;
@@ -17,6 +22,7 @@ struct worker {
     pthread_cond_t given;  // job is there
     struct job *job;       // under way or just given
     int64_t limit_boot_ms; // by when job must be over
+    bool excused;          // ... which was put off once
     bool idle;             // in next() or between runs
     bool ending;           // nothing came while it was idle
     bool connected;        // idle with its connection kept
@@ -80,6 +86,7 @@ static void give(struct worker *worker, struct job *job)
 {
     worker->job = job;
     worker->limit_boot_ms = clock_boot_ms() + worker->pool->settings->timeout_ms;
+    worker->excused = false;
     wire_begin(&worker->wire, job);
 }
 
@@ -329,6 +336,19 @@ void pool_cut(struct pool *pool, const char *id)
     }
 }
 
+// With pool->lock. Whoever looks late has stood still himself, as when the machine slept, and what
+// the smarthost said meanwhile has not been read: there is a moment for that, once.
+static bool is_over(struct worker *worker, int64_t now_ms)
+{
+    if (now_ms < worker->limit_boot_ms)
+        return false;
+    if (worker->excused || now_ms < worker->limit_boot_ms + LATE_MS)
+        return true;
+    worker->excused = true;
+    worker->limit_boot_ms = now_ms + EXCUSE_MS;
+    return false;
+}
+
 int pool_watch(struct pool *pool)
 {
     int64_t now_ms = clock_boot_ms(), nearest_ms = INT64_MAX;
@@ -336,7 +356,7 @@ int pool_watch(struct pool *pool)
     for (struct worker *worker = pool->workers; worker; worker = worker->next) {
         if (!worker->job)
             continue;
-        if (worker->limit_boot_ms <= now_ms) {
+        if (is_over(worker, now_ms)) {
             wire_stop(&worker->wire, STOP_LIMIT);
             // Where the library is slow to notice (a resolver is asked again), shut down again.
             worker->limit_boot_ms = now_ms + pool->settings->timeout_ms;
