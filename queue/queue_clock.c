@@ -82,7 +82,9 @@ bool queue_clock_start(struct queue_clock *clock, const struct clock_source *sou
         return true;
     }
     clock->rebooted = strcmp(record.recovered_boot_id, clock->boot_id) != 0;
-    if (strcmp(record.boot_id, clock->boot_id) == 0) {
+    // A boot clock that is behind itself is another time namespace's: a container was started anew,
+    // or came from another host. Then it tells as little as after a reboot.
+    if (strcmp(record.boot_id, clock->boot_id) == 0 && clock->base_boot_ms >= record.boot_ms) {
         clock->base_ms = record.queue_ms;
         clock->base_boot_ms = record.boot_ms;
         return true;

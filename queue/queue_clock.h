@@ -1,8 +1,9 @@
 // queue_clock.h - the queue's own time: wall time at first start, carried on by CLOCK_BOOTTIME.
 //
 // It never jumps while the machine is up. (boot id, BOOTTIME, queue time, wall clock) are stored
-// at least once a minute; only across a reboot does the wall clock say how much time has passed,
-// and one that went backwards says none (design §6, Deadline).
+// at least once a minute, and with the first commit after the wall clock was set; only across a
+// reboot does the wall clock say how much time has passed, and one that went backwards says none
+// (design §6, Deadline). The same holds where CLOCK_BOOTTIME itself is behind what was stored.
 #ifndef QUEUE_QUEUE_CLOCK_H
 #define QUEUE_QUEUE_CLOCK_H
 

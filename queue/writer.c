@@ -13,6 +13,7 @@ enum {
     RIDE_MS = 20,           // how long a change that rides waits for company
     RETRY_MS = 1000,        // between tries on a full disk
     RECORD_MS = 60 * 1000,  // how old the stored clock may become
+    WALL_SET_MS = 1000,     // a wall clock that is off by more was set, not slewed
     READ_ONLY_MS = 5 * 1000 // then nothing is held open any more: it may have to be unmounted
 };
 
@@ -47,8 +48,9 @@ struct writer {
     struct wal wal;
     struct change_list kept; // WRITER_BLOCKED: what is to be tried again
     int64_t retry_at_ms, record_at_ms;
-    int64_t refill_at_ms;  // the reserve: not sooner after a failure
-    int64_t blocked_at_ms; // since when nothing could be committed
+    int64_t recorded_wall_ms; // what the wall clock showed at queue time 0, as last recorded
+    int64_t refill_at_ms;     // the reserve: not sooner after a failure
+    int64_t blocked_at_ms;    // since when nothing could be committed
 };
 
 static int64_t now_ms(void)
@@ -187,8 +189,10 @@ static void commit(struct writer *writer, struct change_list *group, bool record
         return;
     }
     writer->wal.committed_at_ms = now_ms();
-    if (record)
+    if (record) {
         writer->record_at_ms = writer->wal.committed_at_ms + RECORD_MS;
+        writer->recorded_wall_ms = queue_clock_wall(writer->clock, 0);
+    }
     enum writer_mode mode = writer->reserve.whole ? WRITER_FINE : WRITER_FULL;
     if (writer->wal.grew && mode_of(writer) != mode) // a group of duplicates proves nothing
         change_mode(writer, mode, NULL);
@@ -285,10 +289,18 @@ static void retry(struct writer *writer)
     commit(writer, &group, true);
 }
 
+// A record with a wrong wall clock is a wrong count of the time away, should the power go now: a
+// machine whose battery is dead starts in 1970, and the network puts it right a little later.
+static bool wall_was_set(const struct writer *writer)
+{
+    int64_t set_by_ms = queue_clock_wall(writer->clock, 0) - writer->recorded_wall_ms;
+    return set_by_ms > WALL_SET_MS || set_by_ms < -WALL_SET_MS;
+}
+
 // What can be done with group in this mode; what is left of it in WRITER_BLOCKED is kept.
 static void work_on(struct writer *writer, struct change_list *group)
 {
-    bool record = now_ms() >= writer->record_at_ms;
+    bool record = now_ms() >= writer->record_at_ms || wall_was_set(writer);
     switch (mode_of(writer)) {
     case WRITER_BROKEN:
         refuse(writer, group, false, true);
@@ -369,6 +381,7 @@ static struct writer *create(struct database *database, struct reserve *reserve,
     writer->on_blocked = options->on_blocked;
     writer->context = options->context;
     writer->record_at_ms = now_ms() + RECORD_MS;
+    writer->recorded_wall_ms = queue_clock_wall(clock, 0);
     atomic_init(&writer->mode, writer->reserve.whole ? WRITER_FINE : WRITER_FULL);
     change_list_init(&writer->submitted);
     change_list_init(&writer->kept);
@@ -397,11 +410,9 @@ struct writer *writer_start(struct database *database, struct reserve *reserve,
                             struct error *err)
 {
     struct writer *writer = create(database, reserve, clock, options);
-    // Signals are the main thread's, but for what this one does itself: a page of the WAL's index
-    // that its disk does not give.
+    // Signals are the main thread's.
     sigset_t all, before;
     sigfillset(&all);
-    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = pthread_create(&writer->thread, NULL, run_thread, writer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

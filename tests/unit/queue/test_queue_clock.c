@@ -47,6 +47,20 @@ static void time_does_not_run_behind_the_newest_message(void **state)
     assert_int_equal(queue_now_ms(fixture->queue), WALL_START + 50000);
 }
 
+static void a_boot_clock_that_is_behind_its_record_is_another_ones(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_pass(fixture, 5000);
+    fixture_close(fixture);
+    fixture->boot_ms -= HOUR_MS; // in another time namespace
+    fixture->wall_ms += 700;
+    fixture_open(fixture);
+    assert_int_equal(queue_now_ms(fixture->queue), WALL_START + 5700);
+    assert_false(queue_rebooted(fixture->queue)); // the marks are still there
+    fixture_pass(fixture, 10);
+    assert_int_equal(queue_now_ms(fixture->queue), WALL_START + 5710);
+}
+
 static void times_convert_to_the_other_clocks(void **state)
 {
     struct fixture *fixture = *state;
@@ -92,6 +106,7 @@ int main(void)
         QUEUE_TEST(a_restart_in_one_boot_changes_nothing),
         QUEUE_TEST(across_a_reboot_the_wall_clock_counts_forwards_only),
         QUEUE_TEST(time_does_not_run_behind_the_newest_message),
+        QUEUE_TEST(a_boot_clock_that_is_behind_its_record_is_another_ones),
         QUEUE_TEST(times_convert_to_the_other_clocks),
         cmocka_unit_test(a_command_knows_the_daemons_time),
     };
