@@ -9,7 +9,7 @@ PACKAGES_RUN = libmicrohttpd12 libcurl4 libjsonnet0 libesmtp6 libjansson4 libsql
     ca-certificates
 PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3-pytest-xdist \
     python3-aiosmtpd python3-hypothesis strace procps postfix openssl tidy \
-    e2fsprogs xfsprogs util-linux mount
+    e2fsprogs xfsprogs util-linux mount faketime libfaketime
 PACKAGES_DEMO = python3 python3-aiosmtpd
 PACKAGES_SCREENSHOTS = python3 chromium fonts-noto-core fonts-noto-color-emoji
 PACKAGES_BENCH = python3 procps
