@@ -22,7 +22,8 @@ struct claim {
 static int apply_claim(struct change *change, struct database *database, int64_t now_ms)
 {
     static const char SQL[] =
-        "UPDATE message SET state = 'sending', lease_owner = ?, lease_end = ?, updated = ?"
+        "UPDATE message SET state = 'sending', reason = nullif(reason, 'rate_limited'),"
+        " lease_owner = ?, lease_end = ?, updated = ?"
         " WHERE seq = ? AND id = ? AND state = 'queued'";
     const struct claim *claim = (const struct claim *)change;
     int64_t seq = 0;

@@ -383,8 +383,10 @@ void admission_decide(struct dispatcher *dispatcher, struct job *job)
     if (job->park_reason[0]) {
         settlement_end(dispatcher, job, MESSAGE_PARKED, job->park_reason);
     } else if (job->row_composed || !admission_end_duplicate(dispatcher, job)) {
-        job->state = JOB_READY;
         job->going = 1u; // it is the only one, at the first place
+        if (!rate_gate_pass(dispatcher, job))
+            return;
+        job->state = JOB_READY;
         job->ready_since_ms = clock_boot_ms();
         delivery_pump(dispatcher);
     }

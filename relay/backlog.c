@@ -30,6 +30,7 @@ static void copy_row(struct job *job, const struct queue_message *row)
     job->attempts = row->attempts;
     job->unknown_outcomes = row->unknown_outcomes;
     job->row_composed = row->composed;
+    job->was_limited = strcmp(row->reason, RATE_LIMITED) == 0;
     job->was_released = row->composed && strcmp(row->reason, "released") == 0;
     job->is_part = row->is_part;
     job->array_index = (size_t)row->array_index;
@@ -139,30 +140,54 @@ static size_t count_wanted(const struct dispatcher *dispatcher, int64_t now_ms)
     return wanted < FETCH_MAX ? wanted : FETCH_MAX;
 }
 
-// Claims up to wanted due rows of a lane. Gives how many. *more turns true where what was read did
-// not suffice: rows were parked, for one.
-static size_t claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wanted, bool *more,
-                        bool *failed)
+// How a look at the due rows went.
+struct look {
+    size_t claimed, limited; // limited: they wait for a token instead
+    bool more;               // what was read did not suffice: rows were parked, for one
+    bool failed;             // it has to be repeated
+};
+
+// Claims due rows of a lane until there are so many.
+static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wanted,
+                      struct look *look)
 {
     // Rows that are in memory may still look due on disk, so as many more are asked for.
-    size_t limit = wanted + dispatcher->jobs.count, count = 0, claimed = 0;
+    size_t limit = FETCH_MAX + dispatcher->jobs.count, count = 0;
     queue_id *ids = calloc(limit, sizeof(*ids));
     struct error err = {0};
     if (!ids || !queue_due(dispatcher->reader, lane, queue_now_ms(dispatcher->queue), limit, ids,
                            &count, &err)) {
         log_queue_error(NULL, &err);
-        *failed = true;
+        look->failed = true;
     }
-    for (size_t i = 0; i < count && claimed < wanted; i++) {
-        struct job *job = load(dispatcher, ids[i], failed);
+    bool is_open = true;
+    for (size_t i = 0; i < count && look->claimed < wanted; i++) {
+        bool is_full = look->limited > 0 && dispatcher->jobs.count >= JOBS_MAX;
+        is_open = rate_gate_is_open(dispatcher, lane, NULL);
+        if (is_full || !is_open)
+            break;
+        struct job *job = load(dispatcher, ids[i], &look->failed);
         if (!job || (job->was_released && admission_end_duplicate(dispatcher, job)))
             continue;
-        claim(dispatcher, job);
-        claimed++;
+        if (rate_gate_pass(dispatcher, job)) {
+            claim(dispatcher, job);
+            look->claimed++;
+        } else {
+            look->limited++;
+        }
     }
-    *more = *more || (count == limit && claimed < wanted);
+    look->more = look->more || (count == limit && is_open && look->claimed < wanted);
     free(ids);
-    return claimed;
+}
+
+// When a lane that has sent enough altogether may go on. INT64_MAX: none waits for that.
+static int64_t next_open_ms(const struct dispatcher *dispatcher)
+{
+    int64_t next_ms = INT64_MAX, at_ms;
+    for (int lane = 0; lane < LANE_COUNT; lane++)
+        if (!rate_gate_is_open(dispatcher, (enum lane)lane, &at_ms) && at_ms < next_ms)
+            next_ms = at_ms;
+    return next_ms;
 }
 
 static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
@@ -170,25 +195,26 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
     size_t wanted = now_ms >= dispatcher->due_at_ms ? count_wanted(dispatcher, now_ms) : 0;
     if (wanted == 0)
         return;
-    bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0, more = false, failed = false;
-    size_t claimed = 0;
-    for (int i = 0; i < LANE_COUNT && claimed < wanted; i++) {
-        enum lane lane = (enum lane)(reversed ? LANE_COUNT - 1 - i : i);
-        claimed += claim_due(dispatcher, lane, wanted - claimed, &more, &failed);
-    }
-    if (claimed == wanted)
-        return; // there may be more
+    bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0;
+    struct look look = {0};
+    for (int i = 0; i < LANE_COUNT && look.claimed < wanted; i++)
+        claim_due(dispatcher, (enum lane)(reversed ? LANE_COUNT - 1 - i : i), wanted, &look);
+    if (look.claimed == wanted || look.limited > 0)
+        return; // there may be more: the next outcome, or the commit of a limited one, wakes us
     int64_t next_ms = INT64_MAX;
     struct error err = {0};
     if (!queue_next_due(dispatcher->reader, queue_now_ms(dispatcher->queue), &next_ms, &err)) {
         log_queue_error(NULL, &err);
-        failed = true;
+        look.failed = true;
     }
     dispatcher->due_at_ms =
         next_ms == INT64_MAX ? INT64_MAX : queue_boot_ms(dispatcher->queue, next_ms);
-    if (more)
+    int64_t opens_at_ms = next_open_ms(dispatcher);
+    if (opens_at_ms < dispatcher->due_at_ms)
+        dispatcher->due_at_ms = opens_at_ms;
+    if (look.more)
         dispatcher->due_at_ms = now_ms + 1; // the rest, when these have been committed
-    if (failed)
+    if (look.failed)
         dispatcher->due_at_ms = now_ms + READ_AGAIN_MS;
 }
 

@@ -12,7 +12,9 @@
 #include "relay/config/config.h"
 #include "relay/dispatcher.h"
 #include "relay/job.h"
+#include "relay/rate_gate.h"
 #include "relay/route_health.h"
+#include "relay/settlement.h"
 
 enum {
     JOBS_MAX = 256,                   // messages in memory
@@ -32,6 +34,7 @@ struct dispatcher {
     const char *owner;
     struct composers *composers;
     struct route_health route_health;
+    struct rate_limit *rate_limit;
     void (*reload_done)(void *context, const json_t *faults); // see dispatcher_reload()
     void *reload_context;
     struct deliverers *deliverers;
@@ -56,7 +59,8 @@ struct dispatcher {
 // dispatcher.c
 void dispatcher_adopt(struct dispatcher *dispatcher, struct job *job);   // into memory
 void dispatcher_release(struct dispatcher *dispatcher, struct job *job); // out of it, destroyed
-// A queue_done_fn, its context a job: backlog_claimed() or settlement_written() follows in our thread.
+// A queue_done_fn with the job as its context, for every write: backlog_claimed() or
+// settlement_written() is called in the dispatcher's own thread.
 void dispatcher_written(void *context, enum queue_result result, const char *id);
 
 // admission.c
@@ -97,20 +101,6 @@ bool delivery_settle_verdict(struct dispatcher *dispatcher, struct job *job);
 void delivery_circuit(void *context, const char *smarthost, bool up, const char *detail);
 // Lets a job wait in the queue instead of in memory; nothing is charged.
 void delivery_put_back(struct dispatcher *dispatcher, struct job *job);
-
-// settlement.c
-// Commits how it goes on; the job is released when that is done. attempt may be NULL.
-void settlement_submit(struct dispatcher *dispatcher, struct job *job,
-                       struct queue_settlement *settlement);
-// The same for an end, which may ride; settlement holds the attempt that led to it. reason is
-// static, or the job's own. Its log line comes when it is committed.
-void settlement_finish(struct dispatcher *dispatcher, struct job *job,
-                       struct queue_settlement *settlement, enum message_state state,
-                       const char *reason);
-// An end without SMTP.
-void settlement_end(struct dispatcher *dispatcher, struct job *job, enum message_state state,
-                    const char *reason);
-void settlement_written(struct dispatcher *dispatcher, struct job *job, enum queue_result result);
 
 // backlog.c
 void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms);

@@ -28,6 +28,7 @@ void dispatcher_adopt(struct dispatcher *dispatcher, struct job *job)
 
 void dispatcher_release(struct dispatcher *dispatcher, struct job *job)
 {
+    rate_gate_leave(dispatcher, job);
     if (job->state == JOB_COMPOSING)
         composers_forget(dispatcher->composers, &job->request);
     if (job->received_ms > dispatcher->newest_released_ms)
@@ -204,6 +205,10 @@ static bool create_parts(struct dispatcher *dispatcher, json_t **ret_faults, str
         return error_errno(err, ERR_IO, "eventfd");
     if (!event_loop_add(dispatcher->loop, &dispatcher->wake, EPOLLIN, err))
         return false;
+    dispatcher->rate_limit =
+        rate_limit_create(&dispatcher->config->rate_recipient, &dispatcher->config->rate_total);
+    if (!dispatcher->rate_limit)
+        return error_set(err, ERR_TEMPORARY, "rate limits: no memory");
     dispatcher->reader = queue_reader_create(dispatcher->queue, err);
     if (!dispatcher->reader)
         return false;
@@ -269,6 +274,7 @@ void dispatcher_destroy(struct dispatcher *dispatcher)
     deliverers_destroy(dispatcher->deliverers);
     composers_destroy(dispatcher->composers);
     route_health_finish(&dispatcher->route_health);
+    rate_limit_destroy(dispatcher->rate_limit);
     while (dispatcher->jobs.all) {
         struct job *job = dispatcher->jobs.all;
         job_table_remove(&dispatcher->jobs, job);

@@ -37,6 +37,8 @@ struct job {
     enum job_state state;
     bool stored;       // the commit that lets it go out has ended
     bool row_composed; // its row holds envelope and canonical mail; else it is `received`, raw
+    bool has_token;    // of the rate limits
+    bool was_limited;  // by the rate limits: it had its place with an earlier token
     bool was_released; // it comes from an operator's release and has not been compared since
     bool is_part;      // of the mails of its payload only that at array_index is meant
     size_t array_index;

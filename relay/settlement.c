@@ -6,9 +6,8 @@
 #include "relay/base/log.h"
 #include "relay/dispatch.h"
 
-// "3f9a1c02@example.com": enough to follow one person through a log, not to know who it is.
-static const char *logged_recipient(struct dispatcher *dispatcher, const struct job *job, char *to,
-                                    size_t size)
+const char *settlement_recipient(struct dispatcher *dispatcher, const struct job *job, char *to,
+                                 size_t size)
 {
     const char *at = strrchr(job->recipient, '@');
     if (!at)
@@ -31,7 +30,8 @@ static void log_end(struct dispatcher *dispatcher, const struct job *job)
         LOG_STRING("reason", job->settles_reason),
         LOG_STRING("template", job->template[0] ? job->template : NULL),
         LOG_STRING("locale", job->locale[0] ? job->locale : NULL),
-        LOG_STRING("recipient", logged_recipient(dispatcher, job, recipient, sizeof(recipient))),
+        LOG_STRING("recipient",
+                   settlement_recipient(dispatcher, job, recipient, sizeof(recipient))),
         LOG_INTEGER("attempts", job->attempts),
         LOG_INTEGER("age_ms", queue_now_ms(dispatcher->queue) - job->received_ms));
 }

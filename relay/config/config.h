@@ -14,6 +14,7 @@
 #include "relay/base/log.h"
 #include "relay/config/report.h"
 #include "relay/endpoint.h"
+#include "relay/rate_limit.h"
 #include "relay/smarthost.h"
 
 struct config_lifetime {
@@ -56,8 +57,7 @@ struct config {
     bool normaliser_in_routes;   // it was named there, not by the setting `normaliser`
     struct config_route *routes; // the first is Kratos'
     size_t route_count;
-    char *locale;
-    char *timezone;
+    char *locale, *timezone;
 
     enum log_format log_format;
     enum log_level log_level;
@@ -65,9 +65,8 @@ struct config {
     int64_t body_limit_bytes;
     int64_t shutdown_grace_ms;
     int64_t connections; // per smarthost
-    int64_t transaction_timeout_ms;
-    int64_t deadline_margin_ms;
-    int64_t retention_ms;
+    int64_t transaction_timeout_ms, deadline_margin_ms, retention_ms;
+    struct rates rate_recipient, rate_total;
 
     char *composer_path, *deliverer_path; // the children's programs
     char *samples_dir;                    // payloads that `check` composes

@@ -10,7 +10,7 @@
 #include "relay/file.h"
 #include "relay/paths.h"
 
-#define SETTING_COUNT 25
+#define SETTING_COUNT 27
 #define SETTING_VARIABLE_SIZE 64
 
 // What a setting is for; a purpose that is not the relay's wants only some (config.h).

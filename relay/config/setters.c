@@ -180,6 +180,12 @@ bool set_lifetime(const struct setting *setting, struct config *config, const ch
     return true;
 }
 
+bool set_rates(const struct setting *setting, struct config *config, const char *text,
+               struct error *err)
+{
+    return rates_parse(text, MEMBER(config, setting, struct rates), err);
+}
+
 bool set_log_format(const struct setting *setting, struct config *config, const char *text,
                     struct error *err)
 {

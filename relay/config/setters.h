@@ -12,7 +12,7 @@ typedef char *setting_find_fn(const struct paths *paths);
 
 setting_set_fn set_text, set_object, set_helo, set_listen, set_admin_listen, set_api_key,
     set_admin_key, set_queue_key, set_smtp_uri, set_number, set_duration, set_lifetime,
-    set_log_format, set_log_level;
+    set_log_format, set_log_level, set_rates;
 
 // In look.c: what is named is there, is what it should be, and may be used.
 typedef void setting_look_fn(const struct config *config, const char *where,

@@ -37,6 +37,8 @@ static void three_settings_are_enough(void **state)
     assert_int_equal(config->connections, 16);
     assert_int_equal(config->transaction_timeout_ms, 60000);
     assert_int_equal(config->deadline_margin_ms, 15000);
+    assert_int_equal(config->rate_recipient.count, 2);
+    assert_int_equal(config->rate_total.count, 0);
     assert_int_equal(config->retention_ms, INT64_C(30) * 24 * 3600 * 1000);
     assert_non_null(strstr(config->templates_dir, "/templates"));
     assert_non_null(strstr(config->normaliser, "/jsonnet/kratos_courier.jsonnet"));
@@ -78,6 +80,8 @@ static void reads_every_setting(void **state)
         {"RELAY_CONNECTIONS", "4"},
         {"RELAY_TRANSACTION_TIMEOUT", "5s"},
         {"RELAY_DEADLINE_MARGIN", "0s"},
+        {"RELAY_RATE_RECIPIENT", "10/1m"},
+        {"RELAY_RATE_TOTAL", "100/1s,1000/1h"},
         {"RELAY_RETENTION", "7d"},
     };
     // With the three that are needed: no setting is forgotten here.
@@ -112,6 +116,8 @@ static void reads_every_setting(void **state)
     assert_int_equal(config->connections, 4);
     assert_int_equal(config->transaction_timeout_ms, 5000);
     assert_int_equal(config->deadline_margin_ms, 0);
+    assert_int_equal(config->rate_recipient.rate[0].count, 10);
+    assert_int_equal(config->rate_total.count, 2);
     assert_int_equal(config->retention_ms, INT64_C(7) * 24 * 3600 * 1000);
     config_destroy(config);
     config_report_finish(&report);

@@ -1,0 +1,71 @@
+"""One recipient is not flooded, and nobody else waits for what was meant for him."""
+import payloads
+import relay as harness
+
+
+def limited(relay):
+    """Ids of what waits for a token, newest first."""
+    return [row["id"] for row in relay.queue_list("--reason", "rate_limited", "--limit", "10000")]
+
+
+def test_what_is_over_the_limit_goes_later_and_the_newest_first(start_relay, sink):
+    with start_relay(sink, rate_recipient="2/4s") as relay:
+        made = [payloads.login_code("zoe@example.com") for _ in range(5)]
+        ids = [relay.accept(payload) for payload in made]
+        other = relay.accept(payloads.login_code("ada@example.com"))
+        notice = relay.accept(payloads.payload("recovery_code_invalid", "zoe@example.com"))
+        for message_id in (other, notice):
+            relay.wait_for("sent", id=message_id)
+        harness.wait_until(lambda: limited(relay) == [ids[4], ids[3], ids[2]], "three to wait")
+        row = relay.state(ids[3])
+        assert (row["state"], row["reason"], row["attempts"]) == ("queued", "rate_limited", 0)
+        assert row["not_before"] > row["created_at"]
+        assert "rate_limited" in relay.command("queue", "show", ids[3]).stdout
+        for message_id in ids:
+            relay.wait_for("sent", id=message_id)
+        rows = [relay.state(message_id) for message_id in ids]
+        told = relay.found("rate_limited")
+    assert {(row["state"], row["reason"], row["attempts"]) for row in rows} == {("sent", None, 1)}
+    went = [payloads.code_of(payload) for mail in sink.mails for payload in made
+            if mail.recipient == "zoe@example.com" and payloads.code_of(payload) in mail.text()]
+    wanted = [payloads.code_of(made[i]) for i in (0, 1, 4, 3, 2)]
+    assert sorted(went[:2]) == sorted(wanted[:2]) and went[2:] == wanted[2:]
+    assert len(sink.mails) == 7
+    [line] = told
+    assert (line["limit"], line["lane"], line["level"]) == ("recipient", "code", "warning")
+    assert line["recipient"].endswith("@example.com") and "zoe" not in str(line)
+
+
+def test_a_flood_for_one_holds_nobody_up(start_relay, sink):
+    """As it is shipped, with the limits it has by default."""
+    with start_relay(sink, build=harness.RELEASE_BUILD) as relay:
+        for _ in range(600):
+            relay.accept(payloads.login_code("victim@example.com"))
+        late = relay.accept(payloads.login_code("ada@example.com"))
+        relay.wait_for("sent", id=late)
+        harness.wait_until(lambda: len(limited(relay)) == 595, "the flood to wait")
+        assert len([mail for mail in sink.mails if mail.recipient == "victim@example.com"]) == 5
+        # One who asks again after a restart has a full bucket: they are in memory alone.
+        relay.stop()
+        relay.start()
+        newest = relay.accept(payloads.login_code("victim@example.com"))
+        relay.wait_for("sent", id=newest)
+        assert len(relay.found("rate_limited")) <= 2
+
+
+def test_too_many_altogether_wait(start_relay, sink):
+    with start_relay(sink, rate_total="2/3s") as relay:
+        ids = [relay.accept(payloads.login_code()) for _ in range(3)]
+        relay.wait_for("rate_limited", limit="total", recipient=None)
+        for message_id in ids:
+            relay.wait_for("sent", id=message_id)
+    assert len(sink.mails) == 3
+
+
+def test_a_limit_that_is_none_is_named(start_relay, sink):
+    relay = start_relay(sink, rate_recipient="five a minute", rate_total="0/1s")
+    assert relay.spawn().process.wait(harness.WAIT_S) == 1
+    relay.stop()  # its output is read to the end
+    said = relay.stderr() + "".join(relay.lines)
+    assert "RELAY_RATE_RECIPIENT" in said and "COUNT/DURATION, like 20/1h" in said
+    assert "RELAY_RATE_TOTAL" in said and "'off' is no limit" in said
