@@ -1,5 +1,5 @@
-// change_sweep.c - what time ends: waiting messages, kept bodies, old rows. In batches, since
-// nobody is accepted while one is at work.
+// change_sweep.c - what is kept no longer: bodies that can help no more, old rows. In batches,
+// since nobody is accepted while one is at work.
 #include <stdlib.h>
 
 #include "queue/change.h"
@@ -19,29 +19,6 @@ struct sweep {
     bool more;     // out: not everything was looked at
 };
 
-// Runs a statement with the parameters (now, how many are left) and counts its rows.
-static int sweep_step(struct sweep *sweep, struct database *database, const char *sql,
-                      int64_t now_ms)
-{
-    AUTO_QUERY struct query query = query_start(database, sql);
-    query_int(&query, now_ms);
-    query_int(&query, sweep->limit - sweep->swept);
-    int rc = query_run(&query);
-    if (rc == SQLITE_OK)
-        sweep->swept += database_changes(database);
-    return rc;
-}
-
-static int expire(struct sweep *sweep, struct database *database, int64_t now_ms)
-{
-    static const char SQL[] =
-        "UPDATE message SET state = 'expired', reason = 'deadline', not_before = 0,"
-        " body_form = 0, body = NULL, updated = ?1"
-        " WHERE seq IN (SELECT seq FROM message INDEXED BY message_deadline"
-        "  WHERE state = 'queued' AND deadline <= ?1 LIMIT ?2)";
-    return sweep_step(sweep, database, SQL, now_ms);
-}
-
 static int drop_outlived_bodies(struct sweep *sweep, struct database *database, int64_t now_ms)
 {
     static const char SQL[] =
@@ -49,7 +26,13 @@ static int drop_outlived_bodies(struct sweep *sweep, struct database *database, 
         " WHERE seq IN (SELECT seq FROM message INDEXED BY message_kept"
         "  WHERE body_form > 0 AND state IN ('failed', 'unknown', 'held', 'parked')"
         "  AND " SCHEMA_KEPT_UNTIL " <= ?1 LIMIT ?2)";
-    return sweep_step(sweep, database, SQL, now_ms);
+    AUTO_QUERY struct query query = query_start(database, SQL);
+    query_int(&query, now_ms);
+    query_int(&query, sweep->limit);
+    int rc = query_run(&query);
+    if (rc == SQLITE_OK)
+        sweep->swept += database_changes(database);
+    return rc;
 }
 
 static bool is_final(const char *state)
@@ -120,9 +103,7 @@ static int apply(struct change *change, struct database *database, int64_t now_m
 {
     struct sweep *sweep = (struct sweep *)change;
     sweep->swept = 0;
-    int rc = expire(sweep, database, now_ms);
-    if (rc == SQLITE_OK)
-        rc = drop_outlived_bodies(sweep, database, now_ms);
+    int rc = drop_outlived_bodies(sweep, database, now_ms);
     if (rc == SQLITE_OK)
         rc = delete_old(sweep, database, now_ms);
     return rc;

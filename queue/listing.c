@@ -1,9 +1,14 @@
 // listing.c - for people: lists of messages, attempts, counts.
+#include <stdlib.h>
+#include <string.h>
+
 #include "queue/reader.h"
 #include "queue/uuid.h"
 
 // Filters scan, since an index would be paid for by every accept. A scan of a large queue is
-// cut into stretches of so many rows, each a transaction of its own.
+// cut into stretches of so many rows, each a transaction of its own, over before anything is given
+// out: whoever takes it may write it into a pipe that nobody reads.
+#define STRETCH_ROWS 1000
 #define STRETCH "1000"
 
 // Where the next stretch ends: the seq of its oldest row, INT64_MIN where it is the last.
@@ -29,10 +34,9 @@ static void bind_filter(struct query *query, const struct queue_filter *filter)
     query_int_or_null(query, filter->before_ms);
 }
 
-// Gives the rows of one stretch. *left goes down with each, to 0 where each() wants no more.
-static bool list_stretch(struct queue_reader *reader, const struct queue_filter *filter,
-                         int64_t below, int64_t oldest, size_t *left, queue_each_fn *each,
-                         void *context, struct error *err)
+static bool read_stretch(struct queue_reader *reader, const struct queue_filter *filter,
+                         int64_t below, int64_t oldest, size_t limit, struct queue_message *rows,
+                         size_t *ret_count, struct error *err)
 {
     static const char SQL[] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE seq < ?1 AND seq >= ?2"
                               " AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR lane = ?4)"
@@ -41,37 +45,53 @@ static bool list_stretch(struct queue_reader *reader, const struct queue_filter 
                               " AND (?7 IS NULL OR reason = ?7)"
                               " AND created >= ?8 AND (?9 IS NULL OR created < ?9)"
                               " ORDER BY seq DESC LIMIT ?10";
+    size_t count = 0;
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
     query_int(&query, below);
     query_int(&query, oldest);
     bind_filter(&query, filter);
-    query_int(&query, (int64_t)*left);
-    while (*left > 0 && query_step(&query)) {
-        struct queue_message message;
-        if (!reader_get_message(&query, &message))
+    query_int(&query, (int64_t)limit);
+    for (; query_step(&query); count++)
+        if (!reader_get_message(&query, &rows[count]))
             return error_set(err, ERR_CORRUPT, "the row of %s has an unknown state or lane",
-                             message.id);
-        *left = each(context, &message) ? *left - 1 : 0;
-    }
+                             rows[count].id);
+    *ret_count = count;
     return reader_ended_well(reader, &query, err);
+}
+
+// rows has room for a stretch.
+static bool list_stretches(struct queue_reader *reader, const struct queue_filter *filter,
+                           int64_t below, struct queue_message *rows, queue_each_fn *each,
+                           void *context, struct error *err)
+{
+    size_t left = filter->limit, count = 0;
+    int64_t oldest = below;
+    while (left > 0 && oldest != INT64_MIN) {
+        below = oldest;
+        if (!find_stretch(reader, below, &oldest, err) ||
+            !read_stretch(reader, filter, below, oldest, left < STRETCH_ROWS ? left : STRETCH_ROWS,
+                          rows, &count, err))
+            return false;
+        for (size_t i = 0; i < count; i++)
+            if (!each(context, &rows[i]))
+                return true;
+        left -= count;
+    }
+    return true;
 }
 
 bool queue_list(struct queue_reader *reader, const struct queue_filter *filter, queue_each_fn *each,
                 void *context, struct error *err)
 {
-    int64_t below = INT64_MAX, oldest;
+    int64_t below = INT64_MAX;
     if (filter->before_id && !uuid_number(filter->before_id, &below))
         return error_set(err, ERR_INPUT, "a page begins at an id, which this is not");
-    size_t left = filter->limit;
-    while (left > 0) {
-        if (!find_stretch(reader, below, &oldest, err) ||
-            !list_stretch(reader, filter, below, oldest, &left, each, context, err))
-            return false;
-        if (oldest == INT64_MIN)
-            break;
-        below = oldest;
-    }
-    return true;
+    struct queue_message *rows = calloc(STRETCH_ROWS, sizeof(*rows));
+    if (!rows)
+        return error_set(err, ERR_TEMPORARY, "no memory for a list");
+    bool ok = list_stretches(reader, filter, below, rows, each, context, err);
+    free(rows);
+    return ok;
 }
 
 bool queue_attempts(struct queue_reader *reader, const char *id, queue_each_attempt_fn *each,
@@ -102,42 +122,101 @@ bool queue_attempts(struct queue_reader *reader, const char *id, queue_each_atte
     return reader_ended_well(reader, &query, err);
 }
 
-static void add_waiting(struct queue_stats *stats, enum lane lane, int64_t count, int64_t oldest_ms)
+// ---- counts -------------------------------------------------------------------------------------
+//
+// In stretches as well, each some 30 ms at most: so the counts are of slightly different moments.
+
+#define COUNT_STRETCH_ROWS 100000
+#define COUNT_STRETCH "100000"
+enum { HASH_STRETCHES = 64 };
+
+// Of one state and lane.
+struct tally {
+    int64_t count, oldest_ms;
+    int64_t created_ms, not_before_ms, seq; // the last that was counted: they come in this order
+};
+
+// *ret_more: a full stretch, so there may be others behind it.
+static bool count_stretch(struct queue_reader *reader, enum message_state state, const char *lane,
+                          struct tally *tally, bool *ret_more, struct error *err)
 {
-    stats->waiting[lane] += count;
-    if (stats->oldest_waiting_ms[lane] == 0 || oldest_ms < stats->oldest_waiting_ms[lane])
-        stats->oldest_waiting_ms[lane] = oldest_ms;
+    static const char SQL[] = "SELECT created, not_before, seq FROM message INDEXED BY message_open"
+                              " WHERE state <> 'sent' AND state = ? AND lane IS ? AND (created, "
+                              "not_before, seq) > (?, ?, ?)"
+                              " ORDER BY created, not_before, seq LIMIT " COUNT_STRETCH;
+    AUTO_QUERY struct query query = query_start(&reader->database, SQL);
+    query_text(&query, message_state_name(state));
+    query_text(&query, lane);
+    query_int(&query, tally->created_ms);
+    query_int(&query, tally->not_before_ms);
+    query_int(&query, tally->seq);
+    int64_t before = tally->count;
+    while (query_step(&query)) {
+        tally->created_ms = query_get_int(&query);
+        tally->not_before_ms = query_get_int(&query);
+        tally->seq = query_get_int(&query);
+        if (tally->count++ == 0)
+            tally->oldest_ms = tally->created_ms;
+    }
+    *ret_more = tally->count - before == COUNT_STRETCH_ROWS;
+    return reader_ended_well(reader, &query, err);
+}
+
+// lane -1: none yet.
+static bool count_state(struct queue_reader *reader, enum message_state state, int lane,
+                        struct queue_stats *stats, struct error *err)
+{
+    struct tally tally = {.created_ms = INT64_MIN};
+    for (bool more = true; more;)
+        if (!count_stretch(reader, state, lane < 0 ? NULL : lane_name((enum lane)lane), &tally,
+                           &more, err))
+            return false;
+    stats->count[state] += tally.count;
+    if (lane < 0 || tally.count == 0 || (state != MESSAGE_QUEUED && state != MESSAGE_SENDING))
+        return true;
+    stats->waiting[lane] += tally.count;
+    if (stats->oldest_waiting_ms[lane] == 0 || tally.oldest_ms < stats->oldest_waiting_ms[lane])
+        stats->oldest_waiting_ms[lane] = tally.oldest_ms;
+    return true;
+}
+
+// By the payload's hash, an index that every row is in, and which hashes cut into equal parts.
+static bool count_all(struct queue_reader *reader, int64_t *ret_count, struct error *err)
+{
+    static const char SQL[] =
+        "SELECT count(*) FROM message WHERE payload_hash >= ? AND payload_hash < ?";
+    *ret_count = 0;
+    for (unsigned i = 0; i < HASH_STRETCHES; i++) {
+        uint8_t from = (uint8_t)(i * (256 / HASH_STRETCHES)), to[QUEUE_DIGEST_SIZE + 1];
+        memset(to, 0xff, sizeof(to)); // behind all of them
+        if (i + 1 < HASH_STRETCHES)
+            to[0] = (uint8_t)(from + 256 / HASH_STRETCHES);
+        AUTO_QUERY struct query query = query_start(&reader->database, SQL);
+        query_blob(&query, &from, i == 0 ? 0 : 1);
+        query_blob(&query, to, i + 1 < HASH_STRETCHES ? 1 : sizeof(to));
+        if (query_step(&query))
+            *ret_count += query_get_int(&query);
+        if (!reader_ended_well(reader, &query, err))
+            return false;
+    }
+    return true;
 }
 
 bool queue_stats(struct queue_reader *reader, struct queue_stats *ret_stats, struct error *err)
 {
-    // The many that were sent are not in message_open: they are what is missing from the total.
-    static const char SQL[] =
-        "SELECT state, lane, count(*), min(created) FROM message INDEXED BY message_open"
-        " WHERE state <> 'sent' GROUP BY state, lane"
-        " UNION ALL SELECT 'total', NULL, count(*), NULL FROM message";
     struct queue_stats stats = {0};
-    int64_t total = 0, open = 0;
-    AUTO_QUERY struct query query = query_start(&reader->database, SQL);
-    while (query_step(&query)) {
-        enum message_state state;
-        enum lane lane;
-        bool is_state = message_state_parse(query_get_text(&query), &state);
-        bool has_lane = lane_parse(query_get_text(&query), &lane);
-        int64_t count = query_get_int(&query);
-        int64_t oldest_ms = query_get_int(&query);
-        if (!is_state) {
-            total = count;
-            continue;
-        }
-        open += count;
-        stats.count[state] += count;
-        if (has_lane && (state == MESSAGE_QUEUED || state == MESSAGE_SENDING))
-            add_waiting(&stats, lane, count, oldest_ms);
-    }
-    if (!reader_ended_well(reader, &query, err))
+    int64_t total = 0;
+    if (!count_all(reader, &total, err))
         return false;
-    stats.count[MESSAGE_SENT] = total - open;
+    for (int i = 0; i < MESSAGE_STATE_COUNT; i++) {
+        enum message_state state = (enum message_state)i;
+        for (int lane = -1; state != MESSAGE_SENT && lane < LANE_COUNT; lane++)
+            if (!count_state(reader, state, lane, &stats, err))
+                return false;
+        total -= stats.count[i];
+    }
+    // The many that were sent are not in message_open: they are what is missing from the total.
+    stats.count[MESSAGE_SENT] = total > 0 ? total : 0;
     *ret_stats = stats;
     return true;
 }

@@ -87,7 +87,7 @@ static bool rehearse(struct database *database, const char *path, const struct s
 bool migration_rehearse(struct database *database, const char *dir, const struct schema *schema,
                         struct error *err)
 {
-    enum schema_age age;
+    enum schema_age age = SCHEMA_EMPTY;
     if (!schema_age(database, schema, &age, err))
         return false;
     if (age != SCHEMA_OLDER)

@@ -77,6 +77,17 @@ static bool make_file(const struct queue *queue, struct error *err)
                                   "open %s", path);
 }
 
+static bool find_file(const struct queue *queue, struct error *err)
+{
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, "%s/%s", queue->dir, DATABASE_FILE) < 0)
+        abort();
+    struct stat status;
+    if (stat(path, &status) < 0)
+        return error_errno(err, ERR_TEMPORARY, "find %s", path);
+    return status.st_size > 0 || error_set(err, ERR_TEMPORARY, "%s is empty", path);
+}
+
 static bool use_wal(struct database *database, struct error *err)
 {
     AUTO_QUERY struct query query = query_start(database, "PRAGMA journal_mode = WAL");
@@ -179,7 +190,8 @@ static bool open_database_somehow(struct queue *queue, const struct clock_source
 static bool open_all(struct queue *queue, const struct queue_options *options,
                      const struct clock_source *source, struct error *err)
 {
-    if (!make_dir(queue->dir, err) || !take_lock(queue, err) || !make_file(queue, err))
+    if (!(options->must_exist ? find_file(queue, err) : make_dir(queue->dir, err)) ||
+        !take_lock(queue, err) || !make_file(queue, err))
         return false;
     queue->keys = keys_create(queue->dir, options->key_hex, err);
     struct database database = {0};
@@ -191,6 +203,7 @@ static bool open_all(struct queue *queue, const struct queue_options *options,
         reserve_close(&reserve);
         return false;
     }
+    queue->clock.rebooted |= options->marks_lost;
     allocate_index(queue);
     reserve_fill(&reserve); // what the WAL gave back may be enough
     queue->writer = writer_start(&database, &reserve, &queue->clock, options, err);

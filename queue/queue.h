@@ -68,6 +68,11 @@ struct queue_options {
     // Keys of 64 hexadecimal digits, apart by commas or blanks; the first seals, all open. NULL:
     // those in dir/queue.key, which is made where it is missing.
     const char *key_hex;
+    // Neither the folder nor the database is made: a disk that is not mounted must not be taken
+    // for a new installation. ERR_TEMPORARY where there is none.
+    bool must_exist;
+    // The dot marks may be lost: as after a reboot; see queue_rebooted().
+    bool marks_lost;
     // Called once by the writer thread when a write or sync has failed in a way that must not
     // be retried: nothing is accepted any more and the process should execute itself anew.
     void (*on_broken)(void *context, const struct error *err);
@@ -243,9 +248,9 @@ bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size
                    struct error *err);
 
 // Deletes up to limit final rows (not parked or held) last updated before queue time before_ms, but
-// none by which a payload must still be known; drops kept bodies that can help no more, and ends
-// waiting ones past their deadline as `expired`; limit is for all together, and so is *ret_swept.
-// *ret_more: not everything was looked at yet. Waits for the commit.
+// none by which a payload must still be known; and drops kept bodies that can help no more. limit is
+// for all together, and so is *ret_swept. *ret_more: not everything was looked at yet. Waits for the
+// commit.
 bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *ret_swept,
                  bool *ret_more, struct error *err);
 
@@ -356,7 +361,7 @@ struct queue_filter {
     int64_t since_ms, before_ms; // created; 0: no bound
     size_t limit;
 };
-// Newest first. each returns false to stop.
+// Newest first. each returns false to stop; no look is open meanwhile, so it may take its time.
 typedef bool queue_each_fn(void *context, const struct queue_message *message);
 bool queue_list(struct queue_reader *reader, const struct queue_filter *filter, queue_each_fn *each,
                 void *context, struct error *err);
@@ -376,7 +381,8 @@ struct queue_stats {
     int64_t waiting[LANE_COUNT];           // queued and sending
     int64_t oldest_waiting_ms[LANE_COUNT]; // created; 0: none
 };
-// Steps over every message that is not sent: half a second for a million. Not for each request.
+// Steps over every message that is not sent, half a second for a million, in transactions of some
+// 30 ms: so the counts are of slightly different moments. Not for each request.
 bool queue_stats(struct queue_reader *reader, struct queue_stats *ret_stats, struct error *err);
 
 #endif

@@ -31,7 +31,7 @@ bool schema_age(struct database *database, const struct schema *schema, enum sch
 
 bool schema_check(struct database *database, struct error *err)
 {
-    enum schema_age age;
+    enum schema_age age = SCHEMA_EMPTY;
     if (!schema_age(database, &SCHEMA, &age, err))
         return false;
     return age == SCHEMA_CURRENT ||

@@ -410,9 +410,11 @@ struct writer *writer_start(struct database *database, struct reserve *reserve,
                             struct error *err)
 {
     struct writer *writer = create(database, reserve, clock, options);
-    // Signals are the main thread's.
+    // Signals are the main thread's, but for what this one does itself: a page of the WAL's index
+    // that its disk does not give.
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = pthread_create(&writer->thread, NULL, run_thread, writer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

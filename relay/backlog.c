@@ -1,4 +1,4 @@
-// backlog.c - what comes from the queue: rows that were left, that waited, that died waiting.
+// backlog.c - what comes from the queue: rows that were left, that waited.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,6 @@ enum {
     SWEEP_EVERY_MS = 60 * 60 * 1000,
     SWEEP_AGAIN_MS = 100, // while there is more: in batches, so that accepting does not wait
     SWEEP_BATCH = 500,
-    OVERDUE_EVERY_MS = 60 * 1000,
 };
 
 typedef char queue_id[QUEUE_ID_SIZE];
@@ -53,10 +52,7 @@ static void copy_row(struct job *job, const struct queue_message *row)
     }
 }
 
-// Loads a row into memory. NULL where it is gone or in memory already; one whose body does not open
-// is parked.
-// *failed turns true where it cannot be read now: it has to be looked for again.
-static struct job *load(struct dispatcher *dispatcher, const char *id, bool *failed)
+struct job *backlog_load(struct dispatcher *dispatcher, const char *id, bool *failed)
 {
     if (job_table_find(&dispatcher->jobs, id))
         return NULL;
@@ -166,7 +162,7 @@ static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t want
         is_open = rate_gate_is_open(dispatcher, lane, NULL);
         if (is_full || !is_open)
             break;
-        struct job *job = load(dispatcher, ids[i], &look->failed);
+        struct job *job = backlog_load(dispatcher, ids[i], &look->failed);
         if (!job || (job->was_released && admission_end_duplicate(dispatcher, job)))
             continue;
         if (rate_gate_pass(dispatcher, job)) {
@@ -221,7 +217,7 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
 // A row that is `received`: its payload is composed. False where there is nothing to do.
 static bool load_received(struct dispatcher *dispatcher, const char *id, bool *failed)
 {
-    struct job *job = load(dispatcher, id, failed);
+    struct job *job = backlog_load(dispatcher, id, failed);
     if (!job)
         return false;
     job->stored = true;
@@ -286,36 +282,4 @@ void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms)
         return;
     fetch_due(dispatcher, now_ms);
     fetch_received(dispatcher);
-}
-
-void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms)
-{
-    if (now_ms < dispatcher->overdue_at_ms || !queue_can_settle(dispatcher->queue))
-        return;
-    queue_id ids[FETCH_MAX];
-    size_t count = 0, ended = 0;
-    int64_t next_ms = INT64_MAX;
-    bool failed = false;
-    struct error err = {0};
-    if (!queue_overdue(dispatcher->reader, queue_now_ms(dispatcher->queue), FETCH_MAX, ids, &count,
-                       &next_ms, &err)) {
-        log_queue_error(NULL, &err);
-        dispatcher->overdue_at_ms = now_ms + OVERDUE_EVERY_MS;
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct job *job = load(dispatcher, ids[i], &failed);
-        if (!job)
-            continue;
-        settlement_end(dispatcher, job, MESSAGE_EXPIRED, "deadline");
-        ended++;
-    }
-    // A full batch: the rest comes with the next beat, when these have been committed.
-    if (count == FETCH_MAX && ended > 0)
-        dispatcher->overdue_at_ms = now_ms + 1;
-    else if (failed)
-        dispatcher->overdue_at_ms = now_ms + READ_AGAIN_MS;
-    else
-        dispatcher->overdue_at_ms =
-            next_ms == INT64_MAX ? INT64_MAX : queue_boot_ms(dispatcher->queue, next_ms);
 }

@@ -47,8 +47,7 @@ struct dispatcher {
     bool received_waiting;      // the queue may hold `received` rows that are not in memory
     bool verdicts_left;         // marks of an earlier run hold verdicts: nothing else is begun
     int64_t due_at_ms;          // CLOCK_BOOTTIME: when a queued row may be due
-    int64_t overdue_at_ms;      // CLOCK_BOOTTIME: when a queued row may be past its deadline
-    int64_t sweep_at_ms;        // CLOCK_BOOTTIME
+    int64_t overdue_at_ms, sweep_at_ms; // CLOCK_BOOTTIME, see expiry.h
 
     atomic_size_t load_count, load_bytes; // of jobs, for dispatcher_offer()
     struct event_source wake;             // an eventfd
@@ -72,9 +71,9 @@ void admission_decide(struct dispatcher *dispatcher, struct job *job); // stored
 bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job);
 // Ends a job whose like is the first. False: it is the first itself.
 bool admission_end_duplicate(struct dispatcher *dispatcher, struct job *job);
-// Is there a message with the content of that mail which whole is, or which is made of whole's
-// payload: one that goes and whose commit has not ended yet, or one on disk? Whoever asks and then
-// goes (job::going) before the next one asks is the first, and the only one.
+// Is there a message with the content of that mail which whole is, or which is made of its payload:
+// one that goes and whose commit has not ended yet, or one on disk? Whoever asks and then goes
+// (job::going) before the next one asks is the first, and the only one.
 bool admission_is_in_memory(const struct dispatcher *dispatcher, const struct job *content,
                             const struct job *whole);
 bool admission_is_on_disk(struct dispatcher *dispatcher, const struct job *content,
@@ -104,7 +103,8 @@ void delivery_put_back(struct dispatcher *dispatcher, struct job *job);
 
 // backlog.c
 void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms);
-void backlog_expire(struct dispatcher *dispatcher, int64_t now_ms);
 void backlog_claimed(struct dispatcher *dispatcher, struct job *job, enum queue_result result);
+// A row into memory. NULL: gone, there already, or parked; or *failed, and to be looked for again.
+struct job *backlog_load(struct dispatcher *dispatcher, const char *id, bool *failed);
 
 #endif

@@ -315,7 +315,7 @@ void dispatcher_tick(struct dispatcher *dispatcher)
     deliverers_tick(dispatcher->deliverers, now_ms);
     if (dispatcher->draining)
         return;
-    backlog_expire(dispatcher, now_ms);
+    expiry_end_overdue(dispatcher, now_ms);
     backlog_fetch(dispatcher, now_ms);
     expiry_sweep(dispatcher, now_ms);
     delivery_pump(dispatcher);

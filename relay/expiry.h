@@ -1,4 +1,5 @@
-// expiry.h - private to the dispatcher: what time ends. Bodies and rows that are kept no longer.
+// expiry.h - private to the dispatcher: what time ends. Messages that died waiting, bodies and rows
+// that are kept no longer; a batch a beat, with pauses between, so that nobody else waits for it.
 #ifndef RELAY_EXPIRY_H
 #define RELAY_EXPIRY_H
 
@@ -6,7 +7,10 @@
 
 struct dispatcher;
 
-// Sweeps a batch, when it is time for one.
+// Ends a batch of waiting messages that are past their deadline (dispatcher::overdue_at_ms: when
+// there may be one). Their bodies are opened first: one that is damaged may have another deadline.
+void expiry_end_overdue(struct dispatcher *dispatcher, int64_t now_ms);
+// Sweeps a batch of old rows (dispatcher::sweep_at_ms: when it is time for one).
 void expiry_sweep(struct dispatcher *dispatcher, int64_t now_ms);
 
 #endif

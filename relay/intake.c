@@ -59,6 +59,10 @@ static void intake_accept(void *context, struct http_exchange *exchange,
                           const struct http_post *post)
 {
     const struct intake *intake = context;
+    if (!atomic_load(&intake->is_open)) {
+        http_answer(exchange, HTTP_UNAVAILABLE, NULL);
+        return;
+    }
     if (post->payload_size == 0) {
         http_answer(exchange, HTTP_EMPTY, NULL);
         return;
@@ -90,7 +94,14 @@ static void intake_accept(void *context, struct http_exchange *exchange,
 static bool intake_ready(void *context)
 {
     const struct intake *intake = context;
-    return queue_writable(intake->queue);
+    return atomic_load(&intake->is_open) && queue_writable(intake->queue);
+}
+
+void intake_open(struct intake *intake, struct queue *queue, struct dispatcher *dispatcher)
+{
+    intake->queue = queue;
+    intake->dispatcher = dispatcher;
+    atomic_store(&intake->is_open, true);
 }
 
 struct http_handlers intake_handlers(struct intake *intake)

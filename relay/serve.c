@@ -27,19 +27,15 @@
 #include "relay/intake.h"
 #include "relay/recovery.h"
 #include "relay/reload.h"
+#include "relay/restart.h"
 #include "relay/routes.h"
+#include "relay/waiting_room.h"
 
 enum {
     EXIT_TRY_AGAIN = 75, // EX_TEMPFAIL: another daemon has the queue
     OLD_DELIVERERS_MS = 5000,
     CUT_ANSWER_MS = 1000, // how long deliverers may take to report what was cut
-    RESTART_PAUSE_FIRST_MS = 100,
-    RESTART_PAUSE_MAX_MS = 30000,
-    HEALTHY_AFTER_MS = 10 * 60 * 1000, // a failure after so long is a new one
 };
-
-// Tells the next incarnation how long this one paused, so that pauses grow; see start_anew().
-#define RESTART_VARIABLE "COURIER_RESTART_PAUSE_MS"
 
 struct relay {
     const struct config *config;
@@ -53,7 +49,7 @@ struct relay {
     struct intake intake;
     struct http_server *http;
     struct reload *reload;
-    int64_t started_ms;
+    struct restart restart;
     bool stopping, is_broken, reload_wanted;
 };
 
@@ -80,7 +76,9 @@ static void on_signal(void *context, uint32_t events)
 static void on_broken_event(void *context, uint32_t events)
 {
     (void)events;
-    ((struct relay *)context)->is_broken = true;
+    struct relay *relay = context;
+    eventfd_t count;
+    relay->is_broken = eventfd_read(relay->broken.fd, &count) == 0;
 }
 
 // The queue's writer thread calls this.
@@ -170,36 +168,85 @@ static void log_faults(const struct config *config, const json_t *faults)
             LOG_STRING("what", json_string_value(json_object_get(fault, "what"))));
 }
 
-// The order matters: the folder's lock first, then what an earlier run left, then the children,
-// and only when a message could be stored and sent, the listener.
-static int start(struct relay *relay)
+static void close_queue(struct relay *relay)
 {
+    dots_close(relay->dots);
+    relay->dots = NULL;
+    queue_close(relay->queue);
+    relay->queue = NULL;
+}
+
+// The folder's lock first, then what an earlier run left. All or nothing.
+static bool open_queue(void *context, struct error *err)
+{
+    struct relay *relay = context;
     const struct config *config = relay->config;
-    struct error err = {0};
-    if (!process_forbid_dumps(&err) || !watch_events(relay, &err)) {
-        log_fault("start_failed", &err);
-        return EXIT_FAILURE;
-    }
     const struct queue_options options = {.dir = config->queue_dir,
                                           .key_hex = config->queue_key,
+                                          .must_exist = relay->restart.is_anew,
+                                          .marks_lost = relay->restart.marks_lost,
                                           .on_broken = on_queue_broken,
-                                          .on_resealed = on_resealed,
                                           .on_blocked = on_queue_blocked,
+                                          .on_resealed = on_resealed,
                                           .context = relay};
-    relay->queue = queue_open(&options, &err);
-    if (!relay->queue) {
+    relay->queue = queue_open(&options, err);
+    if (!relay->queue)
+        return false;
+    queue_new_id(relay->queue, relay->owner);
+    relay->dots = dots_open(config->queue_dir, OLD_DELIVERERS_MS, err);
+    if (relay->dots &&
+        recovery_run(relay->queue, relay->dots, relay->owner, UNKNOWN_OUTCOMES_MAX, err))
+        return true;
+    close_queue(relay);
+    return false;
+}
+
+static bool listen_for_mail(struct relay *relay, struct error *err)
+{
+    const struct config *config = relay->config;
+    const struct http_handlers handlers = intake_handlers(&relay->intake);
+    struct routes *routes = routes_create(config, err);
+    const struct http_options http = {.service = HTTP_MAIL,
+                                      .listen = config->listen,
+                                      .listen_fd = -1,
+                                      .routes = routes,
+                                      .body_limit_bytes = (size_t)config->body_limit_bytes};
+    relay->http = routes ? http_server_create(&http, &handlers, err) : NULL;
+    routes_unref(routes);
+    return relay->http != NULL;
+}
+
+// EXIT_SUCCESS: it is open, or the relay was told to stop meanwhile.
+static int get_queue(struct relay *relay)
+{
+    struct error err = {0};
+    if (!relay->restart.is_anew) {
+        if (open_queue(relay, &err))
+            return EXIT_SUCCESS;
         log_fault("queue_error", &err);
         return err.code == ERR_TEMPORARY ? EXIT_TRY_AGAIN : EXIT_FAILURE;
     }
-    if (queue_keys_lost(relay->queue))
-        log_lost_keys(relay);
-    queue_new_id(relay->queue, relay->owner);
-    relay->dots = dots_open(config->queue_dir, OLD_DELIVERERS_MS, &err);
-    if (!relay->dots ||
-        !recovery_run(relay->queue, relay->dots, relay->owner, UNKNOWN_OUTCOMES_MAX, &err)) {
+    LOG(LOG_WARNING, "started_anew", LOG_INTEGER("pause_ms", relay->restart.pause_ms));
+    if (relay->restart.by_page_fault) {
+        error_set(&err, ERR_IO, "a page of a mapped file in %s could not be had: its disk is gone",
+                  relay->config->queue_dir);
         log_fault("queue_error", &err);
+    }
+    if (!listen_for_mail(relay, &err)) {
+        log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
+    if (!waiting_room_stay(relay->loop, &relay->stopping, relay->restart.pause_ms, open_queue,
+                           relay))
+        return relay->stopping ? EXIT_SUCCESS : EXIT_FAILURE;
+    relay->is_broken = false; // that was an attempt's
+    return EXIT_SUCCESS;
+}
+
+static int start_dispatching(struct relay *relay)
+{
+    const struct config *config = relay->config;
+    struct error err = {0};
     json_auto_t *faults = NULL;
     relay->dispatcher = dispatcher_create(relay->loop, config, relay->queue, relay->dots,
                                           relay->owner, &faults, &err);
@@ -213,22 +260,34 @@ static int start(struct relay *relay)
     relay->control = control_create(config->queue_dir, relay->queue, relay->dispatcher, &err);
     if (!relay->control)
         log_fault("control_absent", &err);
-    relay->intake = (struct intake){.queue = relay->queue, .dispatcher = relay->dispatcher};
-    const struct http_handlers handlers = intake_handlers(&relay->intake);
-    struct routes *routes = routes_create(config, &err);
-    const struct http_options http = {.service = HTTP_MAIL,
-                                      .listen = config->listen,
-                                      .listen_fd = -1,
-                                      .routes = routes,
-                                      .body_limit_bytes = (size_t)config->body_limit_bytes};
-    relay->http = routes ? http_server_create(&http, &handlers, &err) : NULL;
-    routes_unref(routes);
-    relay->reload =
-        relay->http ? reload_create(config, relay->dispatcher, relay->http, &err) : NULL;
-    if (!relay->reload) {
+    intake_open(&relay->intake, relay->queue, relay->dispatcher);
+    if ((!relay->http && !listen_for_mail(relay, &err)) ||
+        !(relay->reload = reload_create(config, relay->dispatcher, relay->http, &err))) {
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
+    return EXIT_SUCCESS;
+}
+
+// The order matters: the queue first, then the children, and only when a message could be stored
+// and sent, the listener; but one that was executed anew listens at once, to answer 503.
+static int start(struct relay *relay, char **argv)
+{
+    const struct config *config = relay->config;
+    struct error err = {0};
+    restart_prepare(&relay->restart, config, argv);
+    if (!process_forbid_dumps(&err) || !watch_events(relay, &err)) {
+        log_fault("start_failed", &err);
+        return EXIT_FAILURE;
+    }
+    int status = get_queue(relay);
+    if (status != EXIT_SUCCESS || relay->stopping)
+        return status;
+    if (queue_keys_lost(relay->queue))
+        log_lost_keys(relay);
+    status = start_dispatching(relay);
+    if (status != EXIT_SUCCESS)
+        return status;
     if (!config->admin_off)
         LOG(LOG_INFO, "admin_listener_absent",
             LOG_STRING("note", "this version has no admin listener; use `courier-relay queue`"));
@@ -288,45 +347,18 @@ static void release(struct relay *relay)
         queue_stop(relay->queue);
     dispatcher_destroy(relay->dispatcher);
     reload_destroy(relay->reload);
-    dots_close(relay->dots);
-    queue_close(relay->queue);
+    close_queue(relay);
     event_loop_destroy(relay->loop);
     close(relay->signals.fd);
     close(relay->broken.fd);
 }
 
-// After a failed write or sync nothing that SQLite holds in memory is to be trusted: the next
-// incarnation reads what is really on disk. Pauses grow while this keeps happening.
-static void start_anew(const struct relay *relay, char **argv)
-{
-    const char *before = getenv(RESTART_VARIABLE);
-    long pause_ms = before ? strtol(before, NULL, 10) * 2 : RESTART_PAUSE_FIRST_MS;
-    if (clock_boot_ms() - relay->started_ms > HEALTHY_AFTER_MS)
-        pause_ms = RESTART_PAUSE_FIRST_MS;
-    else if (pause_ms < RESTART_PAUSE_FIRST_MS || pause_ms > RESTART_PAUSE_MAX_MS)
-        pause_ms = RESTART_PAUSE_MAX_MS;
-    char text[24];
-    snprintf(text, sizeof(text), "%ld", pause_ms);
-    LOG(LOG_ERROR, "starting_anew", LOG_INTEGER("pause_ms", pause_ms));
-    nanosleep(&(struct timespec){pause_ms / 1000, pause_ms % 1000 * 1000000}, NULL);
-
-    // A SIGHUP that came meanwhile is kept for the next incarnation; it would end this process.
-    serve_hold_reloads();
-    setenv(RESTART_VARIABLE, text, 1);
-    char **environment = config_exec_environment(relay->config);
-    if (environment)
-        execve("/proc/self/exe", argv, environment);
-    struct error err;
-    error_errno(&err, ERR_IO, "execute the relay anew");
-    log_fault("start_failed", &err);
-}
-
 int serve_main(const struct config *config, char **argv)
 {
-    struct relay relay = {.config = config, .started_ms = clock_boot_ms()};
+    struct relay relay = {.config = config};
     relay.signals.fd = relay.broken.fd = -1;
     log_setup(config->log_format, config->log_level);
-    int status = start(&relay);
+    int status = start(&relay, argv);
     if (status == EXIT_SUCCESS) {
         while (!relay.stopping && !relay.is_broken) {
             if (relay.reload_wanted)
@@ -337,12 +369,18 @@ int serve_main(const struct config *config, char **argv)
                 break;
             }
         }
-        stop(&relay);
+        if (relay.dispatcher)
+            stop(&relay);
     }
+    bool starts_anew = relay.is_broken && !relay.stopping && status == EXIT_SUCCESS;
+    // What a disk that is gone has not got is lost: then any lease may have been sent.
+    bool marks_lost = starts_anew && !dots_sync(relay.dots);
     release(&relay);
-    if (relay.is_broken && !relay.stopping) {
-        start_anew(&relay, argv);
-        return EXIT_FAILURE;
-    }
-    return status;
+    if (!starts_anew)
+        return status;
+    struct error err;
+    LOG(LOG_ERROR, "starting_anew");
+    restart_now(marks_lost, &err);
+    log_fault("start_failed", &err);
+    return EXIT_FAILURE;
 }

@@ -137,6 +137,11 @@ struct dots *dots_map(int fd, struct error *err)
     return map_file(fd, err);
 }
 
+bool dots_sync(struct dots *dots)
+{
+    return msync(dots->file, sizeof(struct file_layout), MS_SYNC) == 0;
+}
+
 void dots_close(struct dots *dots)
 {
     if (!dots)

@@ -48,6 +48,8 @@ int dots_share(const char *dir, struct error *err);
 // Deliverer: maps what dots_share() gave. The descriptor stays open: it is the lock.
 struct dots *dots_map(int fd, struct error *err);
 void dots_close(struct dots *dots); // NULL is a no-op
+// Core: are the marks on disk, for the next incarnation to find? False: its disk did not take them.
+bool dots_sync(struct dots *dots);
 
 void dots_get(const struct dots *dots, size_t index, struct dot *ret_dot);
 // The mark that holds a verdict for the message id, or -1.

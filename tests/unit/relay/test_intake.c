@@ -104,6 +104,7 @@ static void post_sized(const char *payload, size_t size, enum queue_result resul
     seen.result = result;
     seen.result_id = id;
     struct intake intake = {0};
+    intake_open(&intake, NULL, NULL);
     struct http_handlers handlers = intake_handlers(&intake);
     const struct http_post post = {
         .route = "kratos", .key_name = "default", .payload = payload, .payload_size = size};
@@ -202,9 +203,24 @@ static void is_ready_while_the_queue_can_be_written(void **state)
     (void)state;
     struct intake intake = {0};
     struct http_handlers handlers = intake_handlers(&intake);
+    intake_open(&intake, NULL, NULL);
     seen.writable = true;
     assert_true(handlers.ready(handlers.context));
     seen.writable = false;
+    assert_false(handlers.ready(handlers.context));
+}
+
+static void is_unavailable_until_it_is_open(void **state)
+{
+    (void)state;
+    memset(&seen, 0, sizeof(seen));
+    seen.writable = true;
+    struct intake intake = {0};
+    struct http_handlers handlers = intake_handlers(&intake);
+    const struct http_post post = {.route = "kratos", .payload = "{}", .payload_size = 2};
+    handlers.accept(handlers.context, NULL, &post);
+    assert_int_equal(seen.outcome, HTTP_UNAVAILABLE);
+    assert_string_equal(seen.calls, "answer ");
     assert_false(handlers.ready(handlers.context));
 }
 
@@ -218,6 +234,7 @@ int main(void)
         cmocka_unit_test(refuses_what_cannot_be_json),
         cmocka_unit_test(an_empty_payload_is_an_alarm_of_its_own),
         cmocka_unit_test(is_ready_while_the_queue_can_be_written),
+        cmocka_unit_test(is_unavailable_until_it_is_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
