@@ -18,8 +18,8 @@ enum {
     HEALTHY_AFTER_MS = 10 * 60 * 1000, // a failure after so long is a new one
 };
 
-// "PAUSE STARTED CAUSE": both in ms, of CLOCK_BOOTTIME; each cause is one of the letters below.
-#define VARIABLE "COURIER_RESTART"
+// RESTART_VARIABLE is "PAUSE STARTED CAUSE": both in ms, of CLOCK_BOOTTIME; each cause is one of
+// the letters below.
 enum cause { CAUSE_QUEUE = 'q', CAUSE_QUEUE_AND_MARKS = 'm', CAUSE_PAGE = 'p' };
 
 // For a signal handler, which can be given nothing: made once, read only after that.
@@ -40,7 +40,7 @@ static void read_variable(struct restart *restart, int64_t now_ms)
 {
     int64_t pause_ms = 0, started_ms = 0;
     char cause = 0;
-    const char *text = getenv(VARIABLE);
+    const char *text = getenv(RESTART_VARIABLE);
     if (!text || sscanf(text, "%" SCNd64 " %" SCNd64 " %c", &pause_ms, &started_ms, &cause) != 3)
         return;
     restart->is_anew = true;
@@ -70,7 +70,8 @@ static void on_page_fault(int number, siginfo_t *info, void *context)
 static void fill_variable(char *text, size_t size, const struct restart *restart, int64_t now_ms,
                           enum cause cause)
 {
-    snprintf(text, size, VARIABLE "=%" PRId64 " %" PRId64 " %c", restart->pause_ms, now_ms, cause);
+    snprintf(text, size, RESTART_VARIABLE "=%" PRId64 " %" PRId64 " %c", restart->pause_ms, now_ms,
+             cause);
 }
 
 void restart_prepare(struct restart *ret_restart, const struct config *config, char **argv)
@@ -84,11 +85,13 @@ void restart_prepare(struct restart *ret_restart, const struct config *config, c
     fill_variable(next.by_page, sizeof(next.by_page), ret_restart, now_ms, CAUSE_PAGE);
 
     next.argv = argv;
-    if (setenv(VARIABLE, "", 1) != 0 || !(next.environment = config_exec_environment(config)))
+    if (setenv(RESTART_VARIABLE, "", 1) != 0 ||
+        !(next.environment = config_exec_environment(config)))
         return;
-    while (strncmp(next.environment[next.variable], VARIABLE "=", sizeof(VARIABLE)) != 0)
+    while (strncmp(next.environment[next.variable], RESTART_VARIABLE "=",
+                   sizeof(RESTART_VARIABLE)) != 0)
         next.variable++;
-    unsetenv(VARIABLE);
+    unsetenv(RESTART_VARIABLE);
     struct sigaction action = {.sa_sigaction = on_page_fault, .sa_flags = SA_SIGINFO};
     sigaction(SIGBUS, &action, NULL); // fails for an unknown signal only
 }

@@ -15,6 +15,10 @@
 
 struct config;
 
+// Stands in the environment of one that was executed anew until restart_prepare(): its queue's
+// folder may be gone for now, and that is no fault of the configuration.
+#define RESTART_VARIABLE "COURIER_RESTART"
+
 // What this incarnation has of the one before.
 struct restart {
     bool is_anew;       // there was one, and its queue had failed

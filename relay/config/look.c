@@ -13,6 +13,8 @@
 #include "relay/base/cleanup.h"
 #include "relay/config/parts.h"
 #include "relay/config/setters.h"
+#include "relay/file_system.h"
+#include "relay/restart.h"
 
 // ---- the queue's folder -------------------------------------------------------------------------
 
@@ -25,6 +27,15 @@ static const char *obstacle(const char *parent)
     // Those let the superuser write, they say, but hold no folders of ours.
     bool is_kernels = status.f_type == PROC_SUPER_MAGIC || status.f_type == SYSFS_MAGIC;
     return is_kernels ? "it is the kernel's own" : NULL;
+}
+
+// path is what holds dir, or dir itself.
+static void warn_of_file_system(const char *path, const char *dir, const char *where,
+                                struct config_report *report)
+{
+    const char *doubt = file_system_doubt_at(path);
+    if (doubt)
+        config_report_add(report, false, where, "%s %s", dir, doubt);
 }
 
 static void look_at_parent(const char *dir, const char *where, struct config_report *report)
@@ -40,12 +51,16 @@ static void look_at_parent(const char *dir, const char *where, struct config_rep
     if (what)
         config_report_add(report, true, where, "%s cannot be made in %s: %s", dir,
                           full ? full : parent, what);
+    else
+        warn_of_file_system(parent, dir, where, report);
 }
 
 void look_at_queue_dir(const struct config *config, const char *where, struct config_report *report)
 {
     const char *dir = config->queue_dir;
     struct stat status;
+    if (getenv(RESTART_VARIABLE))
+        return; // its disk has failed: serve waits for it
     if (stat(dir, &status) < 0) {
         if (errno == ENOENT)
             look_at_parent(dir, where, report);
@@ -62,6 +77,8 @@ void look_at_queue_dir(const struct config *config, const char *where, struct co
             "%s has mode %04o and must have 0700; RELAY_QUEUE_DIR (or "
             "$STATE_DIRECTORY, by systemd with StateDirectoryMode=0700) names another",
             full ? full : dir, (unsigned)(status.st_mode & 07777));
+    else
+        warn_of_file_system(dir, dir, where, report);
 }
 
 // ---- what is there already ----------------------------------------------------------------------
