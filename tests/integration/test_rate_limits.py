@@ -13,7 +13,7 @@ def test_what_is_over_the_limit_goes_later_and_the_newest_first(start_relay, sin
         made = [payloads.login_code("zoe@example.com") for _ in range(5)]
         ids = [relay.accept(payload) for payload in made]
         other = relay.accept(payloads.login_code("ada@example.com"))
-        notice = relay.accept(payloads.payload("recovery_code_invalid", "zoe@example.com"))
+        notice = relay.accept(payloads.payload("authenticator_key_added", "zoe@example.com"))
         for message_id in (other, notice):
             relay.wait_for("sent", id=message_id)
         harness.wait_until(lambda: limited(relay) == [ids[4], ids[3], ids[2]], "three to wait")

@@ -7,6 +7,7 @@ import asyncio
 import collections
 import email
 import email.policy
+import inspect
 import pathlib
 import re
 import socket
@@ -52,6 +53,27 @@ class Mail:
         return self.parsed["Subject"]
 
 
+class Held:
+    """A data_reply that holds back what is said to each mail with that text until it is told."""
+
+    def __init__(self, text):
+        self.text = text.encode()
+        self.arrived = threading.Event()  # such a mail has had its final dot
+        self._told = threading.Event()
+        self._reply = None
+
+    async def __call__(self, _envelope, mail):
+        if self.text not in mail.data:
+            return None
+        self.arrived.set()
+        await asyncio.get_running_loop().run_in_executor(None, self._told.wait, WAIT_S)
+        return self._reply
+
+    def tell(self, reply):
+        self._reply = reply
+        self._told.set()
+
+
 class _Server(SMTP):
     """SMTP as ever, but the greeting can be a refusal."""
 
@@ -72,6 +94,7 @@ class Sink:
 
     mail_reply, rcpt_reply and data_reply are called with the envelope (and the recipient) and
     return None to accept, a reply to give instead, or Sink.DROP to cut the connection there.
+    data_reply may be a coroutine: what it does for one mail holds up no other (see Held).
     greeting, where set, is what is said in place of 220.
     """
 
@@ -152,6 +175,8 @@ class Sink:
         mail = Mail(envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content, session,
                     envelope.mail_options)
         mail.reply = self.data_reply(envelope, mail)
+        if inspect.isawaitable(mail.reply):
+            mail.reply = await mail.reply
         reply = self._reply("dot", mail.reply, server)
         with self._news:
             self.mails.append(mail)
