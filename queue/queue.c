@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "queue/migration.h"
 #include "queue/queue_private.h"
@@ -18,6 +19,8 @@
 
 #define LOCK_FILE "queue.lock"
 #define INDEX_BYTES (256 * 1024)
+
+enum { LOCK_WAIT_MS = 2000, LOCK_AGAIN_MS = 10 };
 
 static bool sync_dir(const char *path, struct error *err)
 {
@@ -50,7 +53,20 @@ static bool make_dir(const char *dir, struct error *err)
                      full ? full : dir, (unsigned)(status.st_mode & 07777));
 }
 
-// flock() belongs to the open file, so it also keeps out a second queue_open() of this process.
+// flock() belongs to the open file, so it also keeps out a second queue_open() of this process. And
+// a child that the last daemon was just starting when it was killed: until it has closed what is
+// not its own it holds the lock as well, for milliseconds, or longer where the machine has no time
+// for it.
+static bool lock_exclusively(int fd)
+{
+    for (int tries = LOCK_WAIT_MS / LOCK_AGAIN_MS; flock(fd, LOCK_EX | LOCK_NB) < 0; tries--) {
+        if (errno != EWOULDBLOCK || tries == 0)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_AGAIN_MS * 1000000L}, NULL);
+    }
+    return true;
+}
+
 static bool take_lock(struct queue *queue, struct error *err)
 {
     AUTO_FREE char *path = NULL;
@@ -59,7 +75,7 @@ static bool take_lock(struct queue *queue, struct error *err)
     queue->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (queue->lock_fd < 0)
         return error_errno(err, ERR_IO, "open %s", path);
-    if (flock(queue->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    if (lock_exclusively(queue->lock_fd))
         return true;
     if (errno == EWOULDBLOCK)
         return error_set(err, ERR_TEMPORARY, "%s is in use by another process", queue->dir);

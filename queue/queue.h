@@ -86,8 +86,9 @@ struct queue_options {
     void *context;
 };
 
-// Takes the folder's lock (queue.lock; ERR_TEMPORARY when another process has it), checkpoints
-// and truncates the WAL, makes or migrates the schema, starts the writer thread. A schema newer
+// Takes the folder's lock (queue.lock; ERR_TEMPORARY when another process still has it after two
+// seconds: a child of a daemon that was killed may outlive it for a moment), checkpoints and
+// truncates the WAL, makes or migrates the schema, starts the writer thread. A schema newer
 // than this program's: ERR_INPUT, untouched. NULL on failure.
 struct queue *queue_open(const struct queue_options *options, struct error *err);
 // Commits what was submitted, refuses what cannot be committed now, checkpoints, and ends the

@@ -1,7 +1,9 @@
 """kill -9 of the core at every stage between the answer to Kratos and the end of a delivery."""
+import fcntl
 import os
 import random
 import signal
+import threading
 import time
 
 import payloads
@@ -157,6 +159,20 @@ def test_no_child_inherits_a_descriptor(start_relay, sink):
                     assert not [fd for fd, target in fds.items()
                                 if fd > 3 and target.startswith("/") and
                                 not target.startswith("/dev/null")]
+
+
+def test_a_lock_that_dies_a_moment_after_its_daemon_holds_up_no_start(relay):
+    """A child that was being started when the core was killed has the core's descriptors until it
+    has closed them."""
+    relay.queue_dir.mkdir(parents=True, mode=0o700)
+    with open(relay.queue_dir / "queue.lock", "w", opener=lambda path, flags: os.open(
+            path, flags, 0o600)) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        release = threading.Timer(0.3, fcntl.flock, [lock, fcntl.LOCK_UN])
+        release.start()
+        with relay:
+            pass
+        release.join()
 
 
 def test_a_second_daemon_on_the_same_folder_is_refused(relay):
