@@ -199,6 +199,17 @@ $(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_target,$(target))))
 fuzz-programs: $(FUZZ_PROGRAMS)
 unit: $(if $(filter 1,$(SANITIZE)),$(FUZZ_PROGRAMS))
 
+# ---- what the fault suites run a relay under: see tests/faults/README.md -------------------------
+$(BUILD)/tests/faults/inject: $(BUILD)/obj/tests/faults/inject.o
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(call link,inject)
+inject_PKG = libseccomp
+$(BUILD)/obj/tests/faults/inject.o: PKG = $(inject_PKG)
+
+.PHONY: faults
+faults: $(BUILD)/tests/faults/inject
+
 # ---- bench programs: they use relay/base and, to fill one, the queue ------------------------------
 BENCH_PROGRAMS = $(BUILD)/bench/load $(BUILD)/bench/compose $(BUILD)/bench/disk \
     $(BUILD)/bench/fill $(BUILD)/bench/drain
@@ -266,7 +277,7 @@ build = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),
 .PHONY: check
 check: deps-check ## install what is missing, build with ASan and UBSan, run every test
 	$(build) SANITIZE=1 BUILD=build/sanitize all unit
-	$(build) BUILD=build/release all probe
+	$(build) BUILD=build/release all probe faults
 	$(PYTHON) tests/run --build build/sanitize --release build/release
 
 .PHONY: golden
@@ -313,6 +324,11 @@ attack: deps-check ## besiege the relay for ATTACK_SECONDS (60), then send ATTAC
 	$(PYTHON) tests/attack/siege.py --build build/release --seconds $(ATTACK_SECONDS)
 	$(PYTHON) tests/attack/raw_requests.py --build build/sanitize --requests $(ATTACK_REQUESTS)
 
+.PHONY: crash
+crash: deps-check ## kill, fail and cut the relay at thousands of points; CRASH="--only X --points N"
+	$(build) BUILD=build/release all faults
+	$(PYTHON) tests/faults/crash.py --build build/release $(CRASH)
+
 PROPERTY_EXAMPLES = 5000
 PROPERTY_SEED = $(shell od -An -N4 -tu4 /dev/urandom)
 .PHONY: properties
@@ -337,7 +353,7 @@ install: all ## install below PREFIX (/usr/local); DESTDIR is for packagers
 	install -D -m 644 -t $(SHARE)/jsonnet jsonnet/*.jsonnet
 	install -D -m 644 -t $(SHARE)/jsonnet/samples jsonnet/samples/*.json
 
-C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],$(FOLDERS) bench tests/fuzz tests/unit \
+C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],$(FOLDERS) bench tests/fuzz tests/faults tests/unit \
     $(addprefix tests/unit/,$(FOLDERS)))))
 SHELL_FILES = .ci/run $(wildcard tests/*/*.sh deploy/*.sh)
 

@@ -1,0 +1,145 @@
+"""Runs trials of a scenario at many points, some at a time, and sums them up."""
+import collections
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import pathlib
+import random
+import shutil
+import signal
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [path for path in (str(HERE), str(HERE.parent / "support")) if path not in sys.path]
+
+import scenario as scenarios  # noqa: E402
+import sink as sink_module  # noqa: E402
+from result import Result, Unavailable  # noqa: E402
+
+VIOLATIONS_MAX = 20  # told in full; more of them say nothing new
+# A program's first call that is not the loading of its libraries.
+AT_WORK_FROM = {"courier-relay": "flock", "composer": "sendto", "deliverer": "sendto"}
+
+# A thread's n-th system call in a scenario, and what is done to it (inject.c).
+Point = collections.namedtuple("Point", "scenario where syscall nth action")
+Trial = collections.namedtuple("Trial", "point fired status violations")
+CRASHES = {-number: number.name for number in (
+    signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS)}
+
+_lane = {}  # of a worker process: its sink
+
+
+def injector(build):
+    return build / "tests/faults/inject"
+
+
+def check_available(build):
+    """Raises Unavailable where nothing can be injected."""
+    if os.uname().machine != "x86_64":
+        raise Unavailable("calls can be changed on x86-64 only")
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder) / "report"
+        status = os.spawnv(os.P_WAIT, str(injector(build)),
+                           ["inject", str(report), "--", "/bin/true"])
+        if status != 0 or "ended 0" not in report.read_text():
+            raise Unavailable("a process may not be traced here (ptrace)")
+
+
+def _sink():
+    if "sink" not in _lane:
+        _lane["sink"] = sink_module.Sink()
+    return _lane["sink"]
+
+
+def _try(build, name, words):
+    """Lives a scenario, with a fault (words: WHERE SYSCALL N DO) or recorded (none)."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="crash-"))
+    report = folder / "report"
+    sink = _sink()
+    try:
+        prefix = [injector(build), report, *words, "--"]
+        world = scenarios.live(name, folder / "relay", sink, build, prefix, report)
+        return world, report.read_text().splitlines()
+    finally:
+        sink.rcpt_reply = lambda *_: None
+        if sink._server is None:
+            sink.up()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def try_point(build, point):
+    """One trial. In a worker process, or in this one."""
+    words = [point.where, point.syscall, str(point.nth), str(point.action)]
+    try:
+        world, _ = _try(build, point.scenario, words)
+    except Exception as error:  # a trial that cannot be judged is a violation as well
+        return Trial(point, True, None, [f"the trial itself failed: {error!r}"])
+    return Trial(point, world.fired, world.status, world.violations)
+
+
+def record(build, name):
+    """Every call of a scenario without a fault, in order: (where, syscall, nth)."""
+    world, lines = _try(build, name, [])
+    if world.violations:
+        raise AssertionError(f"{name} without any fault: {world.violations}")
+    words = (line.split() for line in lines)
+    return [(word[0], word[1], int(word[2])) for word in words if len(word) == 3]
+
+
+def at_work(build, name, loading_every):
+    """The same, each once; of programs that still load their libraries one of loading_every.
+
+    Until then nothing of ours has happened: the core has not the queue's lock, a child has not
+    talked to the core.
+    """
+    at_work, loading = set(), 0
+    for where, syscall, nth in dict.fromkeys(record(build, name)):
+        program = where.split(".")[0]
+        if syscall == AT_WORK_FROM.get(program):
+            at_work.add(program)
+        loading += program not in at_work
+        if program in at_work or loading % loading_every == 0:
+            yield where, syscall, nth
+
+
+def choose(points, count, seed):
+    """count of them, spread evenly over their order, from a start that seed decides; None: all."""
+    if count is None or count >= len(points):
+        return list(points)
+    step = len(points) / count
+    start = random.Random(seed).random() * step
+    return [points[int(start + step * number)] for number in range(count)]
+
+
+def run_points(name, build, points, jobs):
+    """Tries them all."""
+    result = Result(name)
+    unreached = collections.Counter()
+    statuses, aborts = collections.Counter(), []
+    with contextlib.ExitStack() as stack:
+        if jobs > 1:
+            # Made afresh, not forked: this process has threads, and a sink of its own.
+            pool = stack.enter_context(concurrent.futures.ProcessPoolExecutor(
+                jobs, mp_context=multiprocessing.get_context("spawn")))
+            trials = pool.map(try_point, [build] * len(points), points, chunksize=4)
+        else:
+            trials = (try_point(build, point) for point in points)
+        for trial in trials:
+            if not trial.fired:
+                unreached[trial.point.scenario] += 1
+                continue
+            result.points += 1
+            statuses[trial.status] += 1
+            if trial.status == -signal.SIGABRT:
+                aborts.append(" ".join(map(str, trial.point)))
+            if trial.status in CRASHES:
+                trial.violations.append(f"O7 crashed: {CRASHES[trial.status]}")
+            for violation in trial.violations:
+                result.violations.append(f"{' '.join(map(str, trial.point))}: {violation}")
+    result.notes.append(f"not reached this time: {sum(unreached.values())} more points")
+    result.notes.append("the first life's exit status: " + ", ".join(
+        f"{status} x {count}" for status, count in statuses.most_common()))
+    result.notes += [f"aborted itself: {point}" for point in aborts]
+    return result
