@@ -12,7 +12,7 @@ PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3
     e2fsprogs xfsprogs util-linux mount faketime libfaketime
 PACKAGES_DEMO = python3 python3-aiosmtpd
 PACKAGES_SCREENSHOTS = python3 chromium fonts-noto-core fonts-noto-color-emoji
-PACKAGES_BENCH = python3 procps
+PACKAGES_BENCH = python3 procps strace
 PACKAGES_FUZZ = clang-14 libclang-rt-14-dev llvm-14 python3
 PACKAGES_LINT = clang-format clang-tidy cppcheck shellcheck python3
 
@@ -308,6 +308,11 @@ screenshots: deps-screenshots ## show every mail in Chromium, light and dark: bu
 bench: deps-bench ## measure, beside this machine's own limits
 	$(build) all bench-programs
 	$(PYTHON) bench/bench.py --build $(BUILD)
+
+.PHONY: bench-million
+bench-million: deps-bench ## the cells of a large queue with a million messages: minutes, 3 GB of disk
+	$(build) all bench-programs
+	$(PYTHON) bench/bench.py --build $(BUILD) --only-waiting --waiting 1000000 --watch 60
 
 FUZZ_SECONDS = 60
 .PHONY: fuzz

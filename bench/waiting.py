@@ -1,0 +1,153 @@
+"""Cells of a queue that holds many messages already, each beside an empty queue's.
+
+Both relays run at once and are asked in turns, so that what else happens on the machine happens to
+both. Their smarthost refuses connections: what is posted waits, in either queue.
+"""
+import json
+import os
+import pathlib
+import statistics
+import time
+
+import filled_queue
+import relay as harness
+from measure import Meter, free_port, line, us
+
+ROUNDS = 9
+MESSAGES = {1: 300, 32: 3000}  # a round, by clients
+STARTS = 3
+LISTED = 1000
+
+
+class Queues:
+    """Makes relays in folder, filled or not."""
+
+    def __init__(self, bench, folder):
+        self.bench = bench
+        self.folder = folder
+        self.pattern = filled_queue.write_mail_pattern(folder / "mail.pattern")
+        self.build = bench.programs.parent
+
+    def relay(self, name, smtp_port=None, rows=0, **settings):
+        """smtp_port None: a port at which nobody listens."""
+        uri = f"smtp://127.0.0.1:{smtp_port or free_port()}/?disable_starttls=true"
+        made = harness.Relay(self.folder / name, smtp_uri=uri, **settings)
+        if rows:
+            arguments = ["--mixed-lanes"] if smtp_port is None else []
+            self.fill(made, rows, *arguments)
+        return made
+
+    def fill(self, relay, rows, *arguments):
+        figures = filled_queue.fill(relay.queue_dir, self.pattern, rows, *arguments,
+                                    build=self.build)
+        line(f"{rows:,}: rows a second, filled", f"{figures['rows_per_second']:.0f}")
+
+
+def forget_file(path):
+    """Takes the file out of the kernel's memory, as after a reboot."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def time_starts(relay):
+    """Milliseconds from the start of the program to `listening` and to `ready`; medians."""
+    listening, ready = [], []
+    for _ in range(STARTS):
+        forget_file(relay.queue_dir / "queue.db")
+        began = time.monotonic()
+        relay.spawn()
+        relay.wait_for("listening", listener="mail", timeout=300)
+        listening.append((time.monotonic() - began) * 1000)
+        relay.wait_for("ready", timeout=300)
+        ready.append((time.monotonic() - began) * 1000)
+        relay.stop()
+    return statistics.median(listening), statistics.median(ready)
+
+
+def report_start(name, relay, watch_s):
+    """Alone on the machine, since PSS shares out what several processes have in common."""
+    listening_ms, ready_ms = time_starts(relay)
+    line(f"{name}: start -> listening, ready, file not cached", f"{listening_ms:.0f} ms",
+         f"{ready_ms:.0f} ms")
+    with relay:
+        with Meter(relay) as meter:
+            relay.wait_for("smarthost_down")
+            tried = len(relay.found("attempt"))
+            time.sleep(watch_s)  # what is measured is this time
+        line(f"{name}: peak PSS, all processes", "needs root" if meter.peak_kb is None
+             else f"{meter.peak_kb / 1024:.1f} MB")
+        line(f"{name}: probes, CPU while it waits, {watch_s} s",
+             len(relay.found("attempt")) - tried, f"{sum(meter.cpu_s.values()):.2f} s")
+        for command in (["stats"], ["list", "--limit", str(LISTED)]):
+            began = time.monotonic()
+            relay.command("queue", *command)
+            line(f"{name}: queue {' '.join(command)}", f"{time.monotonic() - began:.2f} s")
+
+
+def compare(bench, empty, large, clients, interval=0, rounds=ROUNDS):
+    """Medians over the rounds: {relay: (p50, p99)}."""
+    seen = {empty: [], large: []}
+    for number in range(rounds):
+        for relay in (empty, large) if number % 2 else (large, empty):
+            result = bench.accept(relay, MESSAGES[clients], clients, interval)
+            seen[relay].append((result["accept_p50_us"], result["accept_p99_us"]))
+    return {relay: tuple(map(statistics.median, zip(*values))) for relay, values in seen.items()}
+
+
+def report_compared(name, figures, empty, large):
+    for index, quantile in enumerate(("p50", "p99")):
+        base, here = figures[empty][index], figures[large][index]
+        line(f"{name}: POST -> 200, {quantile}: empty, here", us(base), us(here),
+             f"x {here / base:.2f}")
+
+
+def report_waiting(queues, rows, watch_s):
+    name = f"{rows:,} waiting"
+    large = queues.relay(f"large-{rows}", rows=rows)
+    report_start(name, large, watch_s)
+    with queues.relay(f"empty-{rows}") as empty, large:
+        for relay in (empty, large):
+            relay.wait_for("ready")
+            relay.ignore_log()
+        for clients in MESSAGES:
+            figures = compare(queues.bench, empty, large, clients)
+            plural = "s" * (clients > 1)
+            report_compared(f"{name}, {clients} client{plural}", figures, empty, large)
+
+
+def count_expired(relay):
+    return json.loads(relay.command("queue", "stats", "--json").stdout)["states"]["expired"]
+
+
+def report_expiry(queues, rows):
+    """All of them die at once; a client posts each 5 ms meanwhile."""
+    name = f"{rows:,} expire at once"
+    large = queues.relay("dead")
+    queues.fill(large, rows, "--deadline-in", -1)
+    with queues.relay("empty-dead") as empty, large:
+        for relay in (empty, large):
+            relay.ignore_log()
+        began, before = time.monotonic(), count_expired(large)
+        figures = compare(queues.bench, empty, large, 1, interval=5, rounds=4)
+        ended = count_expired(large) - before
+        line(f"{name}: a second, while they do", f"{ended / (time.monotonic() - began):.0f}")
+        report_compared(name, figures, empty, large)
+
+
+def report_drain(queues, rows):
+    """The smarthost is up again."""
+    port = free_port()
+    relay = queues.relay("drain", smtp_port=port, rows=rows)
+    relay.spawn()
+    result = queues.bench.program("drain", "--sink-port", port, "--messages", rows)
+    relay.stop()
+    line(f"{rows:,} drain: messages a second", f"{result['per_second']:.0f}")
+
+
+def report(bench, folder, sizes, watch_s):
+    queues = Queues(bench, pathlib.Path(folder))
+    for rows in sizes:
+        report_waiting(queues, rows, watch_s)
+    report_expiry(queues, 100000)
+    report_drain(queues, 20000)
