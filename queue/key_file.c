@@ -153,6 +153,14 @@ static bool write_keys(int fd, const struct key_list *list, const char *path, st
     return true;
 }
 
+void key_file_tidy(const char *dir)
+{
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, "%s/%s", dir, KEY_FILE_NEW) < 0)
+        abort();
+    unlink(path);
+}
+
 bool key_file_write(const char *dir, const struct key_list *list, struct error *err)
 {
     AUTO_CLOSE int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -39,5 +39,8 @@ bool key_file_read(const char *dir, struct key_list *list, bool *ret_found, stru
 // half of one, and when this returns true the new one is on disk. False: it may be either. The
 // caller has the queue's lock.
 bool key_file_write(const char *dir, const struct key_list *list, struct error *err);
+// Removes what a crash in the midst of that has left: a key that nothing is sealed with. Where it
+// cannot be removed (a disk that is read-only for now) it stays; nobody reads it.
+void key_file_tidy(const char *dir);
 
 #endif

@@ -57,6 +57,7 @@ static bool find_keys(const struct keys *keys, const char *text, struct key_list
 {
     if (text)
         return key_list_parse(list, text, strlen(text), "the queue's key", err);
+    key_file_tidy(keys->dir);
     bool found = false;
     if (!key_file_read(keys->dir, list, &found, err))
         return false;

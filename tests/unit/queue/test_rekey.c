@@ -149,6 +149,7 @@ static void a_restart_goes_on(void **state)
     close(open(path, O_WRONLY | O_CREAT, 0600)); // and half of a next one
     fixture_open(fixture);
     assert_false(queue_keys_lost(fixture->queue));
+    assert_int_not_equal(access(path, F_OK), 0);
     wait_resealed(fixture);
     assert_int_equal(fixture->resealed.bodies, 1);
     assert_int_equal(read_key(fixture, key), 1);
@@ -157,7 +158,7 @@ static void a_restart_goes_on(void **state)
     assert_false(queue_keys_lost(fixture->queue));
     assert_body(fixture->reader, id, "{\"s\":1}");
     assert_int_equal(accept_now(fixture->queue, "{\"s\":1}", NULL), QUEUE_DUPLICATE);
-    rekey(fixture); // the half one is in nobody's way
+    rekey(fixture);
 }
 
 static void given_keys_are_not_made_but_the_first_seals(void **state)
