@@ -29,6 +29,7 @@ import os
 import pathlib
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 import clients  # noqa: E402
+import filled_queue  # noqa: E402
 import ledger  # noqa: E402
 import loop_disk  # noqa: E402
 import machine as machines  # noqa: E402
@@ -52,6 +54,7 @@ DISKS = ({"kind": "ext4"}, {"kind": "ext4", "mount_options": "data=writeback"},
 SIZE_MB = 256  # a WAL of 64 MB and what was in it, twice; the image is a sparse file
 MARGIN_S = 58  # of a minute: what is to expire lives for two seconds
 DRAIN_S = 60
+OLD_ROWS = 4000  # ten batches of the sweep, a tenth of a second from one to the next
 FINE = {"sent", "expired", "unknown", "superseded"}
 
 
@@ -67,9 +70,11 @@ class Lane:
         self.machine = machines.Machine(folder)
         self.relay = harness.Relay(folder / "relay", build=build, queue_dir=disk.mount / "queue",
                                    smtp_uri=harness.smtp_uri(self.sink),
-                                   deadline_margin=f"{MARGIN_S}s")
+                                   deadline_margin=f"{MARGIN_S}s", retention="1h")
         self.relay.queue_dir = disk.mount / "queue"
         self.clients = clients.Clients(self.relay, self.ledger, self.rng)
+        self.may_end = False  # the relay, by itself
+        self.orders = []      # commands of an operator that are under way
         self.deaths = []
         self.counts = collections.Counter()
         self.violations = []
@@ -86,6 +91,7 @@ class Lane:
     def live(self, moment):
         """One life. moment: a function of the lane that returns when the power is to fail."""
         self.relay.prefix = self.machine.prefix
+        self.may_end = False
         moment(self)
         self.cut()
         self.counts[moment.__name__] += 1
@@ -103,6 +109,9 @@ class Lane:
         self.relay.kill()
         self.sink.rcpt_reply = lambda *_: None
         self.clients.end()
+        for order in self.orders:
+            order.wait()
+        self.orders = []
         self.disk.detach()
         self.disk.attach()
         self.counts["cuts"] += 1
@@ -119,10 +128,28 @@ class Lane:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(core.pid, signal.SIGCONT)
         self.pause(0.3)
-        if (core.poll() or 0) < 0:
-            self.violations.append(f"the relay died of signal {-core.returncode}")
+        if core.poll() is not None and not self.may_end:
+            self.counts["ended without a disk"] += 1
+            if core.returncode < 0:
+                self.violations.append(f"without a disk the relay died of {-core.returncode}\n"
+                                       f"{self.relay.tail()}")
         self.deaths.append(ledger.boot_s())
         self.counts["lived without a disk"] += 1
+
+    def order(self, *arguments):
+        """An operator gives a command and does not wait for it."""
+        self.orders.append(subprocess.Popen(
+            [str(harness.program(build=self.relay.build)), "queue", *arguments],
+            env=self.relay.environment(), cwd=self.relay.folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def age(self):
+        """Before the first life: the queue is an old one, of which most is to be swept."""
+        folder = self.relay.folder
+        folder.mkdir()
+        filled_queue.fill(self.relay.queue_dir,
+                          filled_queue.write_mail_pattern(folder / "pattern", self.relay.build),
+                          OLD_ROWS, "--state", "sent", "--age", "14400000", build=self.relay.build)
 
     def catch_up(self):
         """Starts, and mostly works off what was left: what meets three cuts ends as `unknown`."""
@@ -141,7 +168,8 @@ class Lane:
                                  f"{self.relay.tail()}") from failure
 
     def rows(self):
-        return self.relay.queue_list("--limit", "1000000")
+        return [row for row in self.relay.queue_list("--limit", "1000000")
+                if not (row["recipient"] or "").endswith("@bench.test")]
 
     def judge(self):
         """The power stays on: everything ends, and the books are compared."""
@@ -189,6 +217,7 @@ def first_start(lane):
 
 def starting(lane):
     """Recovery of what the last cut has left, and the first payloads."""
+    lane.may_end = True
     lane.relay.spawn()
     lane.post()
     lane.pause(0.12)
@@ -216,6 +245,7 @@ def stopping(lane):
     lane.catch_up()
     lane.post()
     lane.clients.wait_answered(lane.rng.randrange(1, 20))
+    lane.may_end = True
     lane.relay.process.terminate()
     lane.pause(0.05)
 
@@ -228,6 +258,15 @@ def idle_checkpoint(lane):
     lane.clients.end()
     time.sleep(0.03)  # until 50 ms without a commit are nearly over
     lane.pause(0.1)
+
+
+def rekeying(lane):
+    """A new key is made, and rows are sealed under it while others come and go."""
+    lane.catch_up()
+    lane.post()
+    lane.clients.wait_answered(4)
+    lane.order("rekey")
+    lane.pause(0.15)
 
 
 def forced_checkpoint(lane):
@@ -251,7 +290,7 @@ def expiring(lane):
     lane.sink.up()
 
 
-OFTEN = (accepting, starting, sending, accepting, stopping, idle_checkpoint)
+OFTEN = (accepting, starting, sending, accepting, stopping, rekeying, idle_checkpoint)
 SELDOM = (expiring, forced_checkpoint)  # these take a second or two
 
 
@@ -272,6 +311,8 @@ def run_lane(number, cuts, build, seed):
             loop_disk.LoopDisk(folder, **{"size_mb": SIZE_MB} | options) as disk:
         lane = Lane(pathlib.Path(folder), build, disk, f"{seed}.{number}", number % 8 == 7)
         try:
+            if number % len(DISKS) == 3:
+                lane.age()
             for moment in moments_of(lane.rng, number, cuts):
                 lane.live(moment)
             lane.judge()
