@@ -370,6 +370,17 @@ bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job)
     return found;
 }
 
+// What was just composed, and not before: may it go, or wait until it may?
+static bool is_wanted(struct dispatcher *dispatcher, struct job *job)
+{
+    if (admission_end_duplicate(dispatcher, job))
+        return false;
+    if (!admission_has_newer(dispatcher, job))
+        return true;
+    settlement_end(dispatcher, job, MESSAGE_SUPERSEDED, "newer");
+    return false;
+}
+
 void admission_decide(struct dispatcher *dispatcher, struct job *job)
 {
     if (dispatcher->draining) {
@@ -382,7 +393,7 @@ void admission_decide(struct dispatcher *dispatcher, struct job *job)
         return;
     if (job->park_reason[0]) {
         settlement_end(dispatcher, job, MESSAGE_PARKED, job->park_reason);
-    } else if (job->row_composed || !admission_end_duplicate(dispatcher, job)) {
+    } else if (job->row_composed || is_wanted(dispatcher, job)) {
         job->going = 1u; // it is the only one, at the first place
         if (!rate_gate_pass(dispatcher, job))
             return;
