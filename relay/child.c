@@ -24,11 +24,14 @@ static void watch(struct child *child, bool wants_write)
                       NULL);
 }
 
-// A child whose socket fails is not told apart from one that died: reading finds out.
+// A child whose socket fails is of no more use than one that died, and is made to die, lest it
+// wait for ever for what was lost: reading finds out.
 static void flush(struct child *child)
 {
-    if (!frame_flush(&child->pending, child->source.fd, NULL))
+    if (!frame_flush(&child->pending, child->source.fd, NULL)) {
         buffer_clear(&child->pending);
+        kill(child->pid, SIGKILL);
+    }
     watch(child, child->pending.size > 0);
 }
 

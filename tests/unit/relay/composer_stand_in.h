@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "relay/base/frame.h"
@@ -53,6 +54,8 @@ static inline void stand_in_obey(const char *word, const char *blob, const char 
     // Until the test opens the other end of the pipe that the blob names.
     if (strcmp(word, "wait") == 0)
         close(open(blob, O_RDONLY | O_CLOEXEC));
+    if (strcmp(word, "deafen") == 0)
+        shutdown(PROCESS_SOCKET_FD, SHUT_RD);
     if (strcmp(word, "babble") == 0)
         stand_in_say(json_pack("{s:s}", "op", "what"));
     else if (strcmp(word, "fail") == 0)
@@ -73,6 +76,8 @@ static inline void stand_in_obey(const char *word, const char *blob, const char 
                                                "mails", "version", version, "route",
                                                json_object_get(request, "route"), "fallback",
                                                json_object_get(request, "fallback")));
+    if (strcmp(word, "deafen") == 0)
+        pause();
     // When the test has opened that pipe, the answer is in the socket.
     if (strcmp(word, "tell") == 0)
         close(open(blob, O_WRONLY | O_CLOEXEC));

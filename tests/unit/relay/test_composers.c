@@ -42,6 +42,23 @@ static void what_kills_a_composer_costs_only_itself(void **state)
     }
 }
 
+// It lives, and would never answer. Its time is not waited for, which would be the payload's fault.
+static void a_composer_that_cannot_be_written_to_is_replaced_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compose_request first = request_of("deafen"), unheard = request_of("ok"),
+                           last = request_of("ok");
+    composers_submit(fixture->composers, &first);
+    wait_for(fixture, 1);
+    assert_int_equal(fixture->outcomes[0].end, COMPOSED);
+    composers_submit(fixture->composers, &unheard);
+    wait_for(fixture, 2);
+    assert_int_equal(fixture->outcomes[1].end, COMPOSE_DIED);
+    composers_submit(fixture->composers, &last);
+    wait_for(fixture, 3);
+    assert_int_equal(fixture->outcomes[2].end, COMPOSED);
+}
+
 // What says that it is the answer to another request, or does not say to which, is nobody's.
 static void an_answer_is_only_taken_for_the_request_that_it_names(void **state)
 {
@@ -264,6 +281,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         COMPOSERS_TEST(answers_each_request_in_order),
         COMPOSERS_TEST(what_kills_a_composer_costs_only_itself),
+        COMPOSERS_TEST(a_composer_that_cannot_be_written_to_is_replaced_at_once),
         COMPOSERS_TEST(an_answer_is_only_taken_for_the_request_that_it_names),
         COMPOSERS_TEST(a_second_answer_is_not_the_next_ones),
         COMPOSERS_TEST(an_answer_at_the_last_moment_costs_nobody_else_anything),
