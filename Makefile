@@ -207,8 +207,27 @@ $(BUILD)/tests/faults/inject: $(BUILD)/obj/tests/faults/inject.o
 inject_PKG = libseccomp
 $(BUILD)/obj/tests/faults/inject.o: PKG = $(inject_PKG)
 
+# The programs once more, in a tree of their own, with allocations that can be made to fail.
+FAILING = $(BUILD)/tests/faults/failing
+FAILING_PROGRAMS = $(PROGRAMS:$(BUILD)/%=$(FAILING)/%)
+FAILING_WRAP = $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup \
+    asprintf vasprintf __asprintf_chk __vasprintf_chk sodium_malloc)
+comma = ,
+$(FAILING)/bin/courier-relay: SIDE = relay
+$(FAILING)/libexec/courier-relay/composer: SIDE = composer
+$(FAILING)/libexec/courier-relay/deliverer: SIDE = deliverer
+$(FAILING)/bin/courier-relay: $(BUILD)/obj/relay/main.o $(call archives,$(relay_LIBS))
+$(FAILING)/libexec/courier-relay/composer: $(BUILD)/obj/relay/composer/main.o \
+    $(call archives,$(composer_LIBS))
+$(FAILING)/libexec/courier-relay/deliverer: $(BUILD)/obj/relay/deliverer/main.o \
+    $(call archives,$(deliverer_LIBS))
+$(FAILING_PROGRAMS): $(BUILD)/obj/tests/faults/failing_allocations.o
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(call link,$(SIDE)) $(FAILING_WRAP) $(if $(filter deliverer,$(SIDE)),-rdynamic)
+
 .PHONY: faults
-faults: $(BUILD)/tests/faults/inject
+faults: $(BUILD)/tests/faults/inject $(FAILING_PROGRAMS)
 
 # ---- bench programs: they use relay/base and, to fill one, the queue ------------------------------
 BENCH_PROGRAMS = $(BUILD)/bench/load $(BUILD)/bench/compose $(BUILD)/bench/disk \

@@ -35,14 +35,14 @@ WAYS = {
     "connect": ("ECONNREFUSED", "ENOMEM"), "getsockname": ("ENOMEM",),
     "setsockopt": ("ENOMEM",), "getsockopt": ("ENOMEM",), "shutdown": ("ENOTCONN",),
     # memory, processes, waiting
-    "mmap": ("ENOMEM",), "mprotect": ("ENOMEM",), "brk": ("ENOMEM",), "mlock": ("ENOMEM",),
+    "mmap": ("ENOMEM",), "mprotect": ("ENOMEM",), "mlock": ("ENOMEM",),
     "clone3": ("EAGAIN", "ENOMEM"), "clone": ("EAGAIN",), "vfork": ("EAGAIN",),
     "execve": ("ENOMEM", "EIO"),
     "prlimit64": ("EPERM",), "prctl": ("EINVAL",), "epoll_ctl": ("ENOMEM", "ENOSPC"),
     "epoll_wait": ("EINTR",), "poll": ("ENOMEM",), "ppoll": ("ENOMEM",),
     "madvise": ("ENOMEM",),
 }
-SCENARIOS = ("sent", "refused", "down", "backlog")
+SCENARIOS = ("sent", "refused", "down", "backlog", "rekeyed")
 LOADING_EVERY = 12
 
 

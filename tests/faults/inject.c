@@ -197,7 +197,7 @@ static bool takes_a_count(int syscall)
            syscall == SYS_pwrite64 || syscall == SYS_sendto || syscall == SYS_recvfrom;
 }
 
-// A counter or a signal is read as a whole or not at all.
+// A counter or a signal is read and written as a whole, and cannot fail.
 static bool is_stream(pid_t tid, unsigned long long fd)
 {
     char path[64], target[64];
@@ -213,10 +213,11 @@ static bool change(const struct run *run, struct tracee *tracee)
     if (ptrace(PTRACE_GETREGS, tracee->tid, NULL, &registers) < 0)
         return false;
     tracee->entry = registers;
+    if (takes_a_count(run->syscall) && !is_stream(tracee->tid, registers.rdi))
+        return false;
     if (run->action == FAIL)
         registers.orig_rax = (unsigned long long)-1; // no such call: skipped
-    else if (takes_a_count(run->syscall) && registers.rdx >= 2 &&
-             is_stream(tracee->tid, registers.rdi))
+    else if (takes_a_count(run->syscall) && registers.rdx >= 2)
         registers.rdx /= 2;
     else
         return false;

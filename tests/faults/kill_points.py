@@ -9,7 +9,7 @@ from result import Result, Unavailable
 
 # Waiting for a lock leads nowhere by itself; and those that end a process or a thread.
 NOT_TRIED = {"futex", "exit", "exit_group"}
-SCENARIOS = ("sent", "refused", "down", "backlog")
+SCENARIOS = ("sent", "refused", "down", "backlog", "rekeyed")
 LOADING_EVERY = 12
 
 
@@ -20,7 +20,7 @@ def enumerate_points(build):
         for where, syscall, nth in trials.at_work(build, name, LOADING_EVERY):
             if syscall not in NOT_TRIED:
                 yield trials.Point(name, where, syscall, nth, "kill")
-    for where, syscall, nth in trials.record(build, SCENARIOS[0]):
+    for where, syscall, nth in trials.record(build, SCENARIOS[0]).recorded():
         if where.startswith("spawn"):
             yield trials.Point(SCENARIOS[0], where, syscall, nth, "kill-program")
 

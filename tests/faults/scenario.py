@@ -49,7 +49,7 @@ class World:
         self.port = free_port()
         self.relay = harness.Relay(folder, build=build, smtp_uri=harness.smtp_uri(sink),
                                    listen=f"127.0.0.1:{self.port}", **settings)
-        self.report = None  # the injector's, in a life under it
+        self.fault = None  # of the present life
         self.earlier = []  # relays of lives that are over
         self.to_post = []
         self.deaths = []
@@ -71,16 +71,13 @@ class World:
             time.sleep(0.003)
         return False
 
-    def told(self, word):
-        """Lines of the injector's report that begin with that, split."""
-        lines = self.report.read_text().splitlines() \
-            if self.report and self.report.exists() else []
-        return [line.split() for line in lines if line.startswith(word + " ")]
-
     def is_alive(self):
-        """The core, that is: its children, and so the injector, may live a little longer, as they
+        """The core, that is: its children, and so an injector, may live a little longer, as they
         may under any supervisor that starts it anew at once."""
-        return self.relay.process.poll() is None and not self.told("ended")
+        return self.relay.process.poll() is None and self.ended() is None
+
+    def ended(self):
+        return self.fault.has_ended() if self.fault else None
 
     def post(self, payload):
         """As Kratos: again where it was not taken, as long as the relay lives."""
@@ -129,8 +126,8 @@ class World:
         if self.is_alive():
             self.violations.append(f"O7 did not stop\n{self.relay.tail()}")
             self.end_hard()
-        ended = self.told("ended")
-        return int(ended[0][1]) if ended else self.relay.process.wait()
+        status = self.ended()
+        return self.relay.process.wait() if status is None else status
 
     def end_hard(self):
         with contextlib.suppress(ProcessLookupError):
@@ -146,13 +143,14 @@ class World:
                     relay.process.kill()
                     relay.process.wait()
 
-    def begin_life(self, prefix=(), report=None):
+    def begin_life(self, fault=None):
         """Starts a relay on the folder, whether the last one's children have ended or not."""
         if self.relay.process is not None:
             self.earlier.append(self.relay)
             self.relay = harness.Relay(self.relay.folder, build=self.relay.build,
                                        **self.relay.settings)
-        self.relay.prefix, self.report = list(prefix), report
+        self.fault = fault
+        self.relay.prefix = list(fault.prefix) if fault else []
         return self.begin()
 
     def log(self):
@@ -200,6 +198,8 @@ class World:
         lines = [line for relay in (*self.earlier, self.relay) for line in relay.lines]
         found += ledger.check_output(self.client, [*lines, self.relay.stderr()])
         found += ledger.check_folder(self.relay.queue_dir)
+        if harness.SANITIZER.search(self.relay.stderr()):
+            found.append(f"O7 {self.relay.stderr()[-4000:]}")
         if found:
             found.append("rows: " + json.dumps(
                 [{name: row[name] for name in ("id", "state", "reason", "attempts", "last_reply")}
@@ -307,21 +307,42 @@ class Backlog:
         world.wait_settled(PATIENCE_S)
 
 
-SCENARIOS = {"sent": Sent, "refused": Refused, "down": Down, "backlog": Backlog}
+class Rekeyed:
+    """An operator has a new key made while two bodies wait, sealed under the old one."""
+
+    @staticmethod
+    def prepare(world):
+        Backlog.prepare(world)
+        world.old = world.client.entries()[0].payload
+        world.sink.down()
+
+    @staticmethod
+    def live(world):
+        world.relay.command("queue", "rekey", status=None)
+        # The key of the hashes stays: an old payload is known still.
+        if world.post(ledger.secret_payload()) and world.post(world.old):
+            world.wait_event("smarthost_down", 1)
+
+    @staticmethod
+    def mend(world):
+        world.sink.up()
 
 
-def live(name, folder, sink, build, prefix, report):
-    """One trial: prepares, lives under prefix, mends, lives again, judges. Gives the World."""
+SCENARIOS = {"rekeyed": Rekeyed, "sent": Sent, "refused": Refused, "down": Down, "backlog": Backlog}
+
+
+def live(name, folder, sink, fault):
+    """One trial: prepares, lives under the fault (fault.py), mends, lives again, judges."""
     scenario = SCENARIOS[name]
-    world = World(folder, sink, build)
+    world = World(folder, sink, fault.build, **fault.settings)
     try:
         scenario.prepare(world)
-        if world.begin_life([str(word) for word in prefix], report):
+        fault.arm()
+        if world.begin_life(fault):
             scenario.live(world)
         world.status = world.end()
-        fired = world.told("fired")
-        world.fired = bool(fired)
-        world.deaths += [float(line[-1]) for line in fired]
+        fault.disarm()
+        world.deaths += fault.deaths
         if hasattr(scenario, "mend"):
             scenario.mend(world)
         world.finish()

@@ -2,6 +2,7 @@
 import collections
 import concurrent.futures
 import contextlib
+import errno
 import multiprocessing
 import os
 import pathlib
@@ -14,11 +15,11 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [path for path in (str(HERE), str(HERE.parent / "support")) if path not in sys.path]
 
+import fault  # noqa: E402
 import scenario as scenarios  # noqa: E402
 import sink as sink_module  # noqa: E402
 from result import Result, Unavailable  # noqa: E402
 
-VIOLATIONS_MAX = 20  # told in full; more of them say nothing new
 # A program's first call that is not the loading of its libraries.
 AT_WORK_FROM = {"courier-relay": "flock", "composer": "sendto", "deliverer": "sendto"}
 
@@ -31,37 +32,26 @@ CRASHES = {-number: number.name for number in (
 _lane = {}  # of a worker process: its sink
 
 
-def injector(build):
-    return build / "tests/faults/inject"
-
-
 def check_available(build):
-    """Raises Unavailable where nothing can be injected."""
+    """Raises Unavailable where no call can be made to fail."""
     if os.uname().machine != "x86_64":
         raise Unavailable("calls can be changed on x86-64 only")
     with tempfile.TemporaryDirectory() as folder:
-        report = pathlib.Path(folder) / "report"
-        status = os.spawnv(os.P_WAIT, str(injector(build)),
-                           ["inject", str(report), "--", "/bin/true"])
-        if status != 0 or "ended 0" not in report.read_text():
+        probe = fault.Call(build, pathlib.Path(folder))
+        status = os.spawnv(os.P_WAIT, probe.prefix[0], [*probe.prefix, "/bin/true"])
+        if status != 0 or probe.has_ended() != 0:
             raise Unavailable("a process may not be traced here (ptrace)")
 
 
-def _sink():
+@contextlib.contextmanager
+def _lane_folder():
+    """A new folder, and the sink of this process as it was at first."""
     if "sink" not in _lane:
         _lane["sink"] = sink_module.Sink()
-    return _lane["sink"]
-
-
-def _try(build, name, words):
-    """Lives a scenario, with a fault (words: WHERE SYSCALL N DO) or recorded (none)."""
+    sink = _lane["sink"]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="crash-"))
-    report = folder / "report"
-    sink = _sink()
     try:
-        prefix = [injector(build), report, *words, "--"]
-        world = scenarios.live(name, folder / "relay", sink, build, prefix, report)
-        return world, report.read_text().splitlines()
+        yield folder, sink
     finally:
         sink.rcpt_reply = lambda *_: None
         if sink._server is None:
@@ -71,31 +61,32 @@ def _try(build, name, words):
 
 def try_point(build, point):
     """One trial. In a worker process, or in this one."""
-    words = [point.where, point.syscall, str(point.nth), str(point.action)]
-    try:
-        world, _ = _try(build, point.scenario, words)
-    except Exception as error:  # a trial that cannot be judged is a violation as well
-        return Trial(point, True, None, [f"the trial itself failed: {error!r}"])
-    return Trial(point, world.fired, world.status, world.violations)
+    with _lane_folder() as (folder, sink):
+        try:
+            what = fault.of_point(build, folder, point)
+            world = scenarios.live(point.scenario, folder / "relay", sink, what)
+        except Exception as error:  # a trial that cannot be judged is a violation as well
+            return Trial(point, True, None, [f"the trial itself failed: {error!r}"])
+        return Trial(point, what.fired, world.status, world.violations)
 
 
-def record(build, name):
-    """Every call of a scenario without a fault, in order: (where, syscall, nth)."""
-    world, lines = _try(build, name, [])
-    if world.violations:
-        raise AssertionError(f"{name} without any fault: {world.violations}")
-    words = (line.split() for line in lines)
-    return [(word[0], word[1], int(word[2])) for word in words if len(word) == 3]
+def record(build, name, kind=fault.Call):
+    """A scenario without a fault, its calls or allocations counted. Gives the fault.Call, or kind."""
+    with _lane_folder() as (folder, sink):
+        what = kind(build, folder)
+        world = scenarios.live(name, folder / "relay", sink, what)
+        assert not world.violations, f"{name} without any fault: {world.violations}"
+        return what
 
 
 def at_work(build, name, loading_every):
-    """The same, each once; of programs that still load their libraries one of loading_every.
+    """(where, syscall, n) of a scenario; of programs that load their libraries one of loading_every.
 
     Until then nothing of ours has happened: the core has not the queue's lock, a child has not
     talked to the core.
     """
     at_work, loading = set(), 0
-    for where, syscall, nth in dict.fromkeys(record(build, name)):
+    for where, syscall, nth in dict.fromkeys(record(build, name).recorded()):
         program = where.split(".")[0]
         if syscall == AT_WORK_FROM.get(program):
             at_work.add(program)
@@ -113,11 +104,16 @@ def choose(points, count, seed):
     return [points[int(start + step * number)] for number in range(count)]
 
 
+def is_for_want_of_memory(point):
+    """A library that has none may crash, if nothing is lost."""
+    return point.syscall == fault.ALLOCATION or point.action == errno.ENOMEM
+
+
 def run_points(name, build, points, jobs):
     """Tries them all."""
     result = Result(name)
     unreached = collections.Counter()
-    statuses, aborts = collections.Counter(), []
+    statuses, deaths = collections.Counter(), []
     with contextlib.ExitStack() as stack:
         if jobs > 1:
             # Made afresh, not forked: this process has threads, and a sink of its own.
@@ -132,14 +128,15 @@ def run_points(name, build, points, jobs):
                 continue
             result.points += 1
             statuses[trial.status] += 1
-            if trial.status == -signal.SIGABRT:
-                aborts.append(" ".join(map(str, trial.point)))
-            if trial.status in CRASHES:
+            if trial.status == -signal.SIGABRT or trial.status in CRASHES:
+                deaths.append(f"{' '.join(map(str, trial.point))} ({trial.status})")
+            if trial.status in CRASHES and not is_for_want_of_memory(trial.point):
                 trial.violations.append(f"O7 crashed: {CRASHES[trial.status]}")
             for violation in trial.violations:
                 result.violations.append(f"{' '.join(map(str, trial.point))}: {violation}")
+                print(result.violations[-1], file=sys.stderr, flush=True)  # not at the end only
     result.notes.append(f"not reached this time: {sum(unreached.values())} more points")
     result.notes.append("the first life's exit status: " + ", ".join(
         f"{status} x {count}" for status, count in statuses.most_common()))
-    result.notes += [f"aborted itself: {point}" for point in aborts]
+    result.notes += [f"died of a signal of its own: {death}" for death in deaths]
     return result
