@@ -280,6 +280,7 @@ static int start(struct relay *relay, char **argv)
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
+    bool is_locked = process_lock_memory();
     int status = get_queue(relay);
     if (status != EXIT_SUCCESS || relay->stopping)
         return status;
@@ -293,7 +294,8 @@ static int start(struct relay *relay, char **argv)
             LOG_STRING("note", "this version has no admin listener; use `courier-relay queue`"));
     AUTO_FREE char *queue_dir = realpath(config->queue_dir, NULL); // for whoever runs `queue`
     LOG(LOG_INFO, "ready", LOG_STRING("queue_dir", queue_dir ? queue_dir : config->queue_dir),
-        LOG_INTEGER("smarthosts", (int64_t)config->smarthost_count));
+        LOG_INTEGER("smarthosts", (int64_t)config->smarthost_count),
+        LOG_STRING("memory", is_locked ? "locked" : "not locked: RLIMIT_MEMLOCK is limited"));
     return EXIT_SUCCESS;
 }
 

@@ -106,15 +106,15 @@ void buffer_consume(struct buffer *buffer, size_t size)
         return;
     memmove(buffer->data, buffer->data + size, buffer->size - size);
     buffer->size -= size;
-    buffer->data[buffer->size] = '\0';
+    explicit_bzero(buffer->data + buffer->size, size);
 }
 
 void buffer_clear(struct buffer *buffer)
 {
+    if (buffer->data)
+        explicit_bzero(buffer->data, buffer->size);
     buffer->size = 0;
     buffer->failed = false;
-    if (buffer->data)
-        buffer->data[0] = '\0';
 }
 
 char *buffer_take(struct buffer *buffer)

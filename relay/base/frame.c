@@ -23,6 +23,12 @@ void frame_reader_finish(struct frame_reader *reader)
     buffer_finish(&reader->bytes);
 }
 
+void frame_reader_drop(struct frame_reader *reader)
+{
+    buffer_consume(&reader->bytes, reader->used);
+    reader->used = 0;
+}
+
 static uint32_t get_u32(const char *at)
 {
     uint32_t value;
@@ -78,8 +84,7 @@ static enum frame_status parse(struct frame_reader *reader, struct frame *ret_fr
 enum frame_status frame_read(struct frame_reader *reader, int fd, struct frame *ret_frame,
                              struct error *err)
 {
-    buffer_consume(&reader->bytes, reader->used);
-    reader->used = 0;
+    frame_reader_drop(reader);
     for (;;) {
         enum frame_status status = parse(reader, ret_frame, err);
         if (status != FRAME_AGAIN)

@@ -36,11 +36,13 @@ struct frame {
 // Takes bytes as they come and gives whole frames.
 struct frame_reader {
     struct buffer bytes;
-    size_t used; // bytes of the frame given last; dropped by the next call
+    size_t used; // bytes of the frame given last
 };
 
 void frame_reader_init(struct frame_reader *reader);
 void frame_reader_finish(struct frame_reader *reader);
+// Wipes the frame given last, as frame_read() does: for whoever does not call that soon.
+void frame_reader_drop(struct frame_reader *reader);
 
 enum frame_status {
     FRAME_READY, // *ret_frame points into the reader: good until the next call on it

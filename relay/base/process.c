@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -70,7 +71,9 @@ static bool spawn_with(const char *path, const char *const *args, const int *lif
     // Nothing of ours; and for the allocator: a composer makes and frees some thousand small
     // objects a message, and with larger caches for them is a tenth quicker.
     static char tunables[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=1000";
-    char *environment[] = {tunables, NULL};
+    // GLib's own pools would keep what heap.c wipes.
+    static char slices[] = "G_SLICE=always-malloc";
+    char *environment[] = {tunables, slices, NULL};
 
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -134,6 +137,15 @@ bool process_forbid_dumps(struct error *err)
     return true;
 }
 
+// Beyond its limit a process that locks what it will map is refused memory, so it is all or
+// nothing: where the limit can be lifted. A page is locked when it is first used, not before.
+bool process_lock_memory(void)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    return setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 &&
+           limit.rlim_cur == RLIM_INFINITY && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
+
 bool process_silence(struct error *err)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -158,6 +170,7 @@ bool process_child_setup(pid_t parent, struct error *err)
         return error_set(err, ERR_TEMPORARY, "the core (process %d) is gone", (int)parent);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return error_errno(err, ERR_IO, "PR_SET_NO_NEW_PRIVS");
+    process_lock_memory();
     return process_forbid_dumps(err);
 }
 

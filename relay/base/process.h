@@ -25,12 +25,16 @@ bool process_spawn(const char *path, const char *const *args, const int *pass, s
 
 // To be called first in a child: ignores SIGPIPE, SIGINT and SIGTERM (a signal to the whole
 // group is the core's business), asks the kernel to be killed when the core dies, forbids
-// core dumps, ptrace and new privileges. parent is the core's pid, given as argv[1]: where the
+// core dumps, ptrace and new privileges, locks its memory where it may. parent is the core's pid, given as argv[1]: where the
 // core has died before the request took effect, this fails.
 bool process_child_setup(pid_t parent, struct error *err);
 
 // Forbids core dumps and ptrace for this process: its memory holds codes and keys.
 bool process_forbid_dumps(struct error *err);
+
+// Keeps what this process has in memory, and will have, from being swapped out. False where it may
+// not lock all of it (RLIMIT_MEMLOCK is limited and cannot be lifted): then it locks nothing.
+bool process_lock_memory(void);
 
 // Sends this process' standard output and error nowhere from now on: a library, or a normaliser's
 // std.trace(), may write there what strangers wrote, and who reads it may be slow. A sanitizer's

@@ -99,8 +99,9 @@ static bool handle(struct pool *pool, const struct frame *frame, struct error *e
 static enum frame_status next_frame(struct pool *pool, struct frame_reader *reader,
                                     struct frame *ret_frame, struct error *err)
 {
+    frame_reader_drop(reader); // it may be long until the next one, and this one was a mail
     // What came together with the last frame is in the reader, where poll() does not see it.
-    if (reader->bytes.size > reader->used)
+    if (reader->bytes.size > 0)
         return frame_read(reader, PROCESS_SOCKET_FD, ret_frame, err);
     for (;;) {
         struct pollfd input = {.fd = PROCESS_SOCKET_FD, .events = POLLIN};

@@ -314,6 +314,9 @@ enum MHD_Result http_exchanges_request(void *context, struct MHD_Connection *con
         if (*data_size == 0)
             return hand_over(exchange);
         take_body(exchange, data, *data_size);
+        // The library keeps its buffer for as long as the connection stays open, and looks no more
+        // at what was taken; that it lends it as const only keeps us from changing what is left.
+        explicit_bzero((void *)(uintptr_t)data, *data_size);
         *data_size = 0;
         return MHD_YES;
     case EXCHANGE_REFUSED:

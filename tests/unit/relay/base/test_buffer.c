@@ -53,6 +53,21 @@ static void consumes_from_the_front(void **state)
     assert_int_equal(buffer.size, 0);
 }
 
+static void what_is_dropped_is_wiped(void **state)
+{
+    (void)state;
+    static const char zeros[16] = {0};
+    struct buffer buffer;
+    buffer_init(&buffer, 16);
+    buffer_puts(&buffer, "code 123456 two");
+    buffer_consume(&buffer, 12);
+    assert_string_equal(buffer.data, "two");
+    assert_memory_equal(buffer.data + 3, zeros, 12);
+    buffer_clear(&buffer);
+    assert_memory_equal(buffer.data, zeros, 15);
+    buffer_finish(&buffer);
+}
+
 static void hands_its_bytes_over(void **state)
 {
     (void)state;
@@ -73,6 +88,7 @@ int main(void)
         cmocka_unit_test(grows_and_stays_terminated),
         cmocka_unit_test(past_its_limit_it_takes_nothing_more),
         cmocka_unit_test(consumes_from_the_front),
+        cmocka_unit_test(what_is_dropped_is_wiped),
         cmocka_unit_test(hands_its_bytes_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

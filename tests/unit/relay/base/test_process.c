@@ -46,7 +46,7 @@ static void child_gets_its_descriptors_and_no_other(void **state)
     char text[4096];
     read_all(fd, text, sizeof(text));
     waitpid(pid, NULL, 0);
-    assert_string_equal(text, "0=/dev/null 3=socket 4=/dev/zero 5=/dev/null environment=1");
+    assert_string_equal(text, "0=/dev/null 3=socket 4=/dev/zero 5=/dev/null environment=2");
     close(extra);
     close(high);
     close(passed[0]);
