@@ -17,8 +17,8 @@ struct change_type {
     int (*apply)(struct change *change, struct database *database, int64_t now_ms);
     void (*destroy)(struct change *change); // NULL: not the writer's to free
     // What a full disk still takes, by the reserve. kept: how messages go on; while nothing at all
-    // can be written it waits until it can, and is not refused. frees: makes room; is refused then.
-    bool kept, frees;
+    // can be written it waits until it can, and is not refused. by_reserve: is refused then.
+    bool kept, by_reserve;
 };
 
 struct change {

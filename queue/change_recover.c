@@ -73,7 +73,7 @@ static int apply(struct change *change, struct database *database, int64_t now_m
     return rc;
 }
 
-static const struct change_type RECOVER = {.apply = apply};
+static const struct change_type RECOVER = {.apply = apply, .by_reserve = true};
 
 bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size_t *ret_released,
                    struct error *err)

@@ -109,7 +109,7 @@ static int apply(struct change *change, struct database *database, int64_t now_m
     return rc;
 }
 
-static const struct change_type SWEEP = {.apply = apply, .frees = true};
+static const struct change_type SWEEP = {.apply = apply, .by_reserve = true};
 
 bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *ret_swept,
                  bool *ret_more, struct error *err)

@@ -249,9 +249,9 @@ bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size
                    struct error *err);
 
 // Deletes up to limit final rows (not parked or held) last updated before queue time before_ms, but
-// none by which a payload must still be known; and drops kept bodies that can help no more. limit is
-// for all together, and so is *ret_swept. *ret_more: not everything was looked at yet. Waits for the
-// commit.
+// none by which a payload must still be known; and drops kept bodies that can help no more. limit
+// is for all together, and so is *ret_swept. *ret_more: not everything was looked at yet. Waits for
+// the commit.
 bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *ret_swept,
                  bool *ret_more, struct error *err);
 

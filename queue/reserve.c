@@ -62,6 +62,12 @@ void reserve_close(struct reserve *reserve)
     *reserve = (struct reserve){.fd = -1};
 }
 
+size_t reserve_room_bytes(const struct reserve *reserve)
+{
+    size_t room_bytes = free_bytes(reserve), part_bytes = reserve->whole ? RESERVE_BYTES / 4 : 0;
+    return room_bytes < SIZE_MAX - part_bytes ? room_bytes + part_bytes : SIZE_MAX;
+}
+
 size_t reserve_missing_bytes(const struct reserve *reserve)
 {
     const size_t wanted = RESERVE_BYTES + RESERVE_SPARE_BYTES;

@@ -32,6 +32,9 @@ void reserve_close(struct reserve *reserve); // good for one that was never open
 
 // Takes the blocks again, if that leaves RESERVE_SPARE_BYTES. True: it is whole.
 bool reserve_fill(struct reserve *reserve);
+// What is free on its disk, and a quarter of what it holds: so much the database may still grow by
+// with the rest left for outcomes. SIZE_MAX where the file system does not say.
+size_t reserve_room_bytes(const struct reserve *reserve);
 // How much is missing on the disk for reserve_fill(); 0: nothing, or that cannot be known.
 size_t reserve_missing_bytes(const struct reserve *reserve);
 // Gives the blocks back. True: there are more free now than before.

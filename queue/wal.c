@@ -7,6 +7,8 @@
 enum {
     IDLE_MS = 50,              // no commit for so long
     IDLE_PAGES = 1000,         // ... and so much that is not in the database yet
+    ASK_PAGES = 256,           // 1 MB: the disk is looked at that often
+    PAGE_BYTES = 4096,         // SQLite's standard, which our schema has
     LONG_PAGES = 16384,        // 64 MB: also under load
     LONG_PAGES_TIGHT = 512,    // 2 MB of the 8 that the reserve has
     VERY_LONG_PAGES = 65536,   // 256 MB: readers have been in the way again and again
@@ -52,8 +54,21 @@ bool wal_is_long(const struct wal *wal, int64_t now_ms, bool is_tight)
     return wal->pages >= (is_tight ? LONG_PAGES_TIGHT : LONG_PAGES) && now_ms >= wal->from_ms;
 }
 
-// A full disk stops no checkpoint for good: after a failure it comes again when as much has been
-// written again.
+bool wal_asks_for_room(struct wal *wal)
+{
+    if (wal->pages < wal->asked_at_pages)
+        wal->asked_at_pages = 0; // it has begun anew
+    if (wal->pages < wal->asked_at_pages + ASK_PAGES)
+        return false;
+    wal->asked_at_pages = wal->pages;
+    return true;
+}
+
+size_t wal_fresh_bytes(const struct wal *wal)
+{
+    return (size_t)fresh_pages(wal) * PAGE_BYTES;
+}
+
 static int checkpoint(struct wal *wal, int mode, int64_t again_at_ms)
 {
     int pages = 0, done_pages = 0;
@@ -67,8 +82,7 @@ static int checkpoint(struct wal *wal, int mode, int64_t again_at_ms)
             wal->from_ms = again_at_ms;
         return SQLITE_OK;
     }
-    wal->checkpointed_pages = wal->pages;
-    wal->from_ms = again_at_ms;
+    wal->from_ms = again_at_ms; // a full disk stops no checkpoint for good
     return rc;
 }
 

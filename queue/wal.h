@@ -20,8 +20,9 @@ struct wal {
     int pages;              // in the log
     int checkpointed_pages; // of those, in the database as well
     int64_t committed_at_ms;
-    int64_t from_ms; // no checkpoint before this: a reader held the last one up
-    bool grew;       // the last commit has put something into it
+    int64_t from_ms;    // no checkpoint before this: a reader held the last one up
+    bool grew;          // the last commit has put something into it
+    int asked_at_pages; // see wal_asks_for_room()
 };
 
 // Watches the connection's commits from now on; both stay where they are. The log is empty now.
@@ -32,6 +33,11 @@ int64_t wal_idle_moment(const struct wal *wal);
 // Is the log so long that a checkpoint cannot wait for a pause? is_tight: on a full disk, where
 // it lives on the reserve.
 bool wal_is_long(const struct wal *wal, int64_t now_ms, bool is_tight);
+
+// A log that finds no room in the database can never begin anew, and a full disk would stay so for
+// ever. True once each megabyte: it is time to see whether wal_fresh_bytes() still fit there.
+bool wal_asks_for_room(struct wal *wal);
+size_t wal_fresh_bytes(const struct wal *wal); // not in the database yet: what that may grow by
 
 // Each makes a checkpoint and returns SQLite's code. A reader in the way is no failure.
 int wal_checkpoint(struct wal *wal, int64_t now_ms);      // waits for nobody

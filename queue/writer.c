@@ -19,7 +19,7 @@ enum {
 
 enum writer_mode {
     WRITER_FINE,
-    WRITER_FULL,    // the reserve was given up: kept changes and those that free are committed
+    WRITER_FULL,    // the reserve was given up: kept changes and those by_reserve are committed
     WRITER_BLOCKED, // nothing can be committed now
     WRITER_BROKEN,  // nothing may be tried any more
 };
@@ -84,9 +84,10 @@ static void tell_all(struct writer *writer, struct change_list *list)
     }
 }
 
-// Refuses what a full disk cannot take, or everything; leaves the rest in list. may_free: what
-// makes room can be tried.
-static void refuse(struct writer *writer, struct change_list *list, bool may_free, bool everything)
+// Refuses what a full disk cannot take, or everything; leaves the rest in list. by_reserve:
+// what may use the reserve, but is not kept, can be tried.
+static void refuse(struct writer *writer, struct change_list *list, bool by_reserve,
+                   bool everything)
 {
     struct change_list refused;
     struct change *change = list->first;
@@ -94,7 +95,8 @@ static void refuse(struct writer *writer, struct change_list *list, bool may_fre
     change_list_init(list);
     while (change) {
         struct change *next = change->next;
-        bool stays = !everything && (change->type->kept || (may_free && change->type->frees));
+        bool stays =
+            !everything && (change->type->kept || (by_reserve && change->type->by_reserve));
         change->result = QUEUE_REFUSED;
         change_list_append(stays ? list : &refused, change);
         change = next;
@@ -276,7 +278,8 @@ static void refill(struct writer *writer)
 static void retry(struct writer *writer)
 {
     writer->retry_at_ms = now_ms() + RETRY_MS;
-    look_at_checkpoint(writer, wal_checkpoint(&writer->wal, now_ms()));
+    if (wal_fresh_bytes(&writer->wal) > 0)
+        look_at_checkpoint(writer, wal_checkpoint_long(&writer->wal, now_ms()));
     if (mode_of(writer) != WRITER_BROKEN && !writer->reserve.whole &&
         now_ms() >= writer->refill_at_ms)
         refill(writer);
@@ -321,15 +324,24 @@ static void work_on(struct writer *writer, struct change_list *group)
         look_at_checkpoint(writer, wal_checkpoint(&writer->wal, now_ms()));
 }
 
+// Also under load: where the log is long, or could find no room in the database soon.
+static bool must_checkpoint(struct writer *writer)
+{
+    if (mode_of(writer) == WRITER_FULL)
+        return wal_is_long(&writer->wal, now_ms(), true);
+    return mode_of(writer) == WRITER_FINE &&
+           (wal_is_long(&writer->wal, now_ms(), false) ||
+            (wal_asks_for_room(&writer->wal) &&
+             wal_fresh_bytes(&writer->wal) > reserve_room_bytes(&writer->reserve)));
+}
+
 static void work(struct writer *writer, struct change_list *group)
 {
     work_on(writer, group);
     enum writer_mode mode = mode_of(writer);
     if ((mode == WRITER_FULL || mode == WRITER_BLOCKED) && now_ms() >= writer->retry_at_ms)
         retry(writer);
-    mode = mode_of(writer);
-    if ((mode == WRITER_FINE || mode == WRITER_FULL) &&
-        wal_is_long(&writer->wal, now_ms(), mode == WRITER_FULL))
+    if (must_checkpoint(writer))
         look_at_checkpoint(writer, wal_checkpoint_long(&writer->wal, now_ms()));
 }
 

@@ -19,7 +19,8 @@ ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 # How many points each tries where nothing else is said; None: all there are.
-SUITES = {"kill_points": 1600, "errno_points": 2600, "allocations": None, "power_cuts": 400}
+SUITES = {"kill_points": 1600, "errno_points": 2600, "allocations": None, "disk_faults": None,
+          "power_cuts": 400}
 
 
 def run_suite(name, options):

@@ -28,19 +28,22 @@ class Unavailable(Exception):
 class LoopDisk:
     """A file system of that kind ("ext4" or "xfs") in folder/disk.img, mounted at .mount.
 
-    inodes: how many files it can hold at all (ext4); block_bytes: its block size; image: where the
-    file is to be, if not in folder; mount_options: as `mount -o` has them. A context manager.
+    inodes: how many files it can hold at all (ext4); block_bytes: its block size; on_tmpfs: the
+    image is in memory, where it can be starved; mount_options: as `mount -o` has them. A context
+    manager.
     """
 
-    def __init__(self, folder, kind="ext4", size_mb=64, inodes=None, block_bytes=None, image=None,
-                 mount_options=""):
+    def __init__(self, folder, kind="ext4", size_mb=64, inodes=None, block_bytes=None,
+                 on_tmpfs=False, mount_options=""):
         self.folder = pathlib.Path(folder)
         self.kind = kind
         self.size_mb = size_mb
         self.inodes = inodes
         self.block_bytes = block_bytes
         self.mount_options = mount_options
-        self.image = pathlib.Path(image) if image else self.folder / "disk.img"
+        self.on_tmpfs = on_tmpfs
+        self._store = self.folder / "tmpfs"
+        self.image = (self._store if on_tmpfs else self.folder) / "disk.img"
         self.mount = self.folder / "disk"
         self._device = None
         self._is_mounted = False
@@ -54,11 +57,14 @@ class LoopDisk:
             if not _find(tool):
                 raise Unavailable(f"{tool} is not installed")
         self.mount.mkdir(parents=True)
-        self._format()
         # What is mounted and unmounted below a shared folder is so in every mount namespace that was
         # made meanwhile (as a slave, see machine.py): else those would hold what is gone here.
         _run("mount", "--bind", "--make-shared", self.folder, self.folder)
         try:
+            if self.on_tmpfs:
+                self._store.mkdir()
+                _run("mount", "-t", "tmpfs", "-o", f"size={self.size_mb}m", "tmpfs", self._store)
+            self._format()
             self._device = _run("losetup", "--find", "--show", self.image).strip()
             self.attach()
         except subprocess.CalledProcessError as failure:
@@ -76,8 +82,12 @@ class LoopDisk:
         if self._device:
             _run("losetup", "--detach", self._device)
             self._device = None
-        _unmount(self.folder, _DETACH)
         self.image.unlink(missing_ok=True)
+        if self.on_tmpfs:
+            self.feed()
+            with contextlib.suppress(OSError):
+                _unmount(self._store, _DETACH)
+        _unmount(self.folder, _DETACH)
 
     def _format(self):
         with open(self.image, "xb") as image:
@@ -177,6 +187,16 @@ class LoopDisk:
             folder.mkdir(exist_ok=True)
             for number in range(1 << 20):
                 (folder / str(number)).touch(exist_ok=False)
+
+    def starve(self):
+        """The device below has no room for blocks that were never written: the file system takes
+        writes of them, and their sync fails (a disk on_tmpfs)."""
+        with contextlib.suppress(OSError), open(self._store / _BALLAST, "wb") as ballast:
+            while True:
+                os.posix_fallocate(ballast.fileno(), os.fstat(ballast.fileno()).st_size, 65536)
+
+    def feed(self):
+        (self._store / _BALLAST).unlink(missing_ok=True)
 
     def free(self):
         """Gives back what was taken."""

@@ -1,0 +1,468 @@
+"""Disks that fill up, fail, forget and vanish below a running relay: nothing is lost, nothing is
+answered 200 that is not kept, and all is well again by itself.
+
+Each scenario is a function of a Scene (a relay on a disk of its own, a smarthost, the books of the
+client) and asserts what has to be seen on the way; at its end the one checker judges (ledger.py).
+"""
+import argparse
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
+                str(pathlib.Path(__file__).resolve().parent.parent / "support")]
+
+import injection  # noqa: E402
+import ledger  # noqa: E402
+import loop_disk  # noqa: E402
+import payloads  # noqa: E402
+import relay as harness  # noqa: E402
+import sink as sink_module  # noqa: E402
+from result import Result  # noqa: E402
+
+FINAL = {"sent", "failed", "expired", "superseded", "cancelled", "unknown"}
+FILLER_BYTES = 3000
+UNAVAILABLE = (loop_disk.Unavailable, injection.Unavailable)
+
+
+class Scene:
+    """A context manager; judge() ends it."""
+
+    def __init__(self, folder, build=None, **disk):
+        self.folder = pathlib.Path(folder)
+        self._build, self._disk_options = build, {"size_mb": 24} | disk
+        self._stack = contextlib.ExitStack()
+        self.client = ledger.ClientLedger()
+        self.deaths = []
+        self.unknown_outcomes_possible = False
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self.disk = stack.enter_context(
+                loop_disk.LoopDisk(self.folder / "loop", **self._disk_options))
+            self.sink = stack.enter_context(sink_module.Sink())
+            self.gate = threading.Event()  # no dot is answered while it is not set
+            self.gate.set()
+            self.sink.data_reply = lambda *_: self.gate.wait(harness.WAIT_S) and None
+            self.relay = harness.Relay(self.folder / "relay", build=self._build,
+                                       smtp_uri=harness.smtp_uri(self.sink),
+                                       queue_dir=self.disk.mount / "queue")
+            self.relay.queue_dir = self.disk.mount / "queue"
+            stack.callback(self._end)
+            self._stack = stack.pop_all()
+        return self
+
+    def _end(self):
+        self.gate.set()
+        if self.relay.process and self.relay.process.poll() is None:
+            self.relay.kill()
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            print(self.relay.tail())
+        self._stack.close()
+
+    # ---- what the client and the operator do -------------------------------------------------------
+
+    def post(self, payload=None, filler_bytes=FILLER_BYTES):
+        """The answer's status; None: there was none."""
+        payload = payload or ledger.secret_payload(
+            data={"transient_payload": {"filler": "x" * filler_bytes}})
+        answer = self.client.post(self.relay, payload)
+        return answer.status if answer else None
+
+    def accept(self, count, **options):
+        for _ in range(count):
+            assert self.post(**options) == 200
+
+    def post_until_refused(self, most=2000, **options):
+        for count in range(most):
+            if (status := self.post(**options)) != 200:
+                assert status == 503, status
+                return count
+        raise AssertionError(f"{most} payloads, and the disk is not full")
+
+    def health(self, what):
+        return self.relay.request("GET", f"/health/{what}").status
+
+    def assert_refusing(self):
+        assert self.post() == 503
+        assert (self.health("ready"), self.health("live")) == (503, 200)
+
+    def wait_well(self):
+        harness.wait_until(lambda: self.health("ready") == 200, "a relay that is ready again")
+        assert self.post() == 200
+
+    def follow(self, starts):
+        """To the listener of the start of that number within one process."""
+        address = self.relay.wait_for("listening", count=starts, listener="mail")["address"]
+        self.relay.port = int(address.rsplit(":", 1)[1])
+
+    def rows(self):
+        return self.relay.queue_list("--limit", "100000")
+
+    def wait_ended(self):
+        harness.wait_until(lambda: all(row["state"] in FINAL for row in self.rows()),
+                           "the end of every message")
+
+    def faults(self):
+        """What the log says of the queue, but for single messages."""
+        return [event["error"] for event in self.relay.found("queue_error") if "id" not in event]
+
+    def free_room(self):
+        self.disk.free()
+
+    # ---- the end -----------------------------------------------------------------------------------
+
+    def judge(self):
+        self.wait_ended()
+        rows = self.rows()
+        assert self.relay.stop() == 0
+        violations = ledger.check(
+            self.client, self.sink, rows, deaths=self.deaths,
+            unknown_outcomes_possible=self.unknown_outcomes_possible)
+        violations += ledger.check_output(self.client, self.relay.lines + [self.relay.stderr()])
+        violations += ledger.check_folder(self.relay.queue_dir)
+        assert not violations, "\n".join(violations)
+        assert self.client.entries()
+
+
+SCENARIOS = {}
+
+
+def scenario(**disk):
+    def register(function):
+        SCENARIOS[function.__name__] = (function, disk)
+        return function
+    return register
+
+
+def play(name, folder, build=None):
+    """Raises AssertionError for what is not as it should be, or Unavailable."""
+    function, disk = SCENARIOS[name]
+    with Scene(folder, build, **disk) as scene:
+        scene.relay.start()
+        function(scene)
+        scene.judge()
+
+
+# ---- full ------------------------------------------------------------------------------------------
+
+def fill_up(scene):
+    """Ends with a full disk and messages whose outcome the smarthost still owes."""
+    scene.accept(3)
+    scene.sink.wait_for(3)
+    scene.wait_ended()
+    scene.gate.clear()
+    scene.accept(3)
+    scene.disk.fill(leave_bytes=200_000)
+    scene.post_until_refused()
+    scene.assert_refusing()
+
+
+def end_by_the_reserve(scene):
+    """What was accepted is sent, and that is written down, though the disk is full."""
+    scene.gate.set()
+    scene.wait_ended()
+    assert all(row["state"] == "sent" for row in scene.rows())
+    scene.assert_refusing()
+
+
+def assert_same_process(scene, core):
+    assert scene.relay.process.pid == core and scene.relay.process.poll() is None
+    assert not scene.relay.found("starting_anew")
+    assert len(scene.faults()) == 1, scene.faults()
+    assert len(scene.relay.found("queue_writable")) == 1
+
+
+def full_disk(scene):
+    core = scene.relay.process.pid
+    fill_up(scene)
+    end_by_the_reserve(scene)
+    for _ in range(50):
+        assert scene.post() == 503
+    scene.free_room()
+    scene.wait_well()
+    assert_same_process(scene, core)
+
+
+@scenario()
+def a_full_disk_takes_outcomes_and_nothing_else(scene):
+    full_disk(scene)
+
+
+@scenario(block_bytes=1024)
+def a_full_disk_of_small_blocks(scene):
+    full_disk(scene)
+
+
+@scenario(kind="xfs", size_mb=64)
+def a_full_disk_with_xfs(scene):
+    full_disk(scene)
+
+
+@scenario()
+def a_start_on_a_full_disk_sends_what_is_there(scene):
+    fill_up(scene)
+    scene.deaths.append(ledger.boot_s())
+    scene.relay.kill()
+    scene.gate.set()
+    scene.relay.start()
+    scene.wait_ended()
+    scene.assert_refusing()
+    assert len(scene.faults()) == 1, scene.faults()
+    scene.free_room()
+    scene.wait_well()
+
+
+@scenario(size_mb=20)
+def a_disk_that_the_queue_has_filled_empties_by_itself(scene):
+    """Nobody frees anything: what was sent gives its body's space back, and that is enough."""
+    scene.gate.clear()
+    assert scene.post_until_refused(filler_bytes=200_000) > 5
+    scene.gate.set()
+    scene.wait_well()
+    assert not scene.relay.found("starting_anew")
+
+
+@scenario(inodes=64)
+def a_disk_without_inodes_is_no_full_disk(scene):
+    """All files that the queue needs are there from the start on, also after a crash."""
+    scene.accept(2)
+    scene.disk.fill_inodes()
+    scene.accept(2)
+    scene.sink.wait_for(4)
+    scene.wait_ended()
+    scene.relay.kill()
+    scene.relay.start()
+    scene.accept(1)
+    scene.free_room()
+
+
+@scenario()
+def a_quota_is_a_full_disk(scene):
+    core = scene.relay.process.pid
+    scene.accept(2)
+    scene.wait_ended()
+    with injection.injected(scene.relay, "pwrite64,fallocate:error=EDQUOT"):
+        scene.assert_refusing()
+    scene.wait_well()
+    assert_same_process(scene, core)
+
+
+@scenario()
+def a_write_that_comes_out_short_is_none(scene):
+    core = scene.relay.process.pid
+    scene.accept(2)
+    scene.wait_ended()
+    size_bytes = (scene.relay.queue_dir / "queue.db-wal").stat().st_size
+    with injection.limited_files(scene.relay, size_bytes + 1000):
+        # The log may begin anew in front; it is over the limit soon.
+        scene.post_until_refused(filler_bytes=20_000)
+        scene.assert_refusing()
+    scene.wait_well()
+    assert_same_process(scene, core)
+
+
+# ---- failing, gone ---------------------------------------------------------------------------------
+
+def come_back(scene, core, starts=2):
+    scene.relay.wait_for("ready", count=starts)
+    scene.wait_well()
+    assert scene.relay.process.pid == core and scene.relay.process.poll() is None
+
+
+@scenario()
+def after_a_failed_sync_the_next_incarnation_reads_what_is_there(scene):
+    core = scene.relay.process.pid
+    scene.unknown_outcomes_possible = True
+    during = ledger.secret_payload()
+    scene.accept(2)
+    scene.sink.wait_for(2)
+    with injection.injected(scene.relay, "fdatasync:error=EIO:when=1"):
+        assert scene.post(during) == 503
+    scene.follow(2)
+    come_back(scene, core)
+    assert scene.post(during) == 200
+
+
+@scenario()
+def pauses_grow_while_the_disk_goes_on_failing(scene):
+    core = scene.relay.process.pid
+    scene.unknown_outcomes_possible = True
+    scene.accept(1)
+    scene.sink.wait_for(1)
+    scene.wait_ended()
+    with injection.injected(scene.relay, "fdatasync:error=EIO"):
+        assert scene.post() == 503
+        scene.relay.wait_for("started_anew")
+        # Its queue cannot be opened either, and that is told once, however often it is tried.
+        scene.relay.wait_for("queue_error", count=2)
+        scene.follow(2)
+        time.sleep(1.5)  # several attempts
+        scene.assert_refusing()
+        assert len(scene.faults()) == 2, scene.faults()
+    come_back(scene, core)
+    for number in (2, 3):
+        with injection.injected(scene.relay, "fdatasync:error=EIO:when=1"):
+            assert scene.post() == 503
+            scene.relay.wait_for("started_anew", count=number)
+        scene.follow(number + 1)
+        come_back(scene, core, number + 1)
+    pauses = [event["pause_ms"] for event in scene.relay.found("started_anew")]
+    assert pauses == [100, 200, 400], pauses
+
+
+@scenario()
+def a_page_that_cannot_be_had_starts_the_relay_anew(scene):
+    """SIGBUS: as when a disk is gone below a mapped file. Here its blocks are taken away."""
+    core = scene.relay.process.pid
+    scene.unknown_outcomes_possible = True
+    scene.accept(1)
+    scene.sink.wait_for(1)
+    scene.wait_ended()
+    os.truncate(scene.relay.queue_dir / "dots", 0)
+    scene.post()  # may be stored or not, and answered or not
+    scene.relay.wait_for("started_anew")
+    scene.follow(2)
+    come_back(scene, core)
+    assert any("mapped file" in fault for fault in scene.faults())
+
+
+def vanish_and_come_back(scene):
+    core = scene.relay.process.pid
+    scene.unknown_outcomes_possible = True
+    scene.accept(3)
+    scene.sink.wait_for(3)
+    scene.wait_ended()
+    scene.disk.shut_down()
+    assert scene.post() != 200
+    scene.relay.wait_for("started_anew")
+    scene.follow(2)
+    scene.assert_refusing()
+    scene.disk.detach()  # nothing of it is held open
+    harness.wait_until(lambda: any("No such file" in fault for fault in scene.faults()),
+                       "an attempt without the disk")
+    scene.assert_refusing()
+    assert not any(scene.disk.mount.iterdir())  # no new queue where it was
+    scene.disk.attach()
+    come_back(scene, core)
+
+
+@scenario()
+def a_disk_that_vanishes_and_is_mounted_again(scene):
+    vanish_and_come_back(scene)
+
+
+@scenario(kind="xfs", size_mb=64)
+def a_disk_with_xfs_that_vanishes_and_is_mounted_again(scene):
+    vanish_and_come_back(scene)
+
+
+@scenario()
+def a_relay_that_waits_for_its_disk_ends_when_told_to(scene):
+    scene.unknown_outcomes_possible = True
+    scene.accept(1)
+    scene.sink.wait_for(1)
+    scene.wait_ended()
+    scene.disk.shut_down()
+    assert scene.post() != 200
+    scene.relay.wait_for("started_anew")
+    scene.relay.wait_for("queue_error", count=2)
+    scene.relay.process.send_signal(signal.SIGTERM)
+    assert scene.relay.process.wait(5) == 0
+    scene.disk.detach()
+    scene.disk.attach()
+    scene.relay.start()
+    scene.accept(1)
+
+
+@scenario()
+def a_disk_that_turns_read_only_is_let_go(scene):
+    """ext4 stays so until it is mounted anew, so the relay must not hold it."""
+    core = scene.relay.process.pid
+    scene.unknown_outcomes_possible = True
+    scene.accept(2)
+    scene.sink.wait_for(2)
+    scene.wait_ended()
+    scene.disk.remount_ro()
+    assert scene.post() != 200
+    scene.relay.wait_for("started_anew")
+    scene.follow(2)
+    scene.assert_refusing()
+    scene.disk.remount_rw()
+    come_back(scene, core)
+
+
+@scenario()
+def a_disk_that_is_read_only_for_a_moment(scene):
+    core = scene.relay.process.pid
+    scene.accept(2)
+    scene.wait_ended()
+    with injection.injected(scene.relay, "pwrite64:error=EROFS"):
+        scene.assert_refusing()
+    scene.wait_well()
+    assert_same_process(scene, core)
+
+
+@scenario(on_tmpfs=True)
+def a_disk_whose_own_disk_is_full_fails_its_syncs(scene):
+    """A sparse image on a full tmpfs: ext4 has room, and the device behind it has none. The pages
+    are gone when the sync has failed, and the next sync would say that all is well."""
+    core = scene.relay.process.pid
+    scene.unknown_outcomes_possible = True
+    scene.accept(3)
+    scene.sink.wait_for(3)
+    scene.wait_ended()
+    scene.disk.starve()
+    try:
+        for _ in range(200):
+            if scene.post(filler_bytes=100_000) != 200:
+                break
+        else:
+            raise AssertionError("the device has no room, and everything is accepted")
+    finally:
+        scene.disk.feed()
+    scene.relay.wait_for("started_anew")
+    scene.follow(2)
+    come_back(scene, core)
+
+
+# ---- all -------------------------------------------------------------------------------------------
+
+def run(options):
+    """options.points: how many scenarios at most (None: all); build as in result.py."""
+    outcome = Result("disk faults")
+    skipped = {}
+    for name in list(SCENARIOS)[:options.points]:
+        with tempfile.TemporaryDirectory(prefix="disk-") as folder:
+            try:
+                play(name, folder, options.build)
+                outcome.points += 1
+            except UNAVAILABLE as why:
+                skipped[name] = str(why)
+            except (AssertionError, OSError, subprocess.SubprocessError) as failure:
+                outcome.points += 1
+                outcome.violations.append(f"{name}: {failure}")
+    if skipped:
+        outcome.skipped_reason = "; ".join(f"{name}: {why}" for name, why in skipped.items())
+    return outcome
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, default=harness.RELEASE_BUILD)
+    parser.add_argument("--points", type=int, help="how many scenarios (all)")
+    outcome = run(parser.parse_args())
+    print("\n".join(outcome.report()))
+    sys.exit(outcome.failed)
+
+
+if __name__ == "__main__":
+    main()
