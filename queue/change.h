@@ -19,6 +19,9 @@ struct change_type {
     // What a full disk still takes, by the reserve. kept: how messages go on; while nothing at all
     // can be written it waits until it can, and is not refused. by_reserve: is refused then.
     bool kept, by_reserve;
+    // Applied between two commits, outside of any transaction, with result QUEUE_DONE, or
+    // QUEUE_REFUSED where the writer is broken. Returns SQLITE_OK.
+    bool between;
 };
 
 struct change {

@@ -21,3 +21,24 @@ void change_list_move(struct change_list *to, struct change_list *from)
     }
     change_list_init(from);
 }
+
+void change_list_take_between(struct change_list *list, struct change_list *ret_between)
+{
+    struct change *change = list->first;
+    change_list_init(list);
+    change_list_init(ret_between);
+    while (change) {
+        struct change *next = change->next;
+        change_list_append(change->type->between ? ret_between : list, change);
+        change = next;
+    }
+}
+
+void change_list_apply(struct change_list *between, enum queue_result result,
+                       struct database *database, int64_t now_ms)
+{
+    for (struct change *change = between->first; change; change = change->next) {
+        change->result = result;
+        change->type->apply(change, database, now_ms); // SQLITE_OK
+    }
+}

@@ -12,5 +12,10 @@ void change_list_init(struct change_list *list);
 void change_list_append(struct change_list *list, struct change *change);
 // Appends all of from to `to`; from is empty after it.
 void change_list_move(struct change_list *to, struct change_list *from);
+// Gives those of list that are applied between commits, and leaves the others.
+void change_list_take_between(struct change_list *list, struct change_list *ret_between);
+// Applies each of those, with that result.
+void change_list_apply(struct change_list *between, enum queue_result result,
+                       struct database *database, int64_t now_ms);
 
 #endif

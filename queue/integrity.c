@@ -2,17 +2,18 @@
 
 #include <string.h>
 
-bool integrity_check(struct database *database, integrity_each_fn *each, void *context,
-                     bool *ret_sound, struct error *err)
+bool integrity_check(struct database *database, enum integrity_depth depth, integrity_each_fn *each,
+                     void *context, bool *ret_sound, struct error *err)
 {
+    static const char FULL[] = "PRAGMA integrity_check", QUICK[] = "PRAGMA quick_check";
     *ret_sound = true;
-    AUTO_QUERY struct query query = query_start(database, "PRAGMA integrity_check");
+    AUTO_QUERY struct query query = query_start(database, depth == INTEGRITY_FULL ? FULL : QUICK);
     while (query_step(&query)) {
         const char *problem = query_get_text(&query);
         if (strcmp(problem, "ok") == 0)
             continue;
         *ret_sound = false;
-        if (each && !each(context, problem))
+        if (!each(context, problem))
             break;
     }
     return query.rc == SQLITE_OK || database_error(database, query.rc, "check", err);

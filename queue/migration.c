@@ -54,7 +54,7 @@ static bool look_at_result(struct database *copy, struct error *err)
     bool sound = false;
     int64_t orphans = 0;
     struct error problem = {0};
-    if (!integrity_check(copy, keep_problem, &problem, &sound, err) ||
+    if (!integrity_check(copy, INTEGRITY_FULL, keep_problem, &problem, &sound, err) ||
         !integrity_count_orphans(copy, &orphans, err))
         return false;
     if (!sound)

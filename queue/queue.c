@@ -8,19 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "queue/folder_lock.h"
 #include "queue/migration.h"
 #include "queue/queue_private.h"
 #include "queue/schema.h"
 #include "relay/base/cleanup.h"
 
-#define LOCK_FILE "queue.lock"
 #define INDEX_BYTES (256 * 1024)
-
-enum { LOCK_WAIT_MS = 2000, LOCK_AGAIN_MS = 10 };
 
 static bool sync_dir(const char *path, struct error *err)
 {
@@ -51,35 +47,6 @@ static bool make_dir(const char *dir, struct error *err)
                      "the queue's folder %s has mode %04o and must have 0700; RELAY_QUEUE_DIR (or "
                      "$STATE_DIRECTORY, by systemd with StateDirectoryMode=0700) names another",
                      full ? full : dir, (unsigned)(status.st_mode & 07777));
-}
-
-// flock() belongs to the open file, so it also keeps out a second queue_open() of this process. And
-// a child that the last daemon was just starting when it was killed: until it has closed what is
-// not its own it holds the lock as well, for milliseconds, or longer where the machine has no time
-// for it.
-static bool lock_exclusively(int fd)
-{
-    for (int tries = LOCK_WAIT_MS / LOCK_AGAIN_MS; flock(fd, LOCK_EX | LOCK_NB) < 0; tries--) {
-        if (errno != EWOULDBLOCK || tries == 0)
-            return false;
-        nanosleep(&(struct timespec){.tv_nsec = LOCK_AGAIN_MS * 1000000L}, NULL);
-    }
-    return true;
-}
-
-static bool take_lock(struct queue *queue, struct error *err)
-{
-    AUTO_FREE char *path = NULL;
-    if (asprintf(&path, "%s/%s", queue->dir, LOCK_FILE) < 0)
-        abort();
-    queue->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (queue->lock_fd < 0)
-        return error_errno(err, ERR_IO, "open %s", path);
-    if (lock_exclusively(queue->lock_fd))
-        return true;
-    if (errno == EWOULDBLOCK)
-        return error_set(err, ERR_TEMPORARY, "%s is in use by another process", queue->dir);
-    return error_errno(err, ERR_IO, "lock %s", path);
 }
 
 // Made here and not by SQLite, which would ask the umask.
@@ -207,7 +174,7 @@ static bool open_all(struct queue *queue, const struct queue_options *options,
                      const struct clock_source *source, struct error *err)
 {
     if (!(options->must_exist ? find_file(queue, err) : make_dir(queue->dir, err)) ||
-        !take_lock(queue, err) || !make_file(queue, err))
+        (queue->lock_fd = folder_lock(queue->dir, err)) < 0 || !make_file(queue, err))
         return false;
     queue->keys = keys_create(queue->dir, options->key_hex, err);
     struct database database = {0};
@@ -223,8 +190,10 @@ static bool open_all(struct queue *queue, const struct queue_options *options,
     allocate_index(queue);
     reserve_fill(&reserve); // what the WAL gave back may be enough
     queue->writer = writer_start(&database, &reserve, &queue->clock, options, err);
-    if (queue->writer)
-        queue->rekey = rekey_start(queue->keys, queue->writer, options, err);
+    if (!queue->writer)
+        return false;
+    queue->backup = backup_create(queue->dir, queue->writer);
+    queue->rekey = rekey_start(queue->keys, queue->writer, options, err);
     return queue->rekey != NULL;
 }
 
@@ -251,6 +220,8 @@ struct queue *queue_open(const struct queue_options *options, struct error *err)
 
 void queue_stop(struct queue *queue)
 {
+    if (queue->backup)
+        backup_stop(queue->backup); // the writer's connection stays open for it
     if (queue->writer)
         writer_stop(queue->writer);
     rekey_stop(queue->rekey); // behind it, since it may wait for a commit
@@ -262,6 +233,7 @@ void queue_close(struct queue *queue)
     if (!queue)
         return;
     queue_stop(queue);
+    backup_destroy(queue->backup);
     writer_destroy(queue->writer);
     keys_destroy(queue->keys);
     uuid_source_finish(&queue->uuids);
@@ -325,6 +297,19 @@ bool queue_rekey(struct queue *queue, bool *ret_made, char ret_key_id[QUEUE_KEY_
                  struct error *err)
 {
     return rekey_begin(queue->rekey, ret_made, ret_key_id, err);
+}
+
+// ---- backup -----------------------------------------------------------------------------------
+
+bool queue_backup(struct queue *queue, const char *path, queue_backup_done_fn *done, void *context,
+                  struct error *err)
+{
+    return backup_start(queue->backup, path, done, context, err);
+}
+
+void queue_backup_stop(struct queue *queue)
+{
+    backup_stop(queue->backup);
 }
 
 // ---- flush ------------------------------------------------------------------------------------

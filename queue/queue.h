@@ -259,6 +259,24 @@ bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *r
 // since the last flush.
 bool queue_flush(struct queue *queue, struct error *err);
 
+// ---- backup --------------------------------------------------------------------------------
+
+// err: why there is none; NULL: the file is there. Good during the call only.
+typedef void queue_backup_done_fn(void *context, const struct error *err);
+
+// Copies the queue, as it is at some moment before done is called, into a new file (0600) at an
+// absolute path: one database file, sound by SQLite's quick_check, on disk. The bodies in it are
+// sealed; queue.key is not in it. Others hardly notice; a thread of its own gives the pace and
+// calls done. False: not begun, and done is not called; ERR_TEMPORARY: another backup is being
+// made.
+bool queue_backup(struct queue *queue, const char *path, queue_backup_done_fn *done, void *context,
+                  struct error *err);
+// Makes one that is being made fail soon, and all later ones at once; waits for its done.
+void queue_backup_stop(struct queue *queue);
+
+// For commands: the same of a folder whose daemon does not run. ERR_TEMPORARY: it does.
+bool queue_backup_folder(const char *dir, const char *path, struct error *err);
+
 // ---- reading -------------------------------------------------------------------------------
 
 enum queue_body_fault {

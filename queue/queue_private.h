@@ -2,6 +2,7 @@
 #ifndef QUEUE_QUEUE_PRIVATE_H
 #define QUEUE_QUEUE_PRIVATE_H
 
+#include "queue/backup.h"
 #include "queue/keys.h"
 #include "queue/queue.h"
 #include "queue/queue_clock.h"
@@ -20,6 +21,7 @@ struct queue {
     struct uuid_source uuids;
     struct writer *writer;
     struct rekey *rekey;
+    struct backup *backup;
     bool keys_lost;                    // see queue_keys_lost()
     int64_t last_seq_found;            // the newest row at queue_open(): later ones are this run's
     int64_t swept_seq;                 // the writer's: how far queue_sweep() has looked

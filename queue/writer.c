@@ -360,19 +360,30 @@ static void finish(struct writer *writer, struct change_list *group)
     refuse(writer, &writer->kept, false, true);
 }
 
+static void apply_between(struct writer *writer, struct change_list *changes)
+{
+    change_list_apply(changes, mode_of(writer) == WRITER_BROKEN ? QUEUE_REFUSED : QUEUE_DONE,
+                      &writer->database, queue_clock_now(writer->clock));
+    tell_all(writer, changes);
+}
+
 static void *run_thread(void *argument)
 {
     struct writer *writer = argument;
-    struct change_list group;
+    struct change_list group, between;
     change_list_init(&group);
     if (mode_of(writer) == WRITER_FULL && writer->on_blocked) {
         struct error err;
         error_set(&err, ERR_TEMPORARY, "write %s: the disk is full", writer->database.path);
         writer->on_blocked(writer->context, &err);
     }
-    while (take_changes(writer, &group))
-        work(writer, &group);
-    finish(writer, &group);
+    bool goes_on;
+    do {
+        goes_on = take_changes(writer, &group);
+        change_list_take_between(&group, &between);
+        (goes_on ? work : finish)(writer, &group);
+        apply_between(writer, &between);
+    } while (goes_on);
     return NULL;
 }
 

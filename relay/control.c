@@ -1,10 +1,13 @@
 #include "relay/control.h"
 
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/endpoint.h"
 #include "relay/http/server.h"
@@ -82,6 +85,54 @@ static void rekey(struct control *control, struct http_exchange *exchange)
     http_answer_text(exchange, HTTP_DONE, text);
 }
 
+// ---- backup -------------------------------------------------------------------------------------
+
+struct asked_backup {
+    struct http_exchange *exchange;
+    char *path;
+    int64_t started_ms;
+};
+
+static void destroy_asked(struct asked_backup *asked)
+{
+    free(asked->path);
+    free(asked);
+}
+
+// In a thread of the backup's own.
+static void on_backed_up(void *context, const struct error *err)
+{
+    struct asked_backup *asked = context;
+    int64_t took_ms = clock_boot_ms() - asked->started_ms;
+    if (err)
+        LOG(LOG_ERROR, "backup_failed", LOG_STRING("error", err->message));
+    else
+        LOG(LOG_INFO, "backed_up", LOG_STRING("file", asked->path), LOG_INTEGER("ms", took_ms));
+    http_answer_text(asked->exchange, err ? HTTP_FAILED : HTTP_DONE, err ? err->message : NULL);
+    destroy_asked(asked);
+}
+
+static void back_up(struct control *control, struct http_exchange *exchange,
+                    const struct http_order *order)
+{
+    struct error err = {0};
+    json_auto_t *body = json_loadb(order->body, order->body_size, 0, NULL);
+    const char *path = json_string_value(json_object_get(body, "path"));
+    struct asked_backup *asked = path ? calloc(1, sizeof(*asked)) : NULL;
+    if (asked)
+        *asked = (struct asked_backup){exchange, strdup(path), clock_boot_ms()};
+    if (!path)
+        http_answer_text(exchange, HTTP_BAD_ORDER, "the body does not say {\"path\": FILE}");
+    else if (!asked || !asked->path)
+        http_answer(exchange, HTTP_UNAVAILABLE, NULL);
+    else if (!queue_backup(control->queue, path, on_backed_up, asked, &err))
+        http_answer_text(exchange, HTTP_FAILED, err.message);
+    else
+        return; // it is on_backed_up()'s now
+    if (asked)
+        destroy_asked(asked);
+}
+
 static void obey(void *context, struct http_exchange *exchange, const struct http_order *order)
 {
     struct control *control = context;
@@ -93,9 +144,9 @@ static void obey(void *context, struct http_exchange *exchange, const struct htt
         rekey(control, exchange);
         return;
     case HTTP_BACKUP:
-        break;
+        back_up(control, exchange, order);
+        return;
     }
-    http_answer_text(exchange, HTTP_FAILED, "this version cannot do that");
 }
 
 static bool listen_there(struct control *control, const char *queue_dir, struct error *err)
@@ -132,6 +183,7 @@ void control_destroy(struct control *control)
 {
     if (!control)
         return;
+    queue_backup_stop(control->queue); // answers whoever waits for one
     http_server_destroy(control->http);
     if (control->dir_fd >= 0) {
         unlinkat(control->dir_fd, CONTROL_SOCKET, 0); // a refused connection says no more than none

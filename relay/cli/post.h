@@ -25,7 +25,7 @@ struct cli_post {
 struct cli_answer {
     long status;
     char id[64];       // X-Message-Id; "": none
-    char message[401]; // of the JSON in it; "": none
+    char message[513]; // of the JSON in it; "": none
 };
 
 // Waits for the answer, of whatever status. False where there is none: ERR_TEMPORARY nobody

@@ -14,6 +14,7 @@ static const char help[] =
     "courier-relay queue stats\n"
     "courier-relay queue release ID... | FILTER...\n"
     "courier-relay queue rekey\n"
+    "courier-relay queue backup FILE\n"
     "\n"
     "Looks into the queue's folder, whether the daemon runs or not. Never shows a body. The "
     "folder\n"
@@ -27,6 +28,10 @@ static const char help[] =
     "must\n"
     "run, and goes on with its work. Where RELAY_QUEUE_KEY gives the keys, its first is the new "
     "one.\n"
+    "\n"
+    "backup copies the queue into a new file, consistent as of a moment, while the daemon goes "
+    "on.\n"
+    "The bodies in it are sealed; queue.key is not in it.\n"
     "\n"
     "  --state S        received, queued, sending, sent, failed, expired, superseded, cancelled,\n"
     "                   unknown, held or parked\n"
@@ -68,6 +73,7 @@ static const struct verb {
      .takes_filter = true,
      .takes_more = true},
     {.name = "rekey", .run = cli_queue_rekey},
+    {.name = "backup", .run = cli_queue_backup, .word = "the name of a new file"},
 };
 enum { VERB_COUNT = sizeof(VERBS) / sizeof(VERBS[0]) };
 

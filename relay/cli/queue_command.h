@@ -27,6 +27,11 @@ int cli_queue_stats(const struct queue_command *command);
 int cli_queue_release(const struct queue_command *command);
 // CLI_FAILED: there is no new key. CLI_TRY_AGAIN: no daemon runs.
 int cli_queue_rekey(const struct queue_command *command);
+// CLI_FAILED: there is no new file. CLI_TRY_AGAIN: the queue is in use, by no daemon that listens.
+int cli_queue_backup(const struct queue_command *command);
+
+// What is behind cli_queue_backup(): path is absolute.
+int queue_command_backup(const char *queue_dir, const char *path);
 
 // The queue, for looking at only. Complains; NULL on failure.
 struct queue_reader *queue_command_reader(const struct queue_command *command);

@@ -1,0 +1,85 @@
+// `courier-relay queue backup FILE`: by the daemon where one runs, else by ourselves.
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "relay/base/cleanup.h"
+#include "relay/cli/cli.h"
+#include "relay/cli/order.h"
+#include "relay/cli/queue_command.h"
+
+// The daemon has another working directory. NULL on failure.
+static char *absolute(const char *file)
+{
+    char *path = NULL;
+    AUTO_FREE char *here = *file == '/' ? NULL : getcwd(NULL, 0);
+    if (*file != '/' && !here) {
+        cli_complain("the working directory: %s", strerror(errno));
+        return NULL;
+    }
+    if (asprintf(&path, "%s%s%s", here ? here : "", here ? "/" : "", file) < 0)
+        abort();
+    return path;
+}
+
+static int give_order(struct cli_orders *orders, const char *path, const char *queue_dir)
+{
+    struct cli_answer answer;
+    json_auto_t *body = json_pack("{s:s}", "path", path);
+    if (!body) {
+        cli_complain("the file's name is no UTF-8");
+        return CLI_FAILED;
+    }
+    const struct cli_order order = {
+        .path = "/admin/queue/backup", .body = body, .may_take_long = true};
+    switch (cli_give(orders, &order, &answer)) {
+    case CLI_NO_RELAY:
+        return CLI_TRY_AGAIN;
+    case CLI_NOT_GIVEN:
+        return CLI_FAILED;
+    case CLI_GIVEN:
+        break;
+    }
+    if (answer.status == 200)
+        return CLI_DONE;
+    cli_complain("%s", *answer.message ? answer.message : "the relay refuses");
+    // It has a user of its own, and with systemd or in a container folders of its own.
+    cli_complain("the relay writes the file itself: where it may not, name one in %s", queue_dir);
+    return CLI_FAILED;
+}
+
+int queue_command_backup(const char *queue_dir, const char *path)
+{
+    struct error err = {0};
+    struct cli_orders *orders = cli_orders_open(queue_dir);
+    if (!orders)
+        return CLI_FAILED;
+    int status = give_order(orders, path, queue_dir);
+    cli_orders_close(orders);
+    if (status != CLI_TRY_AGAIN)
+        return status;
+    if (queue_backup_folder(queue_dir, path, &err))
+        return CLI_DONE;
+    cli_complain("%s", err.message);
+    return err.code == ERR_TEMPORARY ? CLI_TRY_AGAIN : CLI_FAILED;
+}
+
+int cli_queue_backup(const struct queue_command *command)
+{
+    AUTO_FREE char *path = absolute(command->words[0]);
+    int status = path ? queue_command_backup(command->config->queue_dir, path) : CLI_FAILED;
+    if (status == CLI_DONE && command->json) {
+        json_auto_t *line = json_pack("{s:s}", "file", path);
+        json_dumpf(line, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else if (status == CLI_DONE) {
+        printf("%s\nThe bodies in it are sealed: keep it with a copy of queue.key (or of what "
+               "RELAY_QUEUE_KEY is), but not\nin the same place.\n",
+               path);
+    }
+    return status;
+}
