@@ -353,6 +353,12 @@ crash: deps-check ## kill, fail and cut the relay at thousands of points; CRASH=
 	$(build) BUILD=build/release all faults
 	$(PYTHON) tests/faults/crash.py --build build/release $(CRASH)
 
+SOAK_SECONDS = 600
+.PHONY: soak
+soak: deps-check ## mail for SOAK_SECONDS (600) while everything dies now and then
+	$(build) BUILD=build/release all
+	$(PYTHON) tests/faults/soak.py --build build/release --seconds $(SOAK_SECONDS)
+
 PROPERTY_EXAMPLES = 5000
 PROPERTY_SEED = $(shell od -An -N4 -tu4 /dev/urandom)
 .PHONY: properties

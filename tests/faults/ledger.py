@@ -142,6 +142,13 @@ def id_of(mail):
     return (header_of(mail.data, "Message-ID") or "").strip("<>").partition("@")[0]
 
 
+def _owner(mail, candidates):
+    """Of payloads with the same content (but for HTML): the one that went, as far as is known."""
+    message_id = id_of(mail)
+    return next((entry for entry in candidates if message_id in entry.message_ids), None) or \
+        next((entry for entry in candidates if not entry.message_ids), candidates[0])
+
+
 class _Check:
     def __init__(self, client, sink, rows, **options):
         self.entries = client.entries()
@@ -149,6 +156,9 @@ class _Check:
         self.rows = {row["id"]: row for row in rows}
         self.violations = []
         self.now_s = boot_s()
+        self.by_recipient = {}
+        for entry in self.entries:
+            self.by_recipient.setdefault(entry.recipient, []).append(entry)
         self.copies = {}  # id(entry) -> mails that it was sent in
         for name, value in options.items():
             setattr(self, name, value)
@@ -159,17 +169,16 @@ class _Check:
 
     # O4, and by the way: which payload each mail was made of
     def assign_mails(self):
-        by_secret = {secret: entry for entry in self.entries for secret in entry.secrets}
-        by_recipient = {}
+        by_secret = {}
         for entry in self.entries:
-            by_recipient.setdefault(entry.recipient, []).append(entry)
+            for secret in entry.secrets:
+                by_secret.setdefault(secret, []).append(entry)
         for mail in self.mails:
             found = words_of(mail.data) & by_secret.keys()
-            owners = {id(by_secret[secret]): by_secret[secret] for secret in found}
-            candidates = list(owners.values()) or [
-                entry for entry in by_recipient.get(mail.recipient, []) if not entry.secrets]
-            if len(owners) > 1:
-                self.complain("O4", None, f"codes of {len(owners)} payloads in one mail to "
+            candidates = [entry for secret in found for entry in by_secret[secret]] or [
+                entry for entry in self.by_recipient.get(mail.recipient, []) if not entry.secrets]
+            if len({frozenset(entry.secrets) for entry in candidates}) > 1:
+                self.complain("O4", None, f"codes of several payloads in one mail to "
                                           f"{mail.recipient}")
             elif not candidates:
                 self.complain("O4", None, f"a mail to {mail.recipient} with no code of theirs")
@@ -179,7 +188,7 @@ class _Check:
                     header_of(mail.data, "To"):
                 self.complain("O4", candidates[0], "To: names somebody else")
             else:
-                self.copies.setdefault(id(candidates[0]), []).append(mail)
+                self.copies.setdefault(id(_owner(mail, candidates)), []).append(mail)
 
     # O2
     def check_deadlines(self, entry, mails):
@@ -238,8 +247,8 @@ class _Check:
             alive_s = entry.first_s + (entry.life_s or 3600) - self.margin_s - self.now_s
             wrong = f"{alive_s:.1f} s before its deadline" if alive_s > self.slack_s else None
         elif state == "superseded":
-            rivals = [other for other in self.entries if other is not entry and
-                      other.recipient == entry.recipient and
+            rivals = [other for other in self.by_recipient[entry.recipient]
+                      if other is not entry and
                       (reason == "duplicate" or other.first_s >= entry.first_s)]
             wrong = None if rivals else "by nothing"
         elif state == "unknown":
