@@ -316,6 +316,11 @@ def stopped(pids):
                 os.kill(pid, signal.SIGCONT)
 
 
+def has_looked(pid):
+    """Waits until a process that goes on again has looked around, and waits for what comes."""
+    harness.wait_until(lambda: not harness.alive(pid) or state_of(pid) == "S", f"{pid} to go on")
+
+
 @pytest.fixture
 def server():
     with smtp_server.SmtpServer() as made:
@@ -385,6 +390,25 @@ def test_a_verdict_that_came_while_they_stood_still_is_read(start_relay, server,
         settled(relay, made, "sent")
     assert len(server.messages) == 1
     assert not relay.found("smarthost_down")
+
+
+def test_who_wakes_late_gives_the_others_a_moment(start_relay, server):
+    """Every limit has passed when they wake, the core first; the verdict comes right after."""
+    hold = Hold()
+    server.on("dot", hold)
+    with start_relay(server, transaction_timeout="1s") as relay:
+        made = relay.accept(payloads.login_code())
+        hold.wait()
+        deliverer, = relay.children("deliverer")
+        with stopped([deliverer]):
+            with stopped([relay.process.pid]):
+                wait_past(boot_s() + 1 + HUNG_AFTER_S + 0.5)
+            has_looked(relay.process.pid)
+        has_looked(deliverer)
+        hold.go.set()
+        relay.wait_for("sent", id=made)
+        settled(relay, made, "sent")
+    assert len(server.messages) == 1
 
 
 def test_an_outcome_that_nobody_knows_is_not_sent_again_when_dead(start_relay, server):

@@ -168,6 +168,34 @@ static void two_threads_with_one_payload_make_one_message(void **state)
     assert_int_equal(stats.count[MESSAGE_RECEIVED], 50);
 }
 
+static void count_done(void *context, enum queue_result result, const char *id)
+{
+    (void)id;
+    if (result == QUEUE_DONE)
+        atomic_fetch_add((_Atomic int *)context, 1);
+}
+
+// What comes while a commit runs goes into the next one together.
+static void the_same_payload_twice_in_one_commit_is_one_message(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    _Atomic int done = 0;
+    for (int i = 0; i < 100; i++) {
+        char payload[32], id[QUEUE_ID_SIZE];
+        snprintf(payload, sizeof(payload), "{\"pair\":%d}", i / 2);
+        queue_new_id(fixture->queue, id);
+        const struct queue_accept accept = {.id = id,
+                                            .route = "/r",
+                                            .payload = payload,
+                                            .payload_size = strlen(payload),
+                                            .received_ms = queue_now_ms(fixture->queue)};
+        queue_accept(fixture->queue, &accept, count_done, &done);
+    }
+    assert_true(queue_flush(fixture->queue, &err));
+    assert_int_equal(done, 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +207,7 @@ int main(void)
         QUEUE_TEST(an_id_is_used_once),
         QUEUE_TEST(a_payload_is_known_for_its_window),
         QUEUE_TEST(two_threads_with_one_payload_make_one_message),
+        QUEUE_TEST(the_same_payload_twice_in_one_commit_is_one_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

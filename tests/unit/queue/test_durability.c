@@ -125,6 +125,30 @@ static void what_is_told_is_synced(void **state)
     assert_int_equal(count_syncs("queue.db-wal"), 2);
 }
 
+// In the writer's own thread, so that nothing can be synced between the telling and the look.
+static void note_syncs_when_told(void *context, enum queue_result result, const char *id)
+{
+    (void)id;
+    assert_int_equal(result, QUEUE_DONE);
+    *(size_t *)context = count_syncs("queue.db-wal");
+}
+
+static void nobody_is_told_before_the_sync(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    size_t syncs_when_told = 0;
+    char id[QUEUE_ID_SIZE];
+    assert_int_equal(accept_now(fixture->queue, "{\"n\":0}", NULL), QUEUE_DONE);
+    record_start(fixture->dir);
+    queue_new_id(fixture->queue, id);
+    const struct queue_accept accept = {
+        .id = id, .route = "/r", .payload = "{}", .payload_size = 2, .received_ms = 1};
+    queue_accept(fixture->queue, &accept, note_syncs_when_told, &syncs_when_told);
+    assert_true(queue_flush(fixture->queue, &err));
+    assert_int_equal(syncs_when_told, 1);
+}
+
 // In one commit, which is one sync: a crash never leaves a part of an array.
 static void an_array_is_split_in_one_commit(void **state)
 {
@@ -193,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_folder_and_its_key_are_synced),
         DURABILITY_TEST(what_is_told_is_synced),
+        DURABILITY_TEST(nobody_is_told_before_the_sync),
         DURABILITY_TEST(an_array_is_split_in_one_commit),
         DURABILITY_TEST(a_wal_that_was_left_is_begun_anew),
     };

@@ -126,6 +126,28 @@ static void a_rider_goes_with_the_next_commit(void **state)
     assert_state(fixture->reader, first, MESSAGE_SENT);
 }
 
+// Whoever is accepted by a commit that checkpoints waits for both.
+static void no_commit_checkpoints(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { SIZE = 500 * 1000 }; // 125 pages: too few altogether for a checkpoint when idle
+    char *payload = malloc(SIZE + 1);
+    assert_non_null(payload);
+    memset(payload, 'x', SIZE);
+    payload[SIZE] = '\0';
+    char path[128];
+    struct stat before, after;
+    snprintf(path, sizeof(path), "%s/queue.db", fixture->dir);
+    assert_int_equal(stat(path, &before), 0);
+    for (int i = 0; i < 5; i++) {
+        payload[0] = (char)('a' + i);
+        assert_int_equal(accept_now(fixture->queue, payload, NULL), QUEUE_DONE);
+    }
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    free(payload);
+}
+
 static void the_wal_is_checkpointed_when_idle(void **state)
 {
     struct fixture *fixture = *state;
@@ -358,6 +380,7 @@ int main(void)
         WRITER_TEST(a_duplicate_costs_no_sync),
         WRITER_TEST(what_queues_up_shares_a_commit),
         WRITER_TEST(a_rider_goes_with_the_next_commit),
+        WRITER_TEST(no_commit_checkpoints),
         WRITER_TEST(the_wal_is_checkpointed_when_idle),
         WRITER_TEST(a_full_disk_refuses_accepts_and_keeps_settlements),
         WRITER_TEST(a_full_disk_is_probed_when_nothing_waits),
