@@ -9,7 +9,7 @@ PACKAGES_RUN = libmicrohttpd12 libcurl4 libjsonnet0 libesmtp6 libjansson4 libsql
     ca-certificates
 PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3-pytest-xdist \
     python3-aiosmtpd python3-hypothesis strace procps postfix openssl tidy \
-    e2fsprogs xfsprogs util-linux mount faketime libfaketime
+    e2fsprogs xfsprogs util-linux mount faketime libfaketime patch
 PACKAGES_DEMO = python3 python3-aiosmtpd
 PACKAGES_SCREENSHOTS = python3 chromium fonts-noto-core fonts-noto-color-emoji
 PACKAGES_BENCH = python3 procps strace
@@ -347,6 +347,12 @@ attack: deps-check ## besiege the relay for ATTACK_SECONDS (60), then send ATTAC
 	$(build) SANITIZE=1 BUILD=build/sanitize all
 	$(PYTHON) tests/attack/siege.py --build build/release --seconds $(ATTACK_SECONDS)
 	$(PYTHON) tests/attack/raw_requests.py --build build/sanitize --requests $(ATTACK_REQUESTS)
+
+MUTANTS =
+.PHONY: mutants
+mutants: deps-check ## plant bugs in a copy, each of which must turn a test red; MUTANTS="03 17": only those
+	$(build) SANITIZE=1 BUILD=build/sanitize all unit
+	$(PYTHON) tests/mutants/run.py --build build/sanitize $(MUTANTS)
 
 .PHONY: crash
 crash: deps-check ## kill, fail and cut the relay at thousands of points; CRASH="--only X --points N"
