@@ -115,7 +115,7 @@ bool queue_received(struct queue_reader *reader, size_t limit, char (*ret_ids)[Q
 // By age means walking message_open over rows that are not due; through message_due it means
 // sorting all that are. After an outage nearly all of a million are due, while retries pause
 // nearly none: so up to so many due ones are sorted, and beyond that the walk is short.
-#define SORTED_MAX "4096"
+#define SORTED_MAX "1024"
 
 static bool are_many_due(struct queue_reader *reader, enum lane lane, int64_t now_ms,
                          bool *ret_many, struct error *err)
@@ -131,10 +131,15 @@ static bool are_many_due(struct queue_reader *reader, enum lane lane, int64_t no
 }
 
 #define DUE_SQL(index, condition, order)                                                           \
-    "SELECT id, seq FROM message INDEXED BY " index " WHERE state = 'queued'" condition            \
+    "SELECT seq, created FROM message INDEXED BY " index " WHERE state = 'queued'" condition       \
     " AND lane = ? AND not_before <= ? ORDER BY created " order ", seq " order " LIMIT ?"
-#define WALKED(order) DUE_SQL("message_open", " AND state <> 'sent'", order)
-#define SORTED(order) DUE_SQL("message_due", "", order)
+#define WALKED(order) WITH_IDS(DUE_SQL("message_open", " AND state <> 'sent'", order), order)
+#define SORTED(order) WITH_IDS(DUE_SQL("message_due", "", order), order)
+// Rows themselves are read for those that are wanted only; the indexes hold no ids.
+#define WITH_IDS(due, order)                                                                       \
+    "SELECT message.id, message.seq FROM (" due                                                    \
+    ") AS due CROSS JOIN message ON message.seq = due.seq"                                         \
+    " ORDER BY due.created " order ", due.seq " order
 
 bool queue_due(struct queue_reader *reader, enum lane lane, int64_t now_ms, size_t limit,
                char (*ret_ids)[QUEUE_ID_SIZE], size_t *ret_count, struct error *err)

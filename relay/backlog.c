@@ -6,9 +6,11 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/dispatch.h"
+#include "relay/expiry.h"
 
 enum {
     FETCH_MAX = 64,
+    PUT_OFF_MS = 3,             // a look for due rows, until more are wanted
     READ_AGAIN_MS = 1000,       // after the queue could not be read
     LEASE_SPARE_MS = 60 * 1000, // a lease outlives the longest transaction by this
     SWEEP_EVERY_MS = 60 * 60 * 1000,
@@ -163,7 +165,8 @@ static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t want
         if (is_full || !is_open)
             break;
         struct job *job = backlog_load(dispatcher, ids[i], &look->failed);
-        if (!job || (job->was_released && admission_end_duplicate(dispatcher, job)))
+        if (!job || expiry_end_dead(dispatcher, job) ||
+            (job->was_released && admission_end_duplicate(dispatcher, job)))
             continue;
         if (rate_gate_pass(dispatcher, job)) {
             claim(dispatcher, job);
@@ -186,10 +189,21 @@ static int64_t next_open_ms(const struct dispatcher *dispatcher)
     return next_ms;
 }
 
+// A look costs as much as a delivery, so while a backlog drains it is put off for a moment, until
+// there is room for some.
+static bool is_put_off(struct dispatcher *dispatcher, size_t wanted, int64_t now_ms)
+{
+    size_t slots = wanted + deliverers_under_way(dispatcher->deliverers);
+    dispatcher->fetch_is_put_off = !dispatcher->fetch_is_put_off && wanted < slots / 4;
+    if (dispatcher->fetch_is_put_off)
+        dispatcher->due_at_ms = now_ms + PUT_OFF_MS;
+    return dispatcher->fetch_is_put_off;
+}
+
 static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
 {
     size_t wanted = now_ms >= dispatcher->due_at_ms ? count_wanted(dispatcher, now_ms) : 0;
-    if (wanted == 0)
+    if (wanted == 0 || is_put_off(dispatcher, wanted, now_ms))
         return;
     bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0;
     struct look look = {0};

@@ -20,6 +20,14 @@ static void end(struct dispatcher *dispatcher, struct job *job, bool rides)
     settlement_submit(dispatcher, job, &settlement);
 }
 
+bool expiry_end_dead(struct dispatcher *dispatcher, struct job *job)
+{
+    if (!job->row_composed || queue_now_ms(dispatcher->queue) < job->envelope.deadline_ms)
+        return false;
+    end(dispatcher, job, true);
+    return true;
+}
+
 void expiry_end_overdue(struct dispatcher *dispatcher, int64_t now_ms)
 {
     if (now_ms < dispatcher->overdue_at_ms || !queue_can_settle(dispatcher->queue))

@@ -3,13 +3,17 @@
 #ifndef RELAY_EXPIRY_H
 #define RELAY_EXPIRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct dispatcher;
+struct job;
 
 // Ends a batch of waiting messages that are past their deadline (dispatcher::overdue_at_ms: when
 // there may be one). Their bodies are opened first: one that is damaged may have another deadline.
 void expiry_end_overdue(struct dispatcher *dispatcher, int64_t now_ms);
+// Ends a job of a waiting row where it is past its deadline: it is not to be claimed and composed.
+bool expiry_end_dead(struct dispatcher *dispatcher, struct job *job);
 // Sweeps a batch of old rows (dispatcher::sweep_at_ms: when it is time for one).
 void expiry_sweep(struct dispatcher *dispatcher, int64_t now_ms);
 

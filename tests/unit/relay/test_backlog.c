@@ -245,6 +245,24 @@ static void a_full_disk_is_looked_at_once_a_second(void **state)
     assert_in_range(wait_ms, 1, 1000);
 }
 
+// One slot of eight is free, and a look costs as much as a delivery: the next one may do for more.
+static void a_look_for_one_row_is_put_off_once(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    leave_composed(fixture, queue_now_ms(fixture->queue), id);
+    struct error err = {0};
+    assert_true(queue_flush(fixture->queue, &err));
+    seen.slots = 8;
+    seen.under_way = 7;
+    dispatcher_tick(fixture->dispatcher);
+    assert_int_equal(seen.request_count, 0);
+    assert_in_range(fixture->dispatcher->due_at_ms - clock_boot_ms(), 0, 1000);
+    fixture->dispatcher->due_at_ms = 0; // that moment has passed, and nothing else is free
+    dispatcher_tick(fixture->dispatcher);
+    assert_int_equal(seen.request_count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +276,7 @@ int main(void)
         DISPATCHER_TEST(a_split_under_way_makes_a_duplicate),
         DISPATCHER_TEST(a_newer_one_of_an_earlier_run_is_found_on_disk),
         DISPATCHER_TEST(a_full_disk_is_looked_at_once_a_second),
+        DISPATCHER_TEST(a_look_for_one_row_is_put_off_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,6 +120,21 @@ static void one_whose_deadline_was_changed_is_parked(void **state)
     assert_true(row_of(fixture, id).has_body);
 }
 
+// It may be in front of all that can still go: it is not claimed, composed and only then dropped.
+static void a_dead_one_that_is_due_ends_without_being_composed(void **state)
+{
+    struct fixture *fixture = *state;
+    char dead[QUEUE_ID_SIZE], alive[QUEUE_ID_SIZE];
+    leave_waiting(fixture, LIFETIME_MS, alive);
+    leave_waiting(fixture, -1, dead); // the newer one: it is looked at first
+    seen.slots = 1;
+    fixture->dispatcher->overdue_at_ms = INT64_MAX;
+    settle_down(fixture);
+    assert_row(fixture, dead, MESSAGE_EXPIRED, "deadline");
+    assert_int_equal(seen.request_count, 1);
+    assert_string_equal(seen.requests[0]->id, alive);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +142,7 @@ int main(void)
         DISPATCHER_TEST(a_batch_that_is_under_way_is_waited_for),
         DISPATCHER_TEST(the_next_look_is_at_the_next_deadline),
         DISPATCHER_TEST(one_whose_deadline_was_changed_is_parked),
+        DISPATCHER_TEST(a_dead_one_that_is_due_ends_without_being_composed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
