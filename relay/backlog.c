@@ -140,9 +140,9 @@ static size_t count_wanted(const struct dispatcher *dispatcher, int64_t now_ms)
 
 // How a look at the due rows went.
 struct look {
-    size_t claimed, limited; // limited: they wait for a token instead
-    bool more;               // what was read did not suffice: rows were parked, for one
-    bool failed;             // it has to be repeated
+    size_t claimed;
+    bool more;   // what was read did not suffice: rows were parked, or wait for a token now
+    bool failed; // it has to be repeated
 };
 
 // Claims due rows of a lane until there are so many.
@@ -158,24 +158,23 @@ static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t want
         log_queue_error(NULL, &err);
         look->failed = true;
     }
+    size_t seen = 0;
     bool is_open = true;
-    for (size_t i = 0; i < count && look->claimed < wanted; i++) {
-        bool is_full = look->limited > 0 && dispatcher->jobs.count >= JOBS_MAX;
+    for (; seen < count && look->claimed < wanted; seen++) {
         is_open = rate_gate_is_open(dispatcher, lane, NULL);
-        if (is_full || !is_open)
+        if (!is_open || dispatcher->jobs.count >= JOBS_MAX + FETCH_MAX)
             break;
-        struct job *job = backlog_load(dispatcher, ids[i], &look->failed);
+        struct job *job = backlog_load(dispatcher, ids[seen], &look->failed);
         if (!job || expiry_end_dead(dispatcher, job) ||
             (job->was_released && admission_end_duplicate(dispatcher, job)))
             continue;
         if (rate_gate_pass(dispatcher, job)) {
             claim(dispatcher, job);
             look->claimed++;
-        } else {
-            look->limited++;
         }
     }
-    look->more = look->more || (count == limit && is_open && look->claimed < wanted);
+    bool is_all = seen == count && count < limit;
+    look->more = look->more || (!is_all && is_open && look->claimed < wanted);
     free(ids);
 }
 
@@ -209,8 +208,8 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
     struct look look = {0};
     for (int i = 0; i < LANE_COUNT && look.claimed < wanted; i++)
         claim_due(dispatcher, (enum lane)(reversed ? LANE_COUNT - 1 - i : i), wanted, &look);
-    if (look.claimed == wanted || look.limited > 0)
-        return; // there may be more: the next outcome, or the commit of a limited one, wakes us
+    if (look.claimed == wanted)
+        return; // there may be more
     int64_t next_ms = INT64_MAX;
     struct error err = {0};
     if (!queue_next_due(dispatcher->reader, queue_now_ms(dispatcher->queue), &next_ms, &err)) {

@@ -2,6 +2,7 @@
 #include "dispatcher_fixture.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "relay/base/clock.h"
 
@@ -254,6 +255,30 @@ static void a_flood_in_the_queue_is_written_once_and_holds_nobody_up(void **stat
     assert_true(fixture->dispatcher->due_at_ms > clock_boot_ms() + 5000);
 }
 
+// Also where the disk is slow to take what waits now.
+static void a_flood_comes_into_memory_in_parts(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { FLOOD = 700 };
+    char id[QUEUE_ID_SIZE];
+    limit_to(fixture, "5/1m,20/1h", "off");
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    for (int i = 0; i < FLOOD; i++)
+        leave_queued(fixture, "a@example.com", LANE_CODE, now_ms - FLOOD + i, id);
+    assert_true(queue_flush(fixture->queue, NULL));
+    for (int i = 0; i < 40; i++) { // in which it hears of no commit
+        fixture->dispatcher->due_at_ms = 0;
+        dispatcher_tick(fixture->dispatcher);
+        assert_true(fixture->dispatcher->due_at_ms <= clock_boot_ms() + 1); // there is more
+    }
+    assert_in_range(fixture->dispatcher->jobs.count, JOBS_MAX, JOBS_MAX + 64);
+    for (int i = 0; i < 60; i++) {
+        usleep(1500); // until the next look
+        settle_down(fixture);
+    }
+    assert_int_equal(count_rows(fixture, "reason = 'rate_limited'"), FLOOD - 5);
+}
+
 // Too many altogether: rows are left as they are until there is a token.
 static void over_the_total_limit_rows_are_left_as_they_are(void **state)
 {
@@ -292,6 +317,7 @@ int main(void)
         DISPATCHER_TEST(a_retry_takes_no_second_token),
         DISPATCHER_TEST(the_reason_goes_when_the_message_goes),
         DISPATCHER_TEST(a_flood_in_the_queue_is_written_once_and_holds_nobody_up),
+        DISPATCHER_TEST(a_flood_comes_into_memory_in_parts),
         DISPATCHER_TEST(over_the_total_limit_rows_are_left_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
