@@ -25,7 +25,8 @@ WAYS = {
     "lseek": ("EIO",), "flock": ("ENOLCK",),
     "faccessat2": ("EIO",), "access": ("EIO",), "getdents64": ("EIO",), "readlink": ("EIO",),
     # streams
-    "read": (*STREAM, "EIO"), "write": (*STREAM, *DISK), "recvfrom": (*STREAM, "ECONNRESET"),
+    "read": (*STREAM, "EIO", "ECONNRESET"), "write": (*STREAM, *DISK, "EPIPE"),
+    "recvfrom": (*STREAM, "ECONNRESET"),
     "sendto": (*STREAM, "ECONNRESET", "EPIPE"), "recvmsg": ("ENOMEM", "ECONNRESET"),
     "sendmsg": ("ENOMEM", "EPIPE"), "writev": ("ENOMEM", "EIO"),
     # new handles
@@ -39,7 +40,7 @@ WAYS = {
     "clone3": ("EAGAIN", "ENOMEM"), "clone": ("EAGAIN",), "vfork": ("EAGAIN",),
     "execve": ("ENOMEM", "EIO"),
     "prlimit64": ("EPERM",), "prctl": ("EINVAL",), "epoll_ctl": ("ENOMEM", "ENOSPC"),
-    "epoll_wait": ("EINTR",), "poll": ("ENOMEM",), "ppoll": ("ENOMEM",),
+    "epoll_wait": ("EINTR",),
     "madvise": ("ENOMEM",),
 }
 SCENARIOS = ("sent", "refused", "down", "backlog", "rekeyed")

@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/user.h>
@@ -197,14 +198,43 @@ static bool takes_a_count(int syscall)
            syscall == SYS_pwrite64 || syscall == SYS_sendto || syscall == SYS_recvfrom;
 }
 
-// A counter or a signal is read and written as a whole, and cannot fail.
-static bool is_stream(pid_t tid, unsigned long long fd)
+// What a descriptor of that process stands for, as one of ours; -1: neither file, pipe nor socket.
+// (A counter or a signal is read and written as a whole, and cannot fail.)
+static int borrow(pid_t pid, unsigned long long fd)
 {
     char path[64], target[64];
-    snprintf(path, sizeof(path), "/proc/%d/fd/%llu", (int)tid, fd);
+    snprintf(path, sizeof(path), "/proc/%d/fd/%llu", (int)pid, fd);
     ssize_t size = readlink(path, target, sizeof(target) - 1);
-    return size > 0 && (target[0] == '/' || strncmp(target, "socket:", 7) == 0 ||
-                        strncmp(target, "pipe:", 5) == 0);
+    if (size <= 0 || (target[0] != '/' && strncmp(target, "socket:", 7) != 0 &&
+                      strncmp(target, "pipe:", 5) != 0))
+        return -1;
+    int process = (int)syscall(SYS_pidfd_open, pid, 0);
+    int borrowed = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, (int)fd, 0);
+    close(process);
+    return borrowed;
+}
+
+// Can the kernel say that? A lost connection is really lost, so that nothing that is sent after it
+// arrives; and TCP knows no other failure.
+static bool can_fail(pid_t pid, unsigned long long fd, int error)
+{
+    bool is_lost = error == ECONNRESET || error == EPIPE;
+    int domain = 0, borrowed = borrow(pid, fd);
+    bool is_socket =
+        getsockopt(borrowed, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){sizeof(domain)}) == 0;
+    bool can = borrowed >= 0 && (is_lost ? is_socket && shutdown(borrowed, SHUT_RDWR) == 0
+                                         : !is_socket || (domain == AF_UNIX && error == ENOMEM));
+    if (borrowed >= 0)
+        close(borrowed);
+    return can;
+}
+
+static bool is_open(pid_t pid, unsigned long long fd)
+{
+    int borrowed = borrow(pid, fd);
+    if (borrowed >= 0)
+        close(borrowed);
+    return borrowed >= 0;
 }
 
 static bool change(const struct run *run, struct tracee *tracee)
@@ -213,11 +243,13 @@ static bool change(const struct run *run, struct tracee *tracee)
     if (ptrace(PTRACE_GETREGS, tracee->tid, NULL, &registers) < 0)
         return false;
     tracee->entry = registers;
-    if (takes_a_count(run->syscall) && !is_stream(tracee->tid, registers.rdi))
+    bool is_stream = takes_a_count(run->syscall);
+    if (is_stream && run->action == FAIL &&
+        !can_fail(tracee->process->pid, registers.rdi, run->error))
         return false;
     if (run->action == FAIL)
         registers.orig_rax = (unsigned long long)-1; // no such call: skipped
-    else if (takes_a_count(run->syscall) && registers.rdx >= 2)
+    else if (is_stream && registers.rdx >= 2 && is_open(tracee->process->pid, registers.rdi))
         registers.rdx /= 2;
     else
         return false;
