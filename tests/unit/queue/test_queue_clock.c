@@ -47,6 +47,38 @@ static void time_does_not_run_behind_the_newest_message(void **state)
     assert_int_equal(queue_now_ms(fixture->queue), WALL_START + 50000);
 }
 
+static int64_t recorded_wall_ms(const struct fixture *fixture)
+{
+    struct error err = {0};
+    struct database database;
+    assert_true(database_open(&database, fixture->dir, true, &err));
+    struct query query = query_start(&database, "SELECT value FROM meta WHERE name = 'wall_ms'");
+    assert_true(query_step(&query));
+    int64_t wall_ms = query_get_int(&query);
+    query_finish(&query);
+    database_close(&database);
+    return wall_ms;
+}
+
+// A battery that is dead starts a machine in 1970, and the network puts the clock right soon after.
+// The power may go before the minute is over.
+static void a_wall_clock_that_was_set_is_on_record_with_the_next_commit(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_pass(fixture, 500);
+    assert_int_equal(accept_now(fixture->queue, "{\"n\":1}", NULL), QUEUE_DONE);
+    assert_int_equal(recorded_wall_ms(fixture), WALL_START);
+    fixture->wall_ms += 500; // slewed
+    assert_int_equal(accept_now(fixture->queue, "{\"n\":2}", NULL), QUEUE_DONE);
+    assert_int_equal(recorded_wall_ms(fixture), WALL_START);
+    fixture->wall_ms += 365 * DAY_MS;
+    assert_int_equal(accept_now(fixture->queue, "{\"n\":3}", NULL), QUEUE_DONE);
+    assert_int_equal(recorded_wall_ms(fixture), fixture->wall_ms);
+    fixture->wall_ms -= 365 * DAY_MS;
+    assert_int_equal(accept_now(fixture->queue, "{\"n\":4}", NULL), QUEUE_DONE);
+    assert_int_equal(recorded_wall_ms(fixture), fixture->wall_ms);
+}
+
 static void a_boot_clock_that_is_behind_its_record_is_another_ones(void **state)
 {
     struct fixture *fixture = *state;
@@ -106,6 +138,7 @@ int main(void)
         QUEUE_TEST(a_restart_in_one_boot_changes_nothing),
         QUEUE_TEST(across_a_reboot_the_wall_clock_counts_forwards_only),
         QUEUE_TEST(time_does_not_run_behind_the_newest_message),
+        QUEUE_TEST(a_wall_clock_that_was_set_is_on_record_with_the_next_commit),
         QUEUE_TEST(a_boot_clock_that_is_behind_its_record_is_another_ones),
         QUEUE_TEST(times_convert_to_the_other_clocks),
         cmocka_unit_test(a_command_knows_the_daemons_time),
