@@ -8,8 +8,8 @@ enum {
     OVERDUE_AGAIN_MS = 60, // while there is more: in such a pause the writer makes its checkpoint
     READ_AGAIN_MS = 1000,  // after the queue could not be read
     SWEEP_EVERY_MS = 60 * 60 * 1000,
-    SWEEP_AGAIN_MS = 100, // while there is more: in batches, so that accepting does not wait
-    SWEEP_BATCH = 500,
+    SWEEP_AGAIN_MS = OVERDUE_AGAIN_MS,
+    SWEEP_BATCH = 64, // each dirties pages all over the indexes by hash
 };
 
 // All of a batch ride with the last one, in one commit.
