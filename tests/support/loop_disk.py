@@ -160,6 +160,14 @@ class LoopDisk:
         self.detach()
         self.attach()
 
+    def is_read_only(self):
+        try:
+            (self.mount / "probe").touch()
+        except OSError as failure:
+            return failure.errno == errno.EROFS
+        (self.mount / "probe").unlink()
+        return False
+
     def free_bytes(self):
         status = os.statvfs(self.mount)
         return status.f_bavail * status.f_frsize
