@@ -277,6 +277,25 @@ void queue_backup_stop(struct queue *queue);
 // For commands: the same of a folder whose daemon does not run. ERR_TEMPORARY: it does.
 bool queue_backup_folder(const char *dir, const char *path, struct error *err);
 
+// ---- checking ------------------------------------------------------------------------------
+
+struct queue_check {
+    int64_t messages, bodies;
+    bool tried_bodies;            // with dir/queue.key; else there was none, or not for us
+    int64_t damaged, unknown_key; // of the bodies
+    int64_t findings;             // of all kinds
+};
+// id NULL: of the file as a whole.
+typedef void queue_each_finding_fn(void *context, const char *id, const char *what);
+
+// For commands: looks for what no version of this program writes. Takes the folder's lock:
+// ERR_TEMPORARY where a daemon has it.
+bool queue_check_folder(const char *dir, queue_each_finding_fn *each, void *context,
+                        struct queue_check *ret_check, struct error *err);
+// The same of a backup, with the keys in dir.
+bool queue_check_backup(const char *path, const char *dir, queue_each_finding_fn *each,
+                        void *context, struct queue_check *ret_check, struct error *err);
+
 // ---- reading -------------------------------------------------------------------------------
 
 enum queue_body_fault {

@@ -52,14 +52,20 @@ static int give_order(struct cli_orders *orders, const char *path, const char *q
     return CLI_FAILED;
 }
 
-int queue_command_backup(const char *queue_dir, const char *path)
+int queue_command_ask_backup(const char *queue_dir, const char *path)
 {
-    struct error err = {0};
     struct cli_orders *orders = cli_orders_open(queue_dir);
     if (!orders)
         return CLI_FAILED;
     int status = give_order(orders, path, queue_dir);
     cli_orders_close(orders);
+    return status;
+}
+
+static int back_up(const char *queue_dir, const char *path)
+{
+    struct error err = {0};
+    int status = queue_command_ask_backup(queue_dir, path);
     if (status != CLI_TRY_AGAIN)
         return status;
     if (queue_backup_folder(queue_dir, path, &err))
@@ -71,7 +77,7 @@ int queue_command_backup(const char *queue_dir, const char *path)
 int cli_queue_backup(const struct queue_command *command)
 {
     AUTO_FREE char *path = absolute(command->words[0]);
-    int status = path ? queue_command_backup(command->config->queue_dir, path) : CLI_FAILED;
+    int status = path ? back_up(command->config->queue_dir, path) : CLI_FAILED;
     if (status == CLI_DONE && command->json) {
         json_auto_t *line = json_pack("{s:s}", "file", path);
         json_dumpf(line, stdout, JSON_COMPACT);

@@ -15,6 +15,8 @@ static const char help[] =
     "courier-relay queue release ID... | FILTER...\n"
     "courier-relay queue rekey\n"
     "courier-relay queue backup FILE\n"
+    "courier-relay queue check\n"
+    "courier-relay queue export --json [FILTER...]\n"
     "\n"
     "Looks into the queue's folder, whether the daemon runs or not. Never shows a body. The "
     "folder\n"
@@ -32,6 +34,11 @@ static const char help[] =
     "backup copies the queue into a new file, consistent as of a moment, while the daemon goes "
     "on.\n"
     "The bodies in it are sealed; queue.key is not in it.\n"
+    "\n"
+    "check looks for what cannot be in a queue, and tries whether each body opens; the daemon may\n"
+    "run, and then makes a copy for it in the queue's folder. Exit status 1: something was found.\n"
+    "\n"
+    "export prints every message with its attempts, never a body.\n"
     "\n"
     "  --state S        received, queued, sending, sent, failed, expired, superseded, cancelled,\n"
     "                   unknown, held or parked\n"
@@ -73,6 +80,8 @@ static const struct verb {
      .takes_filter = true,
      .takes_more = true},
     {.name = "rekey", .run = cli_queue_rekey},
+    {.name = "check", .run = cli_queue_check},
+    {.name = "export", .run = cli_queue_export, .takes_filter = true},
     {.name = "backup", .run = cli_queue_backup, .word = "the name of a new file"},
 };
 enum { VERB_COUNT = sizeof(VERBS) / sizeof(VERBS[0]) };

@@ -1,4 +1,4 @@
-"""What operators do with a whole queue: `courier-relay queue backup`."""
+"""What operators do with a whole queue: `courier-relay queue backup`, `check` and `export`."""
 import concurrent.futures
 import json
 import os
@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import sqlite3
 import stat
+import subprocess
 import threading
 
 import payloads
@@ -128,3 +129,153 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before(start_relay, s
     with sqlite3.connect(f"file:{backup}?immutable=1", uri=True) as database:
         rows = dict(database.execute("SELECT id, state FROM message"))
     assert set(before) <= set(rows)
+
+
+# ---- check ------------------------------------------------------------------------------------
+
+def check(relay, status=0):
+    """What `queue check --json` finds: {id: [what, ...]}, and the summary."""
+    lines = [json.loads(line) for line in
+             relay.command("queue", "check", "--json", status=status).stdout.splitlines()]
+    found = {}
+    for line in lines[:-1]:
+        found.setdefault(line["id"], []).append(line["finding"])
+    assert lines[-1]["findings"] == sum(map(len, found.values()))
+    return found, lines[-1]
+
+
+def test_a_queue_in_use_is_sound(start_relay, sink):
+    """With messages in every state that a test brings about easily; beside the daemon and without."""
+    with start_relay(sink) as relay:
+        sent = [relay.accept(payloads.login_code()) for _ in range(3)]
+        for one in sent:
+            assert relay.state(one)["state"] == "sent"
+        parked = relay.accept({"nothing": "of use"})
+        assert relay.state(parked)["state"] == "parked"
+        assert check(relay) == ({}, {"messages": 4, "bodies": 1, "tried_bodies": True, "damaged": 0,
+                                     "unknown_key": 0, "findings": 0})
+        assert not (relay.queue_dir / "queue.check").exists()
+        relay.wait_for("backed_up")
+        relay.kill()
+        assert check(relay)[1]["messages"] == 4
+        assert "4 messages, 1 bodies (each was opened), 0 findings" in \
+            relay.command("queue", "check").stdout
+
+
+IMPOSSIBLE = [
+    ("state = 'asleep'", "state is none"),
+    ("lane = 'fast'", "lane is none"),
+    ("body_form = 9", "form of its body is none"),
+    ("body = NULL", "not what the row says"),
+    ("state = 'sent'", "has ended, and has its body still"),
+    ("body_form = 1", "without a canonical mail"),
+    ("state = 'received'", "without its payload"),
+    ("lane = NULL", "without what composing finds out"),
+    ("state = 'sending'", "without a lease"),
+    ("lease_owner = 'somebody'", "a lease without being sent"),
+    ("state = 'failed', not_before = 7", "is to be tried again"),
+    ("deadline = 1", "before it came"),
+    ("attempts = -1", "less than nothing"),
+    ("payload_hash = x'00'", "no digest"),
+    ("id = 'not-an-id'", "no UUIDv7"),
+    ("seq = seq + 1", "another id belongs"),
+    ("recipient = 'mallory@example.com'", "does not open"),
+    ("body = zeroblob(length(body))", "does not open"),
+    ("body = x'01' || x'00000000' || substr(body, 6)", "not in queue.key"),
+]
+
+
+def test_what_cannot_be_in_a_queue_is_found(waiting):
+    waiting.stop()
+    path = waiting.queue_dir / "queue.db"
+    original = path.read_bytes()
+    for change, says in IMPOSSIBLE:
+        with sqlite3.connect(path) as database:
+            database.execute(f"UPDATE message SET {change} WHERE id = ?", [waiting.ids[1]])
+        database.close()
+        found, _ = check(waiting, status=1)
+        assert set(found) - {None} in ({waiting.ids[1]}, {"not-an-id"}), (change, found)
+        assert any(says in what for [*whats] in found.values() for what in whats), (change, found)
+        for beside in (".db-wal", ".db-shm"):
+            path.with_name("queue" + beside).unlink(missing_ok=True)
+        path.write_bytes(original)
+    assert check(waiting)[0] == {}
+
+
+def test_what_cannot_be_in_a_queues_file_is_found(waiting):
+    waiting.stop()
+    path = waiting.queue_dir / "queue.db"
+    with sqlite3.connect(path) as database:
+        database.execute("INSERT INTO attempt (message, number, started, ended, outcome)"
+                         " VALUES (1, 1, 1, 1, 'sent')")
+        database.execute("DELETE FROM meta WHERE name = 'boot_id'")
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_schema SET sql = replace(sql, '(deadline)', '(created)')"
+                         " WHERE name = 'message_deadline'")
+    database.close()
+    found, _ = check(waiting, status=1)
+    assert list(found) == [None]
+    for says in ("attempts have no message", "meta does not say boot_id", "message_deadline"):
+        assert any(says in what for what in found[None]), found
+
+
+def test_without_the_key_the_rest_is_checked(waiting):
+    waiting.stop()
+    (waiting.queue_dir / "queue.key").rename(waiting.folder / "away")
+    found, summary = check(waiting)
+    assert found == {} and summary["bodies"] == 3 and not summary["tried_bodies"]
+    assert not (waiting.queue_dir / "queue.key").exists(), "a check makes no key"
+
+
+# ---- export, and what nobody reads ---------------------------------------------------------------
+
+def test_export_has_every_message_with_its_history(start_relay, sink):
+    with start_relay(sink) as relay:
+        ids = [relay.accept(payloads.login_code()) for _ in range(3)]
+        for one in ids:
+            assert relay.state(one)["state"] == "sent"
+        text = relay.command("queue", "export", "--json").stdout
+        rows = [json.loads(line) for line in text.splitlines()]
+        assert [row["id"] for row in rows] == ids[::-1]
+        for row in rows:
+            shown = json.loads(relay.command("queue", "show", "--json", row["id"]).stdout)
+            assert list(row) == list(shown) and len(row["history"]) == 1
+            for name in row:  # each process turns the queue's time into the wall clock's itself
+                if name not in ("history", "created_at", "updated_at", "not_before", "deadline"):
+                    assert row[name] == shown[name]
+            assert row["history"][0].keys() == shown["history"][0].keys()
+            assert row["history"][0]["outcome"] == "sent"
+        assert relay.command("queue", "export", "--json", "--state", "queued").stdout == ""
+        relay.command("queue", "export", status=2)
+
+
+def test_a_pipe_that_nobody_reads_holds_no_look_open(waiting):
+    """The log can be begun anew while `queue list` and `export` wait for their reader."""
+    waiting.stop()
+    path = waiting.queue_dir / "queue.db"
+    database = sqlite3.connect(path)
+    with database:
+        columns = [row[1] for row in database.execute("PRAGMA table_info(message)")
+                   if row[1] not in ("seq", "id")]
+        database.execute(
+            f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+            f" INSERT INTO message (seq, id, {', '.join(columns)}) SELECT i << 12,"
+            f" printf('00000000-%04x-7000-8000-000000000000', i), {', '.join(columns)}"
+            f" FROM n, message WHERE message.id = ?", [waiting.ids[0]])
+    for command in (["list", "--limit", "3000"], ["export"]):
+        reading = subprocess.Popen(
+            [str(harness.program()), "queue", *command, "--json"], cwd=waiting.folder,
+            env=waiting.environment(), stdout=subprocess.PIPE)
+        assert reading.stdout.read(1) == b"{"  # the pipe is full, or soon will be
+        for _ in range(5):
+            with database:
+                database.execute("UPDATE message SET attempts = attempts + 1 WHERE id = ?",
+                                 [waiting.ids[0]])
+
+            def truncated():
+                return database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+            harness.wait_until(truncated, "the log to be given back")
+        assert reading.poll() is None, "it still waits for its reader"
+        rest = b"{" + reading.communicate()[0]
+        assert reading.returncode == 0 and rest.count(b"\n") >= 3000
+    database.close()

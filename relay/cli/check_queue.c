@@ -1,0 +1,92 @@
+// `courier-relay queue check`: whether a queue is one that this program could have written.
+//
+// Beside a running daemon a copy is looked at, which that one makes: a look at the queue itself
+// would take one transaction as long as it lasts, and keep the log from being begun anew.
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "relay/base/cleanup.h"
+#include "relay/cli/cli.h"
+#include "relay/cli/queue_command.h"
+
+#define COPY_FILE "queue.check"
+
+static void print_finding(void *context, const char *id, const char *what)
+{
+    const struct queue_command *command = context;
+    if (command->json) {
+        json_auto_t *line = json_pack("{s:s?, s:s}", "id", id, "finding", what);
+        if (line)
+            json_dumpf(line, stdout, JSON_COMPACT);
+        putchar('\n');
+        return;
+    }
+    cli_print_safely(id ? id : "the file");
+    fputs(": ", stdout);
+    cli_print_safely(what);
+    putchar('\n');
+}
+
+static int print_result(const struct queue_command *command, const struct queue_check *result)
+{
+    if (command->json) {
+        json_auto_t *line =
+            json_pack("{s:I, s:I, s:b, s:I, s:I, s:I}", "messages", (json_int_t)result->messages,
+                      "bodies", (json_int_t)result->bodies, "tried_bodies", result->tried_bodies,
+                      "damaged", (json_int_t)result->damaged, "unknown_key",
+                      (json_int_t)result->unknown_key, "findings", (json_int_t)result->findings);
+        if (line)
+            json_dumpf(line, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        printf("%lld messages, %lld bodies (%s), %lld findings\n", (long long)result->messages,
+               (long long)result->bodies,
+               result->tried_bodies ? "each was opened" : "not opened: there is no queue.key",
+               (long long)result->findings);
+    }
+    return result->findings == 0 ? CLI_DONE : CLI_FAILED;
+}
+
+// CLI_TRY_AGAIN: no daemon runs.
+static int check_copy(const struct queue_command *command, struct queue_check *result)
+{
+    AUTO_FREE char *dir = realpath(command->config->queue_dir, NULL);
+    AUTO_FREE char *path = NULL;
+    struct error err = {0};
+    if (!dir) {
+        cli_complain("open %s: %s", command->config->queue_dir, strerror(errno));
+        return CLI_FAILED;
+    }
+    if (asprintf(&path, "%s/" COPY_FILE, dir) < 0)
+        abort();
+    unlink(path); // left by one that was killed
+    int status = queue_command_ask_backup(dir, path);
+    if (status != CLI_DONE)
+        return status;
+    if (!queue_check_backup(path, dir, print_finding, (void *)(uintptr_t)command, result, &err)) {
+        cli_complain("%s", err.message);
+        status = CLI_FAILED;
+    }
+    unlink(path);
+    return status;
+}
+
+int cli_queue_check(const struct queue_command *command)
+{
+    struct queue_check result = {0};
+    struct error err = {0};
+    int status = check_copy(command, &result);
+    if (status == CLI_TRY_AGAIN) {
+        status = CLI_DONE;
+        if (!queue_check_folder(command->config->queue_dir, print_finding,
+                                (void *)(uintptr_t)command, &result, &err)) {
+            cli_complain("%s", err.message);
+            status = err.code == ERR_TEMPORARY ? CLI_TRY_AGAIN : CLI_FAILED;
+        }
+    }
+    return status == CLI_DONE ? print_result(command, &result) : status;
+}
