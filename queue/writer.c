@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "queue/change_list.h"
+#include "queue/wake.h"
 #include "queue/wal.h"
 
 enum {
@@ -237,24 +238,13 @@ static int64_t next_moment(const struct writer *writer)
     return checkpoint_ms < moment ? checkpoint_ms : moment;
 }
 
-static void sleep_until(struct writer *writer, int64_t moment_ms)
-{
-    if (moment_ms == INT64_MAX) {
-        pthread_cond_wait(&writer->wake, &writer->mutex);
-        return;
-    }
-    struct timespec moment = {.tv_sec = (time_t)(moment_ms / 1000),
-                              .tv_nsec = (long)(moment_ms % 1000) * 1000000};
-    pthread_cond_timedwait(&writer->wake, &writer->mutex, &moment);
-}
-
 // Gives all that was submitted, when it is time to do something. False: stopping.
 static bool take_changes(struct writer *writer, struct change_list *ret_group)
 {
     pthread_mutex_lock(&writer->mutex);
     int64_t moment;
     while (writer->urgent == 0 && !writer->stopping && (moment = next_moment(writer)) > now_ms())
-        sleep_until(writer, moment);
+        wake_wait(&writer->wake, &writer->mutex, moment);
     change_list_move(ret_group, &writer->submitted);
     writer->urgent = 0;
     bool stopping = writer->stopping;
@@ -410,11 +400,7 @@ static struct writer *create(struct database *database, struct reserve *reserve,
     change_list_init(&writer->kept);
     wal_init(&writer->wal, &writer->database);
 
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&writer->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    wake_init(&writer->wake);
     pthread_mutex_init(&writer->mutex, NULL);
     return writer;
 }
