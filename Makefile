@@ -356,7 +356,7 @@ mutants: deps-check ## plant bugs in a copy, each of which must turn a test red;
 
 .PHONY: crash
 crash: deps-check ## kill, fail and cut the relay at thousands of points; CRASH="--only X --points N"
-	$(build) BUILD=build/release all faults
+	$(build) BUILD=build/release all faults bench-programs
 	$(PYTHON) tests/faults/crash.py --build build/release $(CRASH)
 
 SOAK_SECONDS = 600

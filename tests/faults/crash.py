@@ -18,6 +18,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
+from result import Result  # noqa: E402
+
 # How many points each tries where nothing else is said; None: all there are.
 SUITES = {"kill_points": 1600, "errno_points": 2600, "allocations": None, "disk_faults": None,
           "power_cuts": 400}
@@ -27,7 +29,10 @@ def run_suite(name, options):
     began = time.monotonic()
     limits = [limit for limit in (SUITES[name], options.points) if limit is not None]
     suite_options = argparse.Namespace(**{**vars(options), "points": min(limits, default=None)})
-    result = importlib.import_module(name).run(suite_options)
+    try:
+        result = importlib.import_module(name).run(suite_options)
+    except AssertionError as failure:  # not even without a fault is all well
+        result = Result(name, violations=[str(failure)])
     result.notes.append(f"{time.monotonic() - began:.0f} s")
     print("\n".join(result.report()), flush=True)
     return result

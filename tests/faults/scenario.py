@@ -180,19 +180,22 @@ class World:
     def drain(self):
         until = time.monotonic() + DRAIN_S
         while time.monotonic() < until:
+            self.drained_s = time.time() + RETRY_SPARE_S
             if not any(map(self.is_on_its_way, self.relay.queue_list("--limit", "10000"))):
                 return
             time.sleep(0.01)
 
-    @staticmethod
-    def is_on_its_way(row):
+    def is_on_its_way(self, row):
         return row["state"] in ("received", "sending") or (
-            row["state"] == "queued" and not in_the_future(row["not_before"]))
+            row["state"] == "queued" and not self.waits_on(row))
+
+    def waits_on(self, row):
+        """Is it queued for a time that had not come when the rest was done?"""
+        return row["state"] == "queued" and row["not_before"] is not None and \
+            seconds(row["not_before"]) > self.drained_s
 
     def judge(self, rows):
-        waiting = {row["id"] for row in rows if row["state"] == "queued"
-                   and in_the_future(row["not_before"])}
-        kept = {"queued"} if waiting else set()
+        kept = {"queued"} if any(map(self.waits_on, rows)) else set()
         found = ledger.check(self.client, self.view, rows, deaths=self.deaths, ends=kept,
                              settle_s=0.5)
         lines = [line for relay in (*self.earlier, self.relay) for line in relay.lines]
@@ -222,13 +225,10 @@ def answers(port):
     return False
 
 
-def in_the_future(text):
-    """Is that time, RFC 3339 in UTC, still to come, by more than what a look takes?"""
-    if text is None:
-        return False
+def seconds(text):
+    """Since the epoch, of a time as RFC 3339 has it in UTC."""
     whole, _, rest = text.rstrip("Z").partition(".")
-    stamp = time.strptime(whole, "%Y-%m-%dT%H:%M:%S")
-    return calendar.timegm(stamp) + float(f"0.{rest or 0}") > time.time() + RETRY_SPARE_S
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{rest or 0}")
 
 
 # ---- the scenarios ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import kill_points  # noqa: E402
 def test_a_life_later_nothing_is_lost_and_nothing_repeated():
     seed = random.randrange(1 << 32)
     result = kill_points.run(argparse.Namespace(
-        build=harness.RELEASE_BUILD, points=24, seed=seed, jobs=1))
+        build=harness.RELEASE_BUILD, points=14, seed=seed, jobs=1))
     if result.skipped_reason:
         pytest.skip(result.skipped_reason)
     report = "\n".join([f"seed {seed}", *result.report()])
