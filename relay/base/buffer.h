@@ -2,8 +2,8 @@
 //
 // Appending cannot fail where it stands: past the limit, or without memory, the buffer turns
 // `failed` and takes nothing more. Whoever reads the result checks `failed` once.
-// What it holds may be a code or a link, so it is wiped when it is dropped, and before its memory is
-// given back.
+// What it holds may be a code or a link, so it is wiped when it is dropped, and before its memory
+// is given back.
 #ifndef RELAY_BASE_BUFFER_H
 #define RELAY_BASE_BUFFER_H
 

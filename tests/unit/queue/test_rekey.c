@@ -306,6 +306,47 @@ static void what_is_accepted_meanwhile_opens_with_the_keys_that_stay(void **stat
     queue_reader_destroy(lister);
 }
 
+// ---- what was sealed with an older key is with the writer when the ring has changed
+// ---------------
+
+static struct keys *watched; // NULL: nobody asks
+static int submitted_held, submitted_free;
+
+void __real_writer_submit(struct writer *writer, struct change *change);
+void __wrap_writer_submit(struct writer *writer, struct change *change);
+
+void __wrap_writer_submit(struct writer *writer, struct change *change)
+{
+    if (watched && pthread_rwlock_trywrlock(&watched->lock) == 0) {
+        pthread_rwlock_unlock(&watched->lock);
+        submitted_free++;
+    } else if (watched) {
+        submitted_held++;
+    }
+    __real_writer_submit(writer, change);
+}
+
+static void whoever_seals_holds_the_ring_until_it_is_submitted(void **state)
+{
+    struct fixture *fixture = *state;
+    char ids[2][QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    const struct queue_envelope envelope = envelope_at(now_ms);
+    const struct queue_mail mail = {
+        .envelope = envelope, .body = "m", .body_size = 1, .state = MESSAGE_QUEUED};
+    const struct queue_settlement waits = {
+        .state = MESSAGE_QUEUED, .envelope = &envelope, .body = "m", .body_size = 1};
+    watched = fixture->queue->keys;
+    assert_int_equal(accept_at(fixture->queue, "{\"s\":1}", now_ms, ids[0]), QUEUE_DONE);
+    assert_int_equal(accept_at(fixture->queue, "{\"s\":2}", now_ms, ids[1]), QUEUE_DONE);
+    assert_int_equal(compose(fixture->queue, ids[0], &mail, 1), QUEUE_DONE);
+    assert_int_equal(settle(fixture->queue, ids[1], &waits), QUEUE_DONE);
+    watched = NULL;
+    assert_body(fixture->reader, ids[1], "m");
+    assert_int_equal(submitted_held, 4);
+    assert_int_equal(submitted_free, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +357,7 @@ int main(void)
         QUEUE_TEST(a_body_that_does_not_open_keeps_its_key),
         QUEUE_TEST(a_file_that_cannot_be_written_leaves_the_key),
         QUEUE_TEST(a_file_without_the_key_in_use_is_not_written),
+        QUEUE_TEST(whoever_seals_holds_the_ring_until_it_is_submitted),
         QUEUE_TEST(what_is_accepted_meanwhile_opens_with_the_keys_that_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
