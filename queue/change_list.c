@@ -42,3 +42,20 @@ void change_list_apply(struct change_list *between, enum queue_result result,
         change->type->apply(change, database, now_ms); // SQLITE_OK
     }
 }
+
+void change_list_take_refused(struct change_list *list, bool by_reserve, bool everything,
+                              struct change_list *ret_refused)
+{
+    struct change *change = list->first;
+    change_list_init(ret_refused);
+    change_list_init(list);
+    while (change) {
+        struct change *next = change->next;
+        const struct change_type *type = change->type;
+        bool stays = !everything && (type->kept || (by_reserve && type->by_reserve));
+        if (!stays)
+            change->result = QUEUE_REFUSED;
+        change_list_append(stays ? list : ret_refused, change);
+        change = next;
+    }
+}

@@ -12,6 +12,10 @@ void change_list_init(struct change_list *list);
 void change_list_append(struct change_list *list, struct change *change);
 // Appends all of from to `to`; from is empty after it.
 void change_list_move(struct change_list *to, struct change_list *from);
+// Takes out of list what is not kept (everything: all), but, where by_reserve, what that is; their
+// result is QUEUE_REFUSED.
+void change_list_take_refused(struct change_list *list, bool by_reserve, bool everything,
+                              struct change_list *ret_refused);
 // Gives those of list that are applied between commits, and leaves the others.
 void change_list_take_between(struct change_list *list, struct change_list *ret_between);
 // Applies each of those, with that result.

@@ -85,23 +85,12 @@ static void tell_all(struct writer *writer, struct change_list *list)
     }
 }
 
-// Refuses what a full disk cannot take, or everything; leaves the rest in list. by_reserve:
-// what may use the reserve, but is not kept, can be tried.
+// Refuses what a full disk cannot take, or everything, and leaves the rest in list.
 static void refuse(struct writer *writer, struct change_list *list, bool by_reserve,
                    bool everything)
 {
     struct change_list refused;
-    struct change *change = list->first;
-    change_list_init(&refused);
-    change_list_init(list);
-    while (change) {
-        struct change *next = change->next;
-        bool stays =
-            !everything && (change->type->kept || (by_reserve && change->type->by_reserve));
-        change->result = QUEUE_REFUSED;
-        change_list_append(stays ? list : &refused, change);
-        change = next;
-    }
+    change_list_take_refused(list, by_reserve, everything, &refused);
     tell_all(writer, &refused);
 }
 
