@@ -57,7 +57,7 @@ static size_t count_steps(struct fixture *fixture, int64_t ret_steps[DATABASE_ST
 static void a_look_costs_the_same_with_twice_as_many_rows(void **state)
 {
     struct fixture *fixture = *state;
-    int64_t before[DATABASE_STATEMENTS_MAX], after[DATABASE_STATEMENTS_MAX];
+    int64_t before[DATABASE_STATEMENTS_MAX] = {0}, after[DATABASE_STATEMENTS_MAX] = {0};
     add_rows(fixture);
     look_at_everything(fixture); // prepares the statements
     count_steps(fixture, before);
