@@ -29,6 +29,7 @@ import os
 import pathlib
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,7 @@ class Lane:
         self.clients = clients.Clients(self.relay, self.ledger, self.rng)
         self.may_end = False  # the relay, by itself
         self.orders = []      # commands of an operator that are under way
+        self.backup = None    # the file that one of them makes
         self.deaths = []
         self.counts = collections.Counter()
         self.violations = []
@@ -98,6 +100,7 @@ class Lane:
 
     def cut(self):
         core = self.relay.process
+        has_backup = self.backup and self.orders[0].poll() == 0
         with contextlib.suppress(ProcessLookupError):
             os.killpg(core.pid, signal.SIGSTOP)
         self.disk.shut_down()
@@ -115,6 +118,7 @@ class Lane:
         self.disk.detach()
         self.disk.attach()
         self.counts["cuts"] += 1
+        self.check_backup(has_backup)
         if not self.machine_stays:
             self.machine.reboot()
 
@@ -135,6 +139,22 @@ class Lane:
                                        f"{self.relay.tail()}")
         self.deaths.append(ledger.boot_s())
         self.counts["lived without a disk"] += 1
+
+    def check_backup(self, is_expected):
+        """A file of that name is whole, and is there once the command has said so."""
+        path, self.backup = self.backup, None
+        if not path:
+            return
+        if path.exists():
+            with contextlib.closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as copy:
+                verdict = copy.execute("PRAGMA integrity_check").fetchall()
+            if verdict != [("ok",)]:
+                self.violations.append(f"a backup is {verdict[:3]}")
+            self.counts["backups"] += 1
+        elif is_expected:
+            self.violations.append("a backup was made, and is not there")
+        for left in path.parent.glob(f"{path.name}*"):
+            left.unlink()
 
     def order(self, *arguments):
         """An operator gives a command and does not wait for it."""
@@ -269,6 +289,16 @@ def rekeying(lane):
     lane.pause(0.15)
 
 
+def backing_up(lane):
+    """A copy is made while others come and go."""
+    lane.catch_up()
+    lane.post(filler_bytes=20_000)
+    lane.clients.wait_answered(4)
+    lane.backup = lane.disk.mount / "backup"
+    lane.order("backup", str(lane.backup))
+    lane.pause(0.4)
+
+
 def forced_checkpoint(lane):
     """So much is written without a pause that the checkpoint cannot wait for one."""
     lane.catch_up()
@@ -289,7 +319,8 @@ def expiring(lane):
     lane.sink.up()
 
 
-OFTEN = (accepting, starting, sending, accepting, stopping, rekeying, idle_checkpoint)
+OFTEN = (accepting, starting, sending, accepting, stopping, rekeying, backing_up,
+         idle_checkpoint)
 SELDOM = (expiring, forced_checkpoint)  # these take a second or two
 
 
