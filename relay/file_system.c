@@ -5,7 +5,7 @@
 
 #define IN_MEMORY(name)                                                                            \
     "is in memory (" name "): what was accepted is lost with the machine's power; put it on a "    \
-                          "disk"
+    "disk"
 #define IN_CONTAINER                                                                               \
     "is in a container's own layer (overlay): what was accepted is lost with the container; "      \
     "mount "                                                                                       \
