@@ -250,6 +250,11 @@ bool queue_rebooted(const struct queue *queue)
     return queue->clock.rebooted;
 }
 
+int64_t queue_away_ms(const struct queue *queue)
+{
+    return queue->clock.away_ms;
+}
+
 int64_t queue_now_ms(const struct queue *queue)
 {
     return queue_clock_now(&queue->clock);

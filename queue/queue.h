@@ -105,6 +105,9 @@ bool queue_keys_lost(const struct queue *queue);
 // True where the machine has been started anew since queue_recover() last ran: dot marks are
 // gone then, so a lease found may have been sent. Settled at queue_open().
 bool queue_rebooted(const struct queue *queue);
+// How long the machine was away before this start, by its wall clock; 0 where it was up. Less than
+// 0: the clock went back by so much, and no time was counted.
+int64_t queue_away_ms(const struct queue *queue);
 
 int64_t queue_now_ms(const struct queue *queue); // any thread
 // For people: what the wall clock shows at queue time t, and the other clocks' conversions.

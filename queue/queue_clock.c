@@ -89,8 +89,8 @@ bool queue_clock_start(struct queue_clock *clock, const struct clock_source *sou
         clock->base_boot_ms = record.boot_ms;
         return true;
     }
-    int64_t away_ms = wall_ms > record.wall_ms ? wall_ms - record.wall_ms : 0;
-    clock->base_ms = record.queue_ms + away_ms;
+    clock->away_ms = wall_ms - record.wall_ms;
+    clock->base_ms = record.queue_ms + (clock->away_ms > 0 ? clock->away_ms : 0);
     if (clock->base_ms < newest_ms)
         clock->base_ms = newest_ms;
     return true;

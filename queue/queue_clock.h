@@ -25,6 +25,7 @@ struct queue_clock {
     char boot_id[CLOCK_BOOT_ID_SIZE];
     int64_t base_ms;      // queue time ...
     int64_t base_boot_ms; // ... at this CLOCK_BOOTTIME
+    int64_t away_ms;      // see queue_away_ms()
     bool rebooted;        // no recovery has been committed in this boot
 };
 

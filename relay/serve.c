@@ -34,7 +34,9 @@
 enum {
     EXIT_TRY_AGAIN = 75, // EX_TEMPFAIL: another daemon has the queue
     OLD_DELIVERERS_MS = 5000,
-    CUT_ANSWER_MS = 1000, // how long deliverers may take to report what was cut
+    CUT_ANSWER_MS = 1000,                   // how long deliverers may take to report what was cut
+    CLOCK_WENT_BACK_MS = 60 * 1000,         // less is what a battery's clock may be wrong by
+    LONG_AWAY_MS = 3 * 24 * 60 * 60 * 1000, // nothing that waits lives for so long
 };
 
 struct relay {
@@ -101,6 +103,18 @@ static void on_resealed(void *context, const struct queue_resealed *resealed)
         LOG_STRING("note", resealed->are_given
                                ? "RELAY_QUEUE_KEY can do without the keys behind its first"
                                : NULL));
+}
+
+// Either end of it is told by nothing else: that dead codes may go, or why so much has expired.
+static void log_doubtful_clock(const struct relay *relay)
+{
+    int64_t away_ms = queue_away_ms(relay->queue);
+    if (away_ms < -CLOCK_WENT_BACK_MS)
+        LOG(LOG_WARNING, "clock_doubtful", LOG_INTEGER("away_s", away_ms / 1000),
+            LOG_STRING("note", "the clock went back across a reboot: no time away is counted"));
+    else if (away_ms > LONG_AWAY_MS)
+        LOG(LOG_WARNING, "clock_doubtful", LOG_INTEGER("away_s", away_ms / 1000),
+            LOG_STRING("note", "away for long, or the clock is wrong: what waited has expired"));
 }
 
 static void log_lost_keys(const struct relay *relay)
@@ -286,6 +300,7 @@ static int start(struct relay *relay, char **argv)
         return status;
     if (queue_keys_lost(relay->queue))
         log_lost_keys(relay);
+    log_doubtful_clock(relay);
     status = start_dispatching(relay);
     if (status != EXIT_SUCCESS)
         return status;

@@ -188,6 +188,7 @@ def test_a_reboot_counts_the_time_away(computer, relay_there, closed_sink):
     relay.wait_for("expired", id=dead)
     for one in (alive, notice):
         relay.wait_for("sent", id=one)
+    assert not relay.found("clock_doubtful")
     relay.stop()
     mail, = (mail for mail in closed_sink.mails if alive in mail.message_id)
     assert "valid for 5 minutes" in mail.text()
@@ -205,6 +206,7 @@ def test_a_clock_that_went_back_over_a_reboot_counts_as_none(computer, relay_the
     computer.reboot(step_s)
     closed_sink.up()
     start_on(computer, relay)
+    assert abs(relay.wait_for("clock_doubtful")["away_s"] - step_s) < 60
     relay.wait_for("sent", id=alive)
     relay.accept(made)
     relay.wait_for("duplicate")
@@ -226,6 +228,7 @@ def test_a_clock_far_ahead_over_a_reboot_ends_what_waited_and_nothing_after(
     relay.stop()
     computer.reboot(10 * YEAR_S)
     start_on(computer, relay)
+    assert relay.wait_for("clock_doubtful")["away_s"] > 9 * YEAR_S
     relay.wait_for("expired", id=before)
     settled(relay, before, "expired")
     assert relay.state(parked)["state"] == "parked"

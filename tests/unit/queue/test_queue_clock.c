@@ -32,8 +32,10 @@ static void across_a_reboot_the_wall_clock_counts_forwards_only(void **state)
     fixture_reboot(fixture, HOUR_MS);
     int64_t now_ms = WALL_START + 5000 + HOUR_MS;
     assert_int_equal(queue_now_ms(fixture->queue), now_ms);
+    assert_int_equal(queue_away_ms(fixture->queue), HOUR_MS);
     fixture_reboot(fixture, -2 * HOUR_MS);
     assert_int_equal(queue_now_ms(fixture->queue), now_ms);
+    assert_int_equal(queue_away_ms(fixture->queue), -2 * HOUR_MS);
     fixture_pass(fixture, 10);
     assert_int_equal(queue_now_ms(fixture->queue), now_ms + 10);
 }
