@@ -7,7 +7,7 @@ import fault
 import trials
 from result import Result
 
-SCENARIOS = ("sent", "refused", "down", "backlog", "rekeyed")
+SCENARIOS = ("sent", "refused", "down", "backlog", "rekeyed", "backed-up")
 # A composer compiles its templates before anything comes: hundreds of allocations that are all alike.
 COMPOSER_MAX = 150
 

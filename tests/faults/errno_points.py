@@ -43,7 +43,7 @@ WAYS = {
     "epoll_wait": ("EINTR",),
     "madvise": ("ENOMEM",),
 }
-SCENARIOS = ("sent", "refused", "down", "backlog", "rekeyed")
+SCENARIOS = ("sent", "refused", "down", "backlog", "rekeyed", "backed-up")
 LOADING_EVERY = 12
 
 

@@ -9,7 +9,7 @@ from result import Result, Unavailable
 
 # Waiting for a lock leads nowhere by itself; and those that end a process or a thread.
 NOT_TRIED = {"futex", "exit", "exit_group"}
-SCENARIOS = ("sent", "refused", "down", "backlog", "rekeyed")
+SCENARIOS = ("sent", "refused", "down", "backlog", "rekeyed", "backed-up")
 LOADING_EVERY = 12
 
 

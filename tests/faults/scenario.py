@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -201,6 +202,9 @@ class World:
         lines = [line for relay in (*self.earlier, self.relay) for line in relay.lines]
         found += ledger.check_output(self.client, [*lines, self.relay.stderr()])
         found += ledger.check_folder(self.relay.queue_dir)
+        checked = self.relay.command("queue", "check", status=None)
+        if checked.returncode != 0:
+            found.append(f"O8 queue check: {checked.stdout[-2000:]} {checked.stderr[-2000:]}")
         if harness.SANITIZER.search(self.relay.stderr()):
             found.append(f"O7 {self.relay.stderr()[-4000:]}")
         if found:
@@ -328,7 +332,33 @@ class Rekeyed:
         world.sink.up()
 
 
-SCENARIOS = {"rekeyed": Rekeyed, "sent": Sent, "refused": Refused, "down": Down, "backlog": Backlog}
+class BackedUp:
+    """A backup is made while the backlog is sent. What has the backup's name is whole."""
+
+    @staticmethod
+    def prepare(world):
+        Backlog.prepare(world)
+        world.backup = world.relay.folder / "backup.db"
+        world.was_backed_up = False
+
+    @staticmethod
+    def live(world):
+        done = world.relay.command("queue", "backup", str(world.backup), status=None)
+        world.was_backed_up = done.returncode == 0
+        if world.post(ledger.secret_payload()):
+            world.wait_settled(PATIENCE_S)
+
+    @staticmethod
+    def check(world):
+        if not world.backup.exists():
+            return ["O8 the backup that was made is not there"] if world.was_backed_up else []
+        with contextlib.closing(sqlite3.connect(f"file:{world.backup}?mode=ro", uri=True)) as copy:
+            (sound,), = copy.execute("PRAGMA integrity_check").fetchall()
+            (count,), = copy.execute("SELECT count(*) FROM message").fetchall()
+        return [] if sound == "ok" and count >= 3 else [f"O8 backup: {sound}, {count} messages"]
+
+
+SCENARIOS = {"rekeyed": Rekeyed, "backed-up": BackedUp, "sent": Sent, "refused": Refused, "down": Down, "backlog": Backlog}
 
 
 def live(name, folder, sink, fault):
@@ -346,6 +376,8 @@ def live(name, folder, sink, fault):
         if hasattr(scenario, "mend"):
             scenario.mend(world)
         world.finish()
+        if hasattr(scenario, "check"):
+            world.violations += scenario.check(world)
     finally:
         world.end_everything()
         if SHOW_LOG:
