@@ -1,5 +1,4 @@
 // composer_stand_in.h - a composer that does what it is told.
-//
 // It is the test program itself, started with its parent's number as its only argument. A
 // request's id says what it does with it; a sample's, which have all the same id, their text.
 #ifndef TESTS_UNIT_RELAY_COMPOSER_STAND_IN_H
@@ -14,8 +13,6 @@
 // clang-format on
 #include <fcntl.h>
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,7 +20,7 @@
 #include "relay/base/frame.h"
 #include "relay/base/process.h"
 
-// Steals header.
+// It and the next steal header.
 static inline void stand_in_say(json_t *header)
 {
     char *text = json_dumps(header, JSON_COMPACT);
@@ -34,7 +31,6 @@ static inline void stand_in_say(json_t *header)
     json_decref(header);
 }
 
-// Steals header.
 static inline void stand_in_answer(const json_t *request, json_t *header)
 {
     json_object_set(header, "id", json_object_get(request, "id"));
@@ -104,9 +100,8 @@ static inline int stand_in_main(void)
     char version[32] = "";
     while (frame_read(&reader, PROCESS_SOCKET_FD, &frame, NULL) == FRAME_READY) {
         json_t *header = json_loadb(frame.header, frame.header_size, 0, NULL);
-        const char *op = json_string_value(json_object_get(header, "op"));
         const char *id = json_string_value(json_object_get(header, "id"));
-        if (strcmp(op, "init") == 0) {
+        if (strcmp(json_string_value(json_object_get(header, "op")), "init") == 0) {
             const char *told = json_string_value(json_object_get(header, "version"));
             snprintf(version, sizeof(version), "%s", told);
             stand_in_load(version);
