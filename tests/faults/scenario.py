@@ -21,6 +21,7 @@ import relay as harness
 
 SHOW_LOG = False   # of every trial, for people
 START_S = 10       # a relay that has neither started nor ended by then hangs
+LOG_S = 1          # after this its log is not waited for any more
 ANSWER_S = 10      # nor has one that has not answered
 PATIENCE_S = 1.0   # how long the first life gets to deliver what it has accepted
 REPOST_S = 1.5     # ... and Kratos tries again
@@ -64,8 +65,10 @@ class World:
         self.relay.spawn()
         until = time.monotonic() + START_S
         while self.is_alive():
-            if self.relay.found("ready") or time.monotonic() > until - START_S + 1 and answers(self.port):
+            if self.relay.found("ready"):
                 return True
+            if time.monotonic() > until - START_S + LOG_S and answers(self.port):
+                return True  # the line was lost
             if time.monotonic() > until:
                 self.violations.append(f"O7 hung at its start\n{self.relay.tail()}")
                 self.end_hard()
@@ -107,15 +110,11 @@ class World:
 
     def wait_event(self, name, count):
         """Until the present life has told that, or has ended, or PATIENCE_S is over."""
-        with self.relay._news:
-            self.relay._news.wait_for(
-                lambda: self.relay._ended or len(self.relay.found(name)) >= count, PATIENCE_S)
+        self.relay.wait_log(lambda: len(self.relay.found(name)) >= count, PATIENCE_S)
 
     def wait_settled(self, limit_s):
         """Until all was told, or it is certain that it will not be soon."""
-        with self.relay._news:
-            self.relay._news.wait_for(
-                lambda: self.relay._ended or not self.unsettled(), limit_s)
+        self.relay.wait_log(lambda: not self.unsettled(), limit_s)
 
     def end(self):
         """SIGTERM. The exit status; negative: by that signal."""

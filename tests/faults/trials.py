@@ -54,7 +54,7 @@ def _lane_folder():
         yield folder, sink
     finally:
         sink.rcpt_reply = lambda *_: None
-        if sink._server is None:
+        if not sink.is_up:
             sink.up()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -161,12 +161,16 @@ class Relay:
 
     def wait_for(self, event, count=1, timeout=WAIT_S, **fields):
         """Waits for the count-th such event of the present start and returns it."""
-        with self._news:
-            self._news.wait_for(
-                lambda: len(self.found(event, **fields)) >= count or self._ended, timeout)
-            found = self.found(event, **fields)
+        self.wait_log(lambda: len(self.found(event, **fields)) >= count, timeout)
+        found = self.found(event, **fields)
         assert len(found) >= count, f"no {event} {fields} (x{count})\n{self.tail()}"
         return found[count - 1]
+
+    def wait_log(self, condition, timeout=WAIT_S):
+        """Waits until the log makes condition() true, or has ended. True: it is."""
+        with self._news:
+            self._news.wait_for(lambda: condition() or self._ended, timeout)
+            return condition()
 
     def tail(self):
         return "\n".join([*self.lines[-40:], "-- stderr:", self.stderr()[-4000:]])

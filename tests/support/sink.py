@@ -134,6 +134,10 @@ class Sink:
         self._server = self._run(listen())
         return self
 
+    @property
+    def is_up(self):
+        return self._server is not None
+
     def down(self):
         """Cuts every connection and refuses new ones; keeps the port."""
         async def close():
