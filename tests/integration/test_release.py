@@ -348,7 +348,8 @@ def test_parts_of_two_alike_go_once(start_relay, sink):
 LARGE = """
 function(payload)
   local one(to, text) = { to: to, template: 'odd', data: {}, fallback: { subject: 's', text: text } };
-  local huge = std.join('', std.repeat(['&&&&&&&&&&'], 45000));
+  local doubled(text, times) = if times == 0 then text else doubled(text + text, times - 1);
+  local huge = doubled('&&&&&&&&&&&&&&', 15);
   if payload.template_type == 'login_code_valid'
   then [one('a@example.com', 'small'), one('b@example.com', huge), one('c@example.com', 'small')]
   else one('d@example.com', huge)
