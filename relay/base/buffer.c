@@ -49,7 +49,7 @@ void *buffer_reserve(struct buffer *buffer, size_t size)
         while (capacity < needed)
             capacity *= 2;
         if (!grow(buffer, capacity)) {
-            buffer->failed = true;
+            buffer->failed = buffer->no_memory = true;
             return NULL;
         }
     }
@@ -114,7 +114,7 @@ void buffer_clear(struct buffer *buffer)
     if (buffer->data)
         explicit_bzero(buffer->data, buffer->size);
     buffer->size = 0;
-    buffer->failed = false;
+    buffer->failed = buffer->no_memory = false;
 }
 
 char *buffer_take(struct buffer *buffer)

@@ -16,6 +16,7 @@ struct buffer {
     size_t capacity;
     size_t limit_bytes;
     bool failed;
+    bool no_memory; // that is why it failed: not for its limit
 };
 
 void buffer_init(struct buffer *buffer, size_t limit_bytes);

@@ -62,6 +62,8 @@ static bool put_mime(struct composer *composer, const struct letter *letter,
     struct buffer *blob = new_blob(composition, COMPOSE_MIME_MAX);
     if (letter_write(composer, letter, rendered, blob, err))
         return true;
+    if (blob->no_memory) // not the mail's fault: tried again in another composer
+        return error_set(err, ERR_TEMPORARY, "composition: no memory");
     if (!blob->failed)
         return false;
     envelope->park = "too_large";

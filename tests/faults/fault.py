@@ -1,7 +1,8 @@
 """What is done to a life of a relay: a system call of it fails, or an allocation, or none (recorded).
 
 Each has: build (the programs to run), prefix (what they are run behind), settings, arm(), disarm(),
-has_ended() (the core, where that can be told before its children have), and after disarm(): fired,
+has_ended() (the core, where that can be told before its children have), ends (states that are right
+beside the usual ones), and after disarm(): fired,
 deaths (CLOCK_BOOTTIME).
 """
 import struct
@@ -17,6 +18,7 @@ class Call:
     """The n-th call of a thread (inject.c). words: WHERE SYSCALL N DO; none: all are recorded."""
 
     settings = {}
+    ends = frozenset()
 
     def __init__(self, build, folder, words=()):
         self.build, self.report = build, folder / "report"
@@ -53,6 +55,7 @@ class Allocation:
     """The n-th allocation in a process of program fails, once. program None: all are counted."""
 
     prefix = ()
+    ends = {"parked"}  # where a composer lacked memory: seen, and can be released
     settings = {"templates_dir": harness.ROOT / "templates",
                 "normaliser": harness.ROOT / "jsonnet/kratos_courier.jsonnet"}
 

@@ -52,6 +52,7 @@ class World:
         self.relay = harness.Relay(folder, build=build, smtp_uri=harness.smtp_uri(sink),
                                    listen=f"127.0.0.1:{self.port}", **settings)
         self.fault = None  # of the present life
+        self.ends = frozenset()  # states that the fault makes right
         self.earlier = []  # relays of lives that are over
         self.to_post = []
         self.deaths = []
@@ -195,7 +196,7 @@ class World:
             seconds(row["not_before"]) > self.drained_s
 
     def judge(self, rows):
-        kept = {"queued"} if any(map(self.waits_on, rows)) else set()
+        kept = self.ends | ({"queued"} if any(map(self.waits_on, rows)) else set())
         found = ledger.check(self.client, self.view, rows, deaths=self.deaths, ends=kept,
                              settle_s=0.5)
         lines = [line for relay in (*self.earlier, self.relay) for line in relay.lines]
@@ -366,6 +367,7 @@ def live(name, folder, sink, fault):
     world = World(folder, sink, fault.build, **fault.settings)
     try:
         scenario.prepare(world)
+        world.ends = fault.ends
         fault.arm()
         if world.begin_life(fault):
             scenario.live(world)
