@@ -2,16 +2,18 @@
 """Power cuts, as real as a disk can tell: on ext4 and XFS, with mail going in and out.
 
 A lane is one disk with one queue. In each of its lives the relay is started, clients post (their
-ledger is in our memory), and the smarthost receives. At a random moment all of the relay is stopped
-where it stands, the file system is shut down without its log by the kernel, in the middle of
-whatever sync is under way, and the relay is killed. The journal is replayed, the machine "starts
-anew" (another boot id: the marks are worthless), and the next life begins. After the last one
-everything drains, and the one checker (ledger.py) judges.
+ledger is in our memory), and the smarthost receives. At a random moment all of the relay is killed
+and the file system shut down without its log by the kernel, in the middle of whatever sync is under
+way. The journal is replayed, the machine "starts anew" (another boot id: the marks are worthless),
+and the next life begins. After the last one everything drains, and the one checker (ledger.py) judges.
 
-In every third life it is the disk alone that dies: the relay goes on for a moment and meets nothing
-but errors, and what it acknowledges then is held against it. Not so what was asked before: a sync
-that was under way says success now and then although nothing was written (to any program, on both
-file systems: the kernel finds no commit left to wait for). No power cut lets anybody see that.
+The kill comes first, since it takes effect at once in every thread: no power cut lets a program see
+what became of the sync that it broke. (The ioctl does: such a sync says success now and then
+although nothing was written, to any program and on both file systems.)
+
+In every third life it is the disk alone that dies. The relay is stopped until it is in no system call,
+the disk is shut down, and the relay goes on for a moment, meeting nothing but errors: what it
+acknowledges then is held against it.
 
 One lane of eight is a disk that goes away and comes back while the machine stays up. Marks that were
 never synced are lost there and nobody knows, so copies are not bounded.
@@ -99,18 +101,15 @@ class Lane:
         self.counts[moment.__name__] += 1
 
     def cut(self):
-        core = self.relay.process
         has_backup = self.backup and self.orders[0].poll() == 0
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(core.pid, signal.SIGSTOP)
-        self.disk.shut_down()
-        self.deaths.append(ledger.boot_s())
         if self.rng.random() < 1 / 3:
             self.outlive()
-        with contextlib.suppress(ProcessLookupError):  # a child may be too young to die with it
-            os.killpg(core.pid, signal.SIGKILL)
-        self.relay.kill()
-        self.sink.rcpt_reply = lambda *_: None
+            self.kill()
+        else:
+            self.kill()
+            self.disk.shut_down()
+            self.deaths.append(ledger.boot_s())
+        self.relay.kill()  # is dead; what it has said is read to the end
         self.clients.end()
         for order in self.orders:
             order.wait()
@@ -122,20 +121,24 @@ class Lane:
         if not self.machine_stays:
             self.machine.reboot()
 
+    def kill(self):
+        self.deaths.append(ledger.boot_s())
+        with contextlib.suppress(ProcessLookupError):  # it has stopped by itself, as it was told to
+            os.killpg(self.relay.process.pid, signal.SIGKILL)
+
     def outlive(self):
         """The disk is dead, the relay is not."""
-        # Messages whose commit a sync has lied about are lost like any other that was not
-        # acknowledged; they should not arrive, either.
-        self.sink.rcpt_reply = lambda *_: "451 4.3.0 try again later"
-        self.clients.doubt()
         core = self.relay.process
         with contextlib.suppress(ProcessLookupError):
+            os.killpg(core.pid, signal.SIGSTOP)
+            harness.wait_until(lambda: _stands_still(core), "the relay to stand still")
+            self.disk.shut_down()
+            self.deaths.append(ledger.boot_s())
             os.killpg(core.pid, signal.SIGCONT)
         self.pause(0.3)
         if core.poll() is not None and not self.may_end:
             self.violations.append(f"without a disk the relay ended: {core.returncode}\n"
                                    f"{self.relay.tail()}")
-        self.deaths.append(ledger.boot_s())
         self.counts["lived without a disk"] += 1
 
     def check_backup(self, is_expected):
@@ -208,6 +211,7 @@ class Lane:
         self.violations += ledger.check_output(self.ledger,
                                                [*self.relay.lines, self.relay.stderr()])
         self.violations += ledger.check_folder(self.relay.queue_dir)
+        self.violations += ledger.check_queue(self.relay)
         self._count(rows)
 
     def _count(self, rows):
@@ -224,6 +228,18 @@ class Lane:
             self.relay.kill()
         self.clients.end()
         self.sink.close()
+
+
+def _stands_still(core):
+    """All its threads are stopped, or it has ended."""
+    if core.poll() is not None:
+        return True
+    states = []
+    for task in pathlib.Path(f"/proc/{core.pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            text = (task / "stat").read_text()
+            states.append(text[text.rindex(")") + 2])
+    return set(states) <= set("TZX")
 
 
 # ---- moments ---------------------------------------------------------------------------------

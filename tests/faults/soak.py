@@ -276,6 +276,7 @@ class Soak:
                                         deaths=self.deaths)
         self.violations += ledger.check_counts(self.smarthost, self.relay.queue_dir)
         self.violations += ledger.check_folder(self.relay.queue_dir)
+        self.violations += ledger.check_queue(self.relay)
         self.violations += [f"O1 {row['id']} is {row['state']} ({row['reason']})" for row in rows
                             if row["state"] not in FINAL]
         self.violations += self.check_contents()
