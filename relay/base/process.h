@@ -25,8 +25,8 @@ bool process_spawn(const char *path, const char *const *args, const int *pass, s
 
 // To be called first in a child: ignores SIGPIPE, SIGINT and SIGTERM (a signal to the whole
 // group is the core's business), asks the kernel to be killed when the core dies, forbids
-// core dumps, ptrace and new privileges, locks its memory where it may. parent is the core's pid, given as argv[1]: where the
-// core has died before the request took effect, this fails.
+// core dumps, ptrace and new privileges, locks its memory where it may. parent is the core's pid,
+// given as argv[1]: where the core has died before the request took effect, this fails.
 bool process_child_setup(pid_t parent, struct error *err);
 
 // Forbids core dumps and ptrace for this process: its memory holds codes and keys.
