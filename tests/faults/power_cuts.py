@@ -57,6 +57,7 @@ DISKS = ({"kind": "ext4"}, {"kind": "ext4", "mount_options": "data=writeback"},
 SIZE_MB = 256  # a WAL of 64 MB and what was in it, twice; the image is a sparse file
 MARGIN_S = 58  # of a minute: what is to expire lives for two seconds
 DRAIN_S = 60
+STOP_S = 2
 OLD_ROWS = 4000  # ten batches of the sweep, a tenth of a second from one to the next
 FINE = {"sent", "expired", "unknown", "superseded"}
 
@@ -102,7 +103,7 @@ class Lane:
 
     def cut(self):
         has_backup = self.backup and self.orders[0].poll() == 0
-        if self.rng.random() < 1 / 3:
+        if self.rng.random() < 1 / 3 and self.stop():
             self.outlive()
             self.kill()
         else:
@@ -126,14 +127,24 @@ class Lane:
         with contextlib.suppress(ProcessLookupError):  # it has stopped by itself, as it was told to
             os.killpg(self.relay.process.pid, signal.SIGKILL)
 
+    def stop(self):
+        """Until it is in no system call. False: it cannot be; who waits for a child's exec() is not
+        stopped before, and that child may be stopped already."""
+        core, until = self.relay.process, time.monotonic() + STOP_S
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(core.pid, signal.SIGSTOP)
+        while not _stands_still(core):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.001)
+        return True
+
     def outlive(self):
         """The disk is dead, the relay is not."""
         core = self.relay.process
+        self.disk.shut_down()
+        self.deaths.append(ledger.boot_s())
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(core.pid, signal.SIGSTOP)
-            harness.wait_until(lambda: _stands_still(core), "the relay to stand still")
-            self.disk.shut_down()
-            self.deaths.append(ledger.boot_s())
             os.killpg(core.pid, signal.SIGCONT)
         self.pause(0.3)
         if core.poll() is not None and not self.may_end:
