@@ -236,6 +236,7 @@ class Lane:
 
     def close(self):
         if self.relay.process and self.relay.process.poll() is None:
+            self.kill()
             self.relay.kill()
         self.clients.end()
         self.sink.close()
