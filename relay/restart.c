@@ -10,6 +10,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/config/config.h"
+#include "relay/number.h"
 #include "relay/serve.h"
 
 enum {
@@ -36,16 +37,25 @@ static int64_t pause_after(int64_t pause_ms, int64_t started_ms, int64_t now_ms)
     return pause_ms < PAUSE_MAX_MS / 2 ? pause_ms * 2 : PAUSE_MAX_MS;
 }
 
+// Reads a number and the space behind it.
+static bool read_number(const char **at, int64_t *ret_number)
+{
+    size_t size = strcspn(*at, " ");
+    if (!number_parse(*at, size, INT64_MAX, ret_number) || (*at)[size] != ' ')
+        return false;
+    *at += size + 1;
+    return true;
+}
+
 static void read_variable(struct restart *restart, int64_t now_ms)
 {
     int64_t pause_ms = 0, started_ms = 0;
-    char cause = 0;
-    const char *text = getenv(RESTART_VARIABLE);
-    if (!text || sscanf(text, "%" SCNd64 " %" SCNd64 " %c", &pause_ms, &started_ms, &cause) != 3)
+    const char *at = getenv(RESTART_VARIABLE);
+    if (!at || !read_number(&at, &pause_ms) || !read_number(&at, &started_ms) || !*at)
         return;
     restart->is_anew = true;
-    restart->marks_lost = cause != CAUSE_QUEUE;
-    restart->by_page_fault = cause == CAUSE_PAGE;
+    restart->marks_lost = *at != CAUSE_QUEUE;
+    restart->by_page_fault = *at == CAUSE_PAGE;
     restart->pause_ms = pause_after(pause_ms, started_ms, now_ms);
 }
 
