@@ -62,7 +62,8 @@ static bool composer_start(struct composer *composer, const char *program, const
                            struct error *err)
 {
     *composer = (struct composer){.fd = -1};
-    if (!process_spawn(program, NULL, NULL, 0, &composer->pid, &composer->fd, err))
+    if (!process_spawn(program, PROCESS_HEAP_QUICK, NULL, NULL, 0, &composer->pid, &composer->fd,
+                       err))
         return false;
     frame_reader_init(&composer->reader);
     if (fcntl(composer->fd, F_SETFL, 0) < 0)

@@ -74,8 +74,8 @@ static void on_ready(void *context, uint32_t events)
     }
 }
 
-struct child *child_start(struct event_loop *loop, const char *path, const int *pass,
-                          size_t pass_count,
+struct child *child_start(struct event_loop *loop, const char *path, enum process_heap heap,
+                          const int *pass, size_t pass_count,
                           void (*on_frame)(void *, const struct json_t *, const struct frame *),
                           void (*on_end)(void *, const struct error *), void *context,
                           struct error *err)
@@ -87,7 +87,7 @@ struct child *child_start(struct event_loop *loop, const char *path, const int *
     }
     *child =
         (struct child){.loop = loop, .on_frame = on_frame, .on_end = on_end, .context = context};
-    if (!process_spawn(path, NULL, pass, pass_count, &child->pid, &child->source.fd, err)) {
+    if (!process_spawn(path, heap, NULL, pass, pass_count, &child->pid, &child->source.fd, err)) {
         free(child);
         return NULL;
     }

@@ -12,6 +12,7 @@
 
 #include "relay/base/error.h"
 #include "relay/base/frame.h"
+#include "relay/base/process.h"
 #include "relay/event_loop.h"
 
 struct child {
@@ -30,10 +31,10 @@ struct child {
     void *context;
 };
 
-// Starts the program at path. pass: descriptors that become 4, 5, ... in the child. NULL on
-// failure. on_frame and on_end are called from event_loop_wait().
-struct child *child_start(struct event_loop *loop, const char *path, const int *pass,
-                          size_t pass_count,
+// Starts the program at path, with that heap (process.h). pass: descriptors that become 4, 5, ...
+// in the child. NULL on failure. on_frame and on_end are called from event_loop_wait().
+struct child *child_start(struct event_loop *loop, const char *path, enum process_heap heap,
+                          const int *pass, size_t pass_count,
                           void (*on_frame)(void *, const struct json_t *, const struct frame *),
                           void (*on_end)(void *, const struct error *), void *context,
                           struct error *err);

@@ -74,7 +74,8 @@ struct composer_child *composer_child_start(struct event_loop *loop, const char 
     }
     composer->events = events;
     composer->context = context;
-    composer->child = child_start(loop, path, NULL, 0, on_frame, on_end, composer, err);
+    composer->child =
+        child_start(loop, path, PROCESS_HEAP_QUICK, NULL, 0, on_frame, on_end, composer, err);
     if (!composer->child || !child_send(composer->child, init, NULL, 0, err)) {
         composer_child_destroy(composer);
         return NULL;

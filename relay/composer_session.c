@@ -26,7 +26,7 @@ struct composer_session *composer_session_create(const char *path, struct error 
         error_set(err, ERR_TEMPORARY, "no memory");
         return NULL;
     }
-    if (!process_spawn(path, NULL, NULL, 0, &session->pid, &session->fd, err)) {
+    if (!process_spawn(path, PROCESS_HEAP_QUICK, NULL, NULL, 0, &session->pid, &session->fd, err)) {
         free(session);
         return NULL;
     }

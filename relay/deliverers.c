@@ -230,8 +230,9 @@ static struct deliverer *start_process(struct smarthost_pool *pool, struct error
     deliverer->pool = pool;
     int mark_fd = dots_share(owner->config->queue_dir, err);
     if (mark_fd >= 0) {
-        deliverer->child = child_start(owner->loop, owner->config->deliverer_path, &mark_fd, 1,
-                                       on_frame, on_end, deliverer, err);
+        deliverer->child =
+            child_start(owner->loop, owner->config->deliverer_path, PROCESS_HEAP_SMALL, &mark_fd, 1,
+                        on_frame, on_end, deliverer, err);
         close(mark_fd);
     }
     json_auto_t *header = init_header(owner->config, pool->smarthost);

@@ -57,8 +57,8 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return rc;
 }
 
-static bool spawn_with(const char *path, const char *const *args, const int *lifted, size_t count,
-                       pid_t *ret_pid, struct error *err)
+static bool spawn_with(const char *path, enum process_heap heap, const char *const *args,
+                       const int *lifted, size_t count, pid_t *ret_pid, struct error *err)
 {
     char parent[16];
     snprintf(parent, sizeof(parent), "%d", (int)getpid());
@@ -68,12 +68,12 @@ static bool spawn_with(const char *path, const char *const *args, const int *lif
             return error_set(err, ERR_INPUT, "start %s: too many arguments", path);
         argv[i + 2] = args[i];
     }
-    // Nothing of ours; and for the allocator: a composer makes and frees some thousand small
-    // objects a message, and with larger caches for them is a tenth quicker.
-    static char tunables[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=1000";
-    // GLib's own pools would keep what heap.c wipes.
+    // Nothing of ours; and for the allocator: GLib's own pools would keep what heap.c wipes.
     static char slices[] = "G_SLICE=always-malloc";
-    char *environment[] = {tunables, slices, NULL};
+    // A composer makes and frees some thousand small objects a message, and with larger caches for
+    // them is a tenth quicker. Where one thread frees what another has made they would only fill.
+    static char tunables[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=1000";
+    char *environment[] = {slices, heap == PROCESS_HEAP_QUICK ? tunables : NULL, NULL};
 
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -96,8 +96,9 @@ failed:
     return rc == 0 || error_errno(err, ERR_IO, "start %s", path);
 }
 
-bool process_spawn(const char *path, const char *const *args, const int *pass, size_t pass_count,
-                   pid_t *ret_pid, int *ret_fd, struct error *err)
+bool process_spawn(const char *path, enum process_heap heap, const char *const *args,
+                   const int *pass, size_t pass_count, pid_t *ret_pid, int *ret_fd,
+                   struct error *err)
 {
     if (pass_count > PROCESS_PASSED_MAX)
         return error_set(err, ERR_INPUT, "start %s: too many descriptors", path);
@@ -118,7 +119,7 @@ bool process_spawn(const char *path, const char *const *args, const int *pass, s
             count++;
     }
     if (ok)
-        ok = spawn_with(path, args, lifted, count, ret_pid, err);
+        ok = spawn_with(path, heap, args, lifted, count, ret_pid, err);
     for (size_t i = 0; i < count; i++)
         close(lifted[i]);
     if (!ok) {

@@ -16,12 +16,19 @@
 #define PROCESS_SOCKET_FD 3
 #define PROCESS_PASSED_MAX 4
 
+// What each thread of a child keeps of the memory that it frees, to have it at hand.
+enum process_heap {
+    PROCESS_HEAP_SMALL, // the C library's few blocks of each size
+    PROCESS_HEAP_QUICK, // many: for one thread that makes and frees thousands of small objects
+};
+
 // Starts path with the arguments args (NULL-terminated, without argv[0]; NULL: none). pass
 // names pass_count descriptors, at most PROCESS_PASSED_MAX, that become 4, 5, ... in the child.
 // On success *ret_fd is our end, close-on-exec and non-blocking; the caller closes it and reaps
 // *ret_pid.
-bool process_spawn(const char *path, const char *const *args, const int *pass, size_t pass_count,
-                   pid_t *ret_pid, int *ret_fd, struct error *err);
+bool process_spawn(const char *path, enum process_heap heap, const char *const *args,
+                   const int *pass, size_t pass_count, pid_t *ret_pid, int *ret_fd,
+                   struct error *err);
 
 // To be called first in a child: ignores SIGPIPE, SIGINT and SIGTERM (a signal to the whole
 // group is the core's business), asks the kernel to be killed when the core dies, forbids

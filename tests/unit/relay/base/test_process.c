@@ -42,15 +42,35 @@ static void child_gets_its_descriptors_and_no_other(void **state)
     int fd;
     struct error err = {0};
     setenv("RELAY_API_KEY", "secret", 1);
-    assert_true(process_spawn(program, args, passed, 2, &pid, &fd, &err));
+    assert_true(process_spawn(program, PROCESS_HEAP_SMALL, args, passed, 2, &pid, &fd, &err));
     char text[4096];
     read_all(fd, text, sizeof(text));
     waitpid(pid, NULL, 0);
-    assert_string_equal(text, "0=/dev/null 3=socket 4=/dev/zero 5=/dev/null environment=2");
+    assert_string_equal(text, "0=/dev/null 3=socket 4=/dev/zero 5=/dev/null environment=1");
     close(extra);
     close(high);
     close(passed[0]);
     close(passed[1]);
+}
+
+static void only_who_asks_keeps_much_of_what_it_frees(void **state)
+{
+    (void)state;
+    const char *args[] = {"tunables", NULL};
+    struct {
+        enum process_heap heap;
+        const char *tunables;
+    } cases[] = {{PROCESS_HEAP_SMALL, ""}, {PROCESS_HEAP_QUICK, "glibc.malloc.tcache_count=1000"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pid_t pid;
+        int fd;
+        struct error err = {0};
+        assert_true(process_spawn(program, cases[i].heap, args, NULL, 0, &pid, &fd, &err));
+        char text[256];
+        read_all(fd, text, sizeof(text));
+        waitpid(pid, NULL, 0);
+        assert_string_equal(text, cases[i].tunables);
+    }
 }
 
 static void a_missing_program_is_named(void **state)
@@ -59,7 +79,8 @@ static void a_missing_program_is_named(void **state)
     pid_t pid;
     int fd = -1;
     struct error err = {0};
-    assert_false(process_spawn("/nonexistent/composer", NULL, NULL, 0, &pid, &fd, &err));
+    assert_false(
+        process_spawn("/nonexistent/composer", PROCESS_HEAP_SMALL, NULL, NULL, 0, &pid, &fd, &err));
     assert_non_null(strstr(err.message, "/nonexistent/composer"));
     assert_int_equal(fd, -1);
 }
@@ -71,7 +92,7 @@ static void a_child_is_confined_and_deaf_to_the_group(void **state)
     pid_t pid;
     int fd;
     struct error err = {0};
-    assert_true(process_spawn(program, args, NULL, 0, &pid, &fd, &err));
+    assert_true(process_spawn(program, PROCESS_HEAP_QUICK, args, NULL, 0, &pid, &fd, &err));
     char text[256];
     read_all(fd, text, sizeof(text));
     waitpid(pid, NULL, 0);
@@ -145,9 +166,15 @@ int main(int argc, char **argv)
         return list_descriptors();
     if (argc == 3 && strcmp(argv[2], "setup") == 0)
         return report_setup(argv[1]);
+    if (argc == 3 && strcmp(argv[2], "tunables") == 0) {
+        const char *tunables = getenv("GLIBC_TUNABLES");
+        tell(tunables ? tunables : "");
+        return 0;
+    }
     program = realpath("/proc/self/exe", NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(child_gets_its_descriptors_and_no_other),
+        cmocka_unit_test(only_who_asks_keeps_much_of_what_it_frees),
         cmocka_unit_test(a_missing_program_is_named),
         cmocka_unit_test(a_child_is_confined_and_deaf_to_the_group),
         cmocka_unit_test(knows_where_it_stands),
