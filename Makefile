@@ -295,7 +295,7 @@ packages-run: # print the packages that an installed relay needs
 build = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .PHONY: check
-check: deps-check ## install what is missing, build with ASan and UBSan, run every test
+check: deps-check ## install what is missing, build with ASan and UBSan, run every test: 6 minutes
 	$(build) SANITIZE=1 BUILD=build/sanitize all unit
 	$(build) BUILD=build/release all probe faults
 	$(PYTHON) tests/run --build build/sanitize --release build/release
@@ -306,7 +306,7 @@ golden: deps-build ## write tests/data/golden anew, after texts or frames have c
 	RELAY_BUILD=$(BUILD) $(PYTHON) tests/support/golden.py
 
 .PHONY: demo
-demo: deps-demo ## install what is missing, build, and mail four real payloads to a local server
+demo: deps-demo ## install what is missing, build, and mail four real payloads to a local server: 1.5 minutes
 	$(build) all
 	$(PYTHON) tests/e2e/demo.py --build $(BUILD)
 
@@ -325,12 +325,12 @@ screenshots: deps-screenshots ## show every mail in Chromium, light and dark: bu
 	$(PYTHON) tests/e2e/screenshots.py --build $(BUILD)
 
 .PHONY: bench
-bench: deps-bench ## measure, beside this machine's own limits
+bench: deps-bench ## measure, beside this machine's own limits: 2 minutes
 	$(build) all bench-programs
 	$(PYTHON) bench/bench.py --build $(BUILD)
 
 .PHONY: bench-million
-bench-million: deps-bench ## the cells of a large queue with a million messages: minutes, 3 GB of disk
+bench-million: deps-bench ## the cells of a large queue with a million messages: 10 minutes, 3 GB of disk
 	$(build) all bench-programs
 	$(PYTHON) bench/bench.py --build $(BUILD) --only-waiting --waiting 1000000 --watch 60
 
@@ -351,18 +351,18 @@ attack: deps-check ## besiege the relay for ATTACK_SECONDS (60), then send ATTAC
 
 MUTANTS =
 .PHONY: mutants
-mutants: deps-check ## plant bugs in a copy, each of which must turn a test red; MUTANTS="03 17": only those
+mutants: deps-check ## plant bugs in a copy, each of which must turn a test red: 5 minutes; MUTANTS="03 17": only those
 	$(build) SANITIZE=1 BUILD=build/sanitize all unit
 	$(PYTHON) tests/mutants/run.py --build build/sanitize $(MUTANTS)
 
 .PHONY: crash
-crash: deps-check ## kill, fail and cut the relay at thousands of points; CRASH="--only X --points N"
+crash: deps-check ## kill, fail and cut the relay at thousands of points: 40 minutes; CRASH="--only X --points N"
 	$(build) BUILD=build/release all faults bench-programs
 	$(PYTHON) tests/faults/crash.py --build build/release $(CRASH)
 
 SOAK_SECONDS = 600
 .PHONY: soak
-soak: deps-check ## mail for SOAK_SECONDS (600) while everything dies now and then
+soak: deps-check ## mail for SOAK_SECONDS (600: 10 minutes) while everything dies now and then
 	$(build) BUILD=build/release all
 	$(PYTHON) tests/faults/soak.py --build build/release --seconds $(SOAK_SECONDS)
 

@@ -26,6 +26,19 @@ static char *absolute(const char *file)
     return path;
 }
 
+// It has a user of its own, and with systemd or in a container folders of its own.
+static bool is_out_of_its_reach(const char *path, const char *queue_dir, const char *message)
+{
+    static const int REASONS[] = {EACCES, EPERM, EROFS, ENOENT};
+    size_t size = strlen(queue_dir);
+    if (strncmp(path, queue_dir, size) == 0 && path[size] == '/')
+        return false;
+    for (size_t i = 0; i < sizeof(REASONS) / sizeof(REASONS[0]); i++)
+        if (strstr(message, strerror(REASONS[i])))
+            return true;
+    return false;
+}
+
 static int give_order(struct cli_orders *orders, const char *path, const char *queue_dir)
 {
     struct cli_answer answer;
@@ -47,8 +60,9 @@ static int give_order(struct cli_orders *orders, const char *path, const char *q
     if (answer.status == 200)
         return CLI_DONE;
     cli_complain("%s", *answer.message ? answer.message : "the relay refuses");
-    // It has a user of its own, and with systemd or in a container folders of its own.
-    cli_complain("the relay writes the file itself: where it may not, name one in %s", queue_dir);
+    if (is_out_of_its_reach(path, queue_dir, answer.message))
+        cli_complain("the relay writes the file itself: where it may not, name one in %s",
+                     queue_dir);
     return CLI_FAILED;
 }
 

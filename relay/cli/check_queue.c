@@ -31,6 +31,18 @@ static void print_finding(void *context, const char *id, const char *what)
     putchar('\n');
 }
 
+static void print_opened(const struct queue_check *result)
+{
+    if (!result->tried_bodies)
+        fputs("not opened: there is no queue.key", stdout);
+    else if (result->unknown_key == 0 && result->damaged == 0)
+        fputs("each was opened", stdout);
+    else
+        printf("%lld were opened, %lld are sealed with an unknown key, %lld are damaged",
+               (long long)(result->bodies - result->unknown_key - result->damaged),
+               (long long)result->unknown_key, (long long)result->damaged);
+}
+
 static int print_result(const struct queue_command *command, const struct queue_check *result)
 {
     if (command->json) {
@@ -43,10 +55,10 @@ static int print_result(const struct queue_command *command, const struct queue_
             json_dumpf(line, stdout, JSON_COMPACT);
         putchar('\n');
     } else {
-        printf("%lld messages, %lld bodies (%s), %lld findings\n", (long long)result->messages,
-               (long long)result->bodies,
-               result->tried_bodies ? "each was opened" : "not opened: there is no queue.key",
-               (long long)result->findings);
+        printf("%lld messages, %lld bodies (", (long long)result->messages,
+               (long long)result->bodies);
+        print_opened(result);
+        printf("), %lld findings\n", (long long)result->findings);
     }
     return result->findings == 0 ? CLI_DONE : CLI_FAILED;
 }

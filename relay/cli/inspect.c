@@ -67,7 +67,9 @@ static int list(struct output *output, const struct queue_filter *told)
         return CLI_FAILED;
     }
     if (output->parked > 0 && !output->json)
-        printf("\n%zu parked: mend what their reason names, then: courier-relay queue release ID\n"
+        printf("\n%zu of these parked: mend what their reason names, then: courier-relay queue "
+               "release "
+               "ID\n"
                "(`courier-relay queue show ID` says more)\n",
                output->parked);
     return CLI_DONE;

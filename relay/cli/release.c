@@ -64,7 +64,10 @@ static bool is_agreed(const struct queue_command *command, size_t count)
     }
     fprintf(stderr, "Release %zu messages? [y/N] ", count);
     char answer[8] = "";
-    return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
+    if (fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y'))
+        return true;
+    fputs("nothing was released\n", stderr);
+    return false;
 }
 
 // ---- letting them go --------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,6 +126,31 @@ bool set_number(const struct setting *setting, struct config *config, const char
     return true;
 }
 
+// As the operator would write it: in the largest unit that it is a whole number of.
+static void write_duration(int64_t ms, char *ret_text, size_t size)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } UNITS[] = {{24 * 3600 * SECOND_MS, "d"},
+                 {3600 * SECOND_MS, "h"},
+                 {60 * SECOND_MS, "m"},
+                 {SECOND_MS, "s"},
+                 {1, "ms"}};
+    size_t i = 0;
+    while (ms % UNITS[i].ms != 0 || (ms == 0 && UNITS[i].ms > SECOND_MS))
+        i++;
+    snprintf(ret_text, size, "%lld%s", (long long)(ms / UNITS[i].ms), UNITS[i].name);
+}
+
+static bool out_of_bounds(const struct setting *setting, struct error *err)
+{
+    char least[32], most[32];
+    write_duration(setting->least, least, sizeof(least));
+    write_duration(setting->most, most, sizeof(most));
+    return error_set(err, ERR_INPUT, "is not from %s to %s", least, most);
+}
+
 bool set_duration(const struct setting *setting, struct config *config, const char *text,
                   struct error *err)
 {
@@ -132,8 +158,7 @@ bool set_duration(const struct setting *setting, struct config *config, const ch
     if (!duration_parse(text, strlen(text), &ms))
         return error_set(err, ERR_INPUT, "is no duration, like 500ms, 15s, 15m or 1h30m");
     if (ms < setting->least || ms > setting->most)
-        return error_set(err, ERR_INPUT, "is not from %lld ms to %lld s", (long long)setting->least,
-                         (long long)(setting->most / SECOND_MS));
+        return out_of_bounds(setting, err);
     *MEMBER(config, setting, int64_t) = ms;
     return true;
 }

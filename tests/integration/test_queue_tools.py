@@ -93,6 +93,7 @@ def test_what_cannot_be_a_backups_name(waiting, tmp_path, name, says):
     for _ in range(2):  # by the daemon, and without one
         done = waiting.command("queue", "backup", str(tmp_path / name), status=1)
         assert says in done.stderr and done.stdout == ""
+        assert "name one in" not in done.stderr or "No such file" in done.stderr
         waiting.stop()
     assert (tmp_path / "there").read_text() == "precious"
     assert sorted(path.name for path in tmp_path.glob("*.part")) == []
@@ -160,6 +161,15 @@ def test_a_queue_in_use_is_sound(start_relay, sink):
         assert check(relay)[1]["messages"] == 4
         assert "4 messages, 1 bodies (each was opened), 0 findings" in \
             relay.command("queue", "check").stdout
+
+
+def test_bodies_whose_key_is_lost_are_not_said_to_have_been_opened(waiting):
+    waiting.stop()
+    key = waiting.queue_dir / "queue.key"
+    key.write_text("ab" * 32 + "\n")
+    count = len(waiting.ids)
+    told = waiting.command("queue", "check", status=1).stdout
+    assert f"(0 were opened, {count} are sealed with an unknown key, 0 are damaged)" in told
 
 
 IMPOSSIBLE = [

@@ -134,6 +134,8 @@ static void names_every_fault_at_once(void **state)
     setenv("RELAY_LOG_LEVEL", "loud", 1);
     setenv("RELAY_BODY_LIMIT", "1", 1);
     setenv("RELAY_SHUTDOWN_GRACE", "2", 1);
+    setenv("RELAY_RETENTION", "30s", 1);
+    setenv("RELAY_DEADLINE_MARGIN", "2h", 1);
     setenv("RELAY_MAIL_FORM", "a@b.example", 1);
     setenv("RELAY_XYZZY", "1", 1);
     setenv("RELAY_LOCALE", "e\nn", 1);
@@ -149,6 +151,8 @@ static void names_every_fault_at_once(void **state)
     assert_true(reports(&report, true, "RELAY_LOG_LEVEL", "debug"));
     assert_true(reports(&report, true, "RELAY_BODY_LIMIT", "from 1024"));
     assert_true(reports(&report, true, "RELAY_SHUTDOWN_GRACE", "15s"));
+    assert_true(reports(&report, true, "RELAY_RETENTION", "is not from 1h to 365d"));
+    assert_true(reports(&report, true, "RELAY_DEADLINE_MARGIN", "is not from 0s to 1h"));
     assert_true(reports(&report, true, "RELAY_MAIL_FORM", "did you mean RELAY_MAIL_FROM"));
     assert_true(reports(&report, true, "RELAY_XYZZY", "not known"));
     assert_true(reports(&report, true, "RELAY_LOCALE", "control"));
