@@ -162,6 +162,7 @@ $(BUILD)/tests/composer-probe: $(BUILD)/obj/relay/composer/main.o \
 	    -Wl,--wrap=landlock_forbid_all,--wrap=syscall_filter_install
 $(BUILD)/obj/tests/support/probe.o: PKG = $(composer_PKG)
 $(BUILD)/tests/relay/composer/test_confine: TEST_WRAP = -Wl,--wrap=syscall
+$(BUILD)/tests/relay/test_backlog: TEST_WRAP = -Wl,--wrap=queue_due,--wrap=queue_next_due
 $(BUILD)/tests/queue/test_rekey: TEST_WRAP = -Wl,--wrap=writer_submit
 
 # GMime's strict parser, as a second opinion on every mail: see tests/support/strict_mime.c.

@@ -141,27 +141,30 @@ static size_t count_wanted(const struct dispatcher *dispatcher, int64_t now_ms)
 // How a look at the due rows went.
 struct look {
     size_t claimed;
-    bool more;   // what was read did not suffice: rows were parked, or wait for a token now
-    bool failed; // it has to be repeated
+    bool more;           // what was read did not suffice: rows were parked, or wait for a token now
+    bool failed;         // it has to be repeated
+    int64_t opens_at_ms; // CLOCK_BOOTTIME: when a lane that has sent enough altogether may go on
 };
 
 // Claims due rows of a lane until there are so many.
-static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wanted,
+static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wanted, int64_t at_ms,
                       struct look *look)
 {
     // Rows that are in memory may still look due on disk, so as many more are asked for.
     size_t limit = FETCH_MAX + dispatcher->jobs.count, count = 0;
     queue_id *ids = calloc(limit, sizeof(*ids));
     struct error err = {0};
-    if (!ids || !queue_due(dispatcher->reader, lane, queue_now_ms(dispatcher->queue), limit, ids,
-                           &count, &err)) {
+    if (!ids || !queue_due(dispatcher->reader, lane, at_ms, limit, ids, &count, &err)) {
         log_queue_error(NULL, &err);
         look->failed = true;
     }
     size_t seen = 0;
     bool is_open = true;
     for (; seen < count && look->claimed < wanted; seen++) {
-        is_open = rate_gate_is_open(dispatcher, lane, NULL);
+        int64_t opens_at_ms = INT64_MAX;
+        is_open = rate_gate_is_open(dispatcher, lane, &opens_at_ms);
+        if (opens_at_ms < look->opens_at_ms)
+            look->opens_at_ms = opens_at_ms;
         if (!is_open || dispatcher->jobs.count >= JOBS_MAX + FETCH_MAX)
             break;
         struct job *job = backlog_load(dispatcher, ids[seen], &look->failed);
@@ -176,16 +179,6 @@ static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t want
     bool is_all = seen == count && count < limit;
     look->more = look->more || (!is_all && is_open && look->claimed < wanted);
     free(ids);
-}
-
-// When a lane that has sent enough altogether may go on. INT64_MAX: none waits for that.
-static int64_t next_open_ms(const struct dispatcher *dispatcher)
-{
-    int64_t next_ms = INT64_MAX, at_ms;
-    for (int lane = 0; lane < LANE_COUNT; lane++)
-        if (!rate_gate_is_open(dispatcher, (enum lane)lane, &at_ms) && at_ms < next_ms)
-            next_ms = at_ms;
-    return next_ms;
 }
 
 // A look costs as much as a delivery, so while a backlog drains it is put off for a moment, until
@@ -205,22 +198,24 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
     if (wanted == 0 || is_put_off(dispatcher, wanted, now_ms))
         return;
     bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0;
-    struct look look = {0};
+    // One moment for all of it: what falls due, or a token that comes, while it lasts would else be
+    // seen neither by the look nor by whoever asks when to look next.
+    int64_t now = queue_now_ms(dispatcher->queue);
+    struct look look = {.opens_at_ms = INT64_MAX};
     for (int i = 0; i < LANE_COUNT && look.claimed < wanted; i++)
-        claim_due(dispatcher, (enum lane)(reversed ? LANE_COUNT - 1 - i : i), wanted, &look);
+        claim_due(dispatcher, (enum lane)(reversed ? LANE_COUNT - 1 - i : i), wanted, now, &look);
     if (look.claimed == wanted)
         return; // there may be more
     int64_t next_ms = INT64_MAX;
     struct error err = {0};
-    if (!queue_next_due(dispatcher->reader, queue_now_ms(dispatcher->queue), &next_ms, &err)) {
+    if (!queue_next_due(dispatcher->reader, now, &next_ms, &err)) {
         log_queue_error(NULL, &err);
         look.failed = true;
     }
     dispatcher->due_at_ms =
         next_ms == INT64_MAX ? INT64_MAX : queue_boot_ms(dispatcher->queue, next_ms);
-    int64_t opens_at_ms = next_open_ms(dispatcher);
-    if (opens_at_ms < dispatcher->due_at_ms)
-        dispatcher->due_at_ms = opens_at_ms;
+    if (look.opens_at_ms < dispatcher->due_at_ms)
+        dispatcher->due_at_ms = look.opens_at_ms;
     if (look.more)
         dispatcher->due_at_ms = now_ms + 1; // the rest, when these have been committed
     if (look.failed)

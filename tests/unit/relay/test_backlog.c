@@ -263,9 +263,67 @@ static void a_look_for_one_row_is_put_off_once(void **state)
     assert_int_equal(seen.request_count, 1);
 }
 
+// ---- the moment of a look ---------------------------------------------------------------------
+
+bool __real_queue_due(struct queue_reader *reader, enum lane lane, int64_t now_ms, size_t limit,
+                      char (*ret_ids)[QUEUE_ID_SIZE], size_t *ret_count, struct error *err);
+bool __wrap_queue_due(struct queue_reader *reader, enum lane lane, int64_t now_ms, size_t limit,
+                      char (*ret_ids)[QUEUE_ID_SIZE], size_t *ret_count, struct error *err);
+bool __real_queue_next_due(struct queue_reader *reader, int64_t now_ms, int64_t *ret_due_ms,
+                           struct error *err);
+bool __wrap_queue_next_due(struct queue_reader *reader, int64_t now_ms, int64_t *ret_due_ms,
+                           struct error *err);
+
+static struct {
+    bool is_watched;
+    size_t looks, ends;
+    int64_t at_ms; // what the last look was told
+} moment;
+
+// A look takes a millisecond at least.
+bool __wrap_queue_due(struct queue_reader *reader, enum lane lane, int64_t now_ms, size_t limit,
+                      char (*ret_ids)[QUEUE_ID_SIZE], size_t *ret_count, struct error *err)
+{
+    if (moment.is_watched) {
+        if (moment.looks++ > 0)
+            assert_int_equal(now_ms, moment.at_ms);
+        moment.at_ms = now_ms;
+        while (queue_reader_now_ms(reader) <= now_ms)
+            continue;
+    }
+    return __real_queue_due(reader, lane, now_ms, limit, ret_ids, ret_count, err);
+}
+
+bool __wrap_queue_next_due(struct queue_reader *reader, int64_t now_ms, int64_t *ret_due_ms,
+                           struct error *err)
+{
+    if (moment.is_watched) {
+        moment.ends++;
+        assert_int_equal(now_ms, moment.at_ms);
+    }
+    return __real_queue_next_due(reader, now_ms, ret_due_ms, err);
+}
+
+// What falls due while the look lasts would else be seen neither by it nor by who asks when to look
+// next, and wait until its deadline.
+static void a_look_and_the_question_when_to_look_next_are_of_one_moment(void **state)
+{
+    struct fixture *fixture = *state;
+    settle_down(fixture);
+    seen.slots = 8;
+    fixture->dispatcher->due_at_ms = 0;
+    moment.looks = moment.ends = 0;
+    moment.is_watched = true;
+    dispatcher_tick(fixture->dispatcher);
+    moment.is_watched = false;
+    assert_int_equal(moment.looks, LANE_COUNT);
+    assert_int_equal(moment.ends, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        DISPATCHER_TEST(a_look_and_the_question_when_to_look_next_are_of_one_moment),
         DISPATCHER_TEST(every_row_that_was_left_is_brought_in),
         DISPATCHER_TEST(memory_is_bounded_while_rows_wait),
         DISPATCHER_TEST(a_commit_whose_offer_found_no_place_is_looked_for),
