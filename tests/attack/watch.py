@@ -36,7 +36,10 @@ class Sample:
 
     def __init__(self, relay):
         self.core_kb = pss_kb(relay.process.pid) or 0
-        children = [pss_kb(pid) for pid in relay.children()]
-        self.children_kb = sum(kb for kb in children if kb)
+        children = {pid: pss_kb(pid) or 0 for pid in relay.children()}
+        self.children_kb = sum(children.values())
         self.children = len(children)
+        self.composer_kb, self.deliverer_kb = (
+            max((children.get(pid, 0) for pid in relay.children(name)), default=0)
+            for name in ("composer", "deliverer"))  # the largest
         self.descriptors = descriptors(relay.process.pid)

@@ -5,9 +5,9 @@ Clients post as Kratos' workers do, each on its connection: codes, links, notice
 with other HTML, some that supersede each other; what is not answered 200 is posted again. The core
 or one of its children is killed (SIGKILL) every few seconds, and started again; there are SIGHUPs
 and new keys. Three of ten transactions meet a smarthost that refuses for now, drops the connection
-before or after the dot, hangs until the time is over, or refuses for good. In the last part the core
-is left alive, and its memory and descriptors have to be flat. Then everything drains and the one
-checker (ledger.py) judges.
+before or after the dot, hangs until the time is over, or refuses for good. In the last part
+nothing is killed: once the caches are full, memory and descriptors have to be flat. Then everything
+drains and the one checker (ledger.py) judges.
 """
 import argparse
 import asyncio
@@ -36,7 +36,8 @@ import watch  # noqa: E402
 from result import Result  # noqa: E402
 
 SECONDS, CLIENTS, RATE = 600, 32, 100  # of payloads a second, all clients together
-CALM_S, CALM_SHARE = 120, 0.2  # the last part, at most so long and so much of it
+CALM_S, CALM_SHARE = 180, 0.3  # the last part, at most so long and so much of it
+FULL_S, FLAT_MIN_S = 80, 20  # of that: until the caches are full; what is left must be so long
 TRIES, AGAIN_S = 20, 0.25
 TRANSACTION_S = 2
 DRAIN_S = 300
@@ -47,7 +48,9 @@ FINAL = {"sent", "expired", "unknown", "superseded", "failed"}
 SECRET = re.compile(r"\bS7[A-Z0-9]{12,14}\b")
 # What may not be passed: the WAL is begun anew at 64 MB, and a transaction may go beyond.
 WAL_MAX_BYTES, ROW_MAX_BYTES, FILES_MAX = 96 << 20, 4096, 9
-CORE_GROWTH_MAX_KB, DESCRIPTORS_MORE_MAX = 8 * 1024, 16
+# What core and deliverer may have, and by how much each may grow once its caches are full (see
+# docs/architecture.md, "How much memory"): 250 bytes kept of each message are more.
+CORE_MAX_KB, DELIVERER_MAX_KB, GROWTH_MAX_KB, DESCRIPTORS_MORE_MAX = 20 * 1024, 8 * 1024, 2048, 16
 
 
 # ---- the smarthost ---------------------------------------------------------------------------------
@@ -214,7 +217,7 @@ class Soak:
 
     def strike(self, is_calm):
         act = self.rng.choices((self.kill_core, self.kill_child, self.hang_up, self.rekey),
-                               (0 if is_calm else 50, 35, 10, 5))[0]
+                               (0 if is_calm else 50, 0 if is_calm else 35, 10, 5))[0]
         act()
         self.counts[act.__name__.replace("_", " ")] += 1
 
@@ -300,18 +303,25 @@ class Soak:
             if found > most and len(rows) > 1000:
                 self.violations.append(f"O6 {found:.0f} {name}, more than {most}")
             yield f"{found:.0f} {name} at most (allowed: {most})"
-        times = [when for when, _ in self.calm_samples]
-        if len(times) < 20:
-            return  # fewer say nothing: caches are still filling
-        for name, most in (("core_kb", CORE_GROWTH_MAX_KB), ("children_kb", None),
-                           ("descriptors", DESCRIPTORS_MORE_MAX)):
-            values = [getattr(sample, name) for _, sample in self.calm_samples]
+        full = [(when, sample) for when, sample in self.calm_samples
+                if when >= self.calm_samples[0][0] + FULL_S]
+        times = [when for when, _ in full]
+        if len(times) < FLAT_MIN_S:
+            yield "memory: not judged, the calm part was too short for its caches to fill"
+            return
+        for name, most, growth in (("core_kb", CORE_MAX_KB, GROWTH_MAX_KB),
+                                   ("deliverer_kb", DELIVERER_MAX_KB, GROWTH_MAX_KB),
+                                   ("composer_kb", None, None),  # a reload makes others
+                                   ("descriptors", None, DESCRIPTORS_MORE_MAX)):
+            values = [getattr(sample, name) for _, sample in full]
             slope = statistics.linear_regression(times, values).slope
             grown = slope * (times[-1] - times[0])
             yield (f"{name}: {min(values)} to {max(values)} in the last {len(times)} s, "
                    f"{slope * 60:+.1f} a minute")
-            if most is not None and grown > most:
-                self.violations.append(f"O6 {name} grew by {grown:.0f}")
+            if most is not None and max(values) > most:
+                self.violations.append(f"O6 {max(values)} {name}, more than {most}")
+            if growth is not None and grown > growth:
+                self.violations.append(f"O6 {name} grew by {grown:.0f}, more than {growth}")
 
     def close(self):
         self.over.set()
