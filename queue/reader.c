@@ -32,6 +32,8 @@ struct queue_reader *queue_reader_create(struct queue *queue, struct error *err)
 struct queue_reader *queue_reader_open(const char *dir, struct error *err)
 {
     struct queue_reader *reader = reader_create(dir, err);
+    if (reader)
+        reader->wall_ahead_ms = clock_wall_ahead_ms();
     if (reader && schema_check(&reader->database, err) &&
         queue_clock_start(&reader->clock, &CLOCK_SOURCE_MACHINE, &reader->database, err))
         return reader;
@@ -54,7 +56,9 @@ int64_t queue_reader_now_ms(struct queue_reader *reader)
 
 int64_t queue_reader_wall_ms(struct queue_reader *reader, int64_t t_ms)
 {
-    return queue_clock_wall(&reader->clock, t_ms);
+    if (reader->writer) // for as long as the daemon runs, in which the clock may be set
+        return queue_clock_wall(&reader->clock, t_ms);
+    return queue_clock_boot(&reader->clock, t_ms) + reader->wall_ahead_ms;
 }
 
 bool reader_ended_well(const struct queue_reader *reader, const struct query *query,

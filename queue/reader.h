@@ -15,6 +15,7 @@ struct queue_reader {
     const struct keys *keys; // NULL: bodies cannot be read
     struct writer *writer;   // the daemon's; NULL: a command's, which only looks
     struct queue_clock clock;
+    int64_t wall_ahead_ms; // of CLOCK_BOOTTIME, when a command began: its times agree
 };
 
 // The columns of struct queue_message, in the order in which reader_get_message() takes them.

@@ -17,6 +17,9 @@
 int64_t clock_boot_ms(void);
 int64_t clock_boot_us(void); // for measuring
 int64_t clock_wall_ms(void);
+// What the wall clock is ahead of CLOCK_BOOTTIME. Both are read at one moment: so the same again
+// and again (but where it comes to a millisecond's edge), as long as nobody sets the clock.
+int64_t clock_wall_ahead_ms(void);
 
 // The kernel's name for this boot, from /proc/sys/kernel/random/boot_id.
 bool clock_boot_id(char ret_id[CLOCK_BOOT_ID_SIZE], struct error *err);

@@ -341,6 +341,7 @@ static void finish_exchange(struct http_exchange *exchange)
     if (was_handed_over) {
         const struct http_verdict *verdict = &exchange->verdict;
         http_journal_outcome(
+            &exchanges->journal,
             &(struct http_journal_entry){.outcome = exchange->outcome,
                                          .id = exchange->id,
                                          .route = verdict->route ? verdict->route->name : NULL,

@@ -5,27 +5,47 @@
 
 enum { REFUSAL_LOG_MS = 1000 };
 
-void http_journal_refusal(struct http_journal *journal, const struct http_verdict *verdict)
+// False: not now. Else the caller logs, with how many were kept back, and that count begins anew.
+static bool may_log(struct http_journal_limit *limit, int64_t *ret_kept_back)
 {
     int64_t now_ms = clock_boot_ms();
-    if (journal->refusal_logged_ms && now_ms < journal->refusal_logged_ms + REFUSAL_LOG_MS) {
-        journal->refusals_kept_back++;
-        return;
+    if (limit->logged_ms && now_ms < limit->logged_ms + REFUSAL_LOG_MS) {
+        limit->kept_back++;
+        return false;
     }
+    *ret_kept_back = limit->kept_back;
+    *limit = (struct http_journal_limit){.logged_ms = now_ms};
+    return true;
+}
+
+void http_journal_refusal(struct http_journal *journal, const struct http_verdict *verdict)
+{
+    int64_t kept_back;
+    if (!may_log(&journal->before, &kept_back))
+        return;
     LOG(LOG_WARNING, verdict->reply == REPLY_UNAUTHORIZED ? "unauthorized" : "refused",
         LOG_INTEGER("status", http_reply_status(verdict->reply)),
         LOG_STRING("reason", verdict->reason),
         LOG_STRING("path", verdict->route ? verdict->route->path : NULL),
-        LOG_STRING("key", verdict->key_name),
-        LOG_INTEGER("kept_back", journal->refusals_kept_back));
-    journal->refusal_logged_ms = now_ms;
-    journal->refusals_kept_back = 0;
+        LOG_STRING("key", verdict->key_name), LOG_INTEGER("kept_back", kept_back));
 }
 
-void http_journal_outcome(const struct http_journal_entry *entry)
+static void log_refused_outcome(struct http_journal *journal, enum http_reply reply,
+                                const struct http_journal_entry *entry)
+{
+    int64_t kept_back;
+    if (!may_log(&journal->after, &kept_back))
+        return;
+    LOG(LOG_WARNING, "refused", LOG_STRING("id", *entry->id ? entry->id : NULL),
+        LOG_STRING("reason", http_reply_name(reply)), LOG_STRING("route", entry->route),
+        LOG_STRING("key", entry->key_name), LOG_INTEGER("size", (int64_t)entry->body_size),
+        LOG_INTEGER("us", entry->took_us), LOG_INTEGER("kept_back", kept_back));
+}
+
+void http_journal_outcome(struct http_journal *journal, const struct http_journal_entry *entry)
 {
     enum log_level level = LOG_INFO;
-    const char *event = "accepted", *reason = NULL;
+    const char *event = "accepted";
     switch (entry->outcome) {
     case HTTP_ACCEPTED:
         break;
@@ -37,15 +57,11 @@ void http_journal_outcome(const struct http_journal_entry *entry)
         event = "empty_payload";
         break;
     case HTTP_NOT_JSON:
-        level = LOG_WARNING;
-        event = "refused";
-        reason = http_reply_name(REPLY_NOT_JSON);
-        break;
+        log_refused_outcome(journal, REPLY_NOT_JSON, entry);
+        return;
     case HTTP_UNAVAILABLE:
-        level = LOG_WARNING;
-        event = "refused";
-        reason = http_reply_name(REPLY_UNAVAILABLE);
-        break;
+        log_refused_outcome(journal, REPLY_UNAVAILABLE, entry);
+        return;
     case HTTP_DONE:
     case HTTP_NO_MESSAGE:
     case HTTP_WRONG_STATE:
@@ -53,7 +69,7 @@ void http_journal_outcome(const struct http_journal_entry *entry)
     case HTTP_FAILED:
         return; // for whoever did it to log
     }
-    LOG(level, event, LOG_STRING("id", *entry->id ? entry->id : NULL), LOG_STRING("reason", reason),
+    LOG(level, event, LOG_STRING("id", *entry->id ? entry->id : NULL),
         LOG_STRING("route", entry->route), LOG_STRING("key", entry->key_name),
         LOG_INTEGER("size", (int64_t)entry->body_size), LOG_INTEGER("us", entry->took_us));
 }

@@ -10,10 +10,16 @@
 #include "relay/http/examine.h"
 #include "relay/http/server.h"
 
-// Begins as zeros; of one thread.
+// One line a second, and how many were kept back since the last.
+struct http_journal_limit {
+    int64_t logged_ms;
+    int64_t kept_back;
+};
+
+// Begins as zeros; of one thread. Strangers' requests must not hide that a disk is full.
 struct http_journal {
-    int64_t refusal_logged_ms;
-    int64_t refusals_kept_back;
+    struct http_journal_limit before; // refused without being handed over
+    struct http_journal_limit after;  // handed over, and refused then
 };
 
 // A request was refused without being handed over. One line a second, since strangers can cause
@@ -28,7 +34,8 @@ struct http_journal_entry {
     int64_t took_us;
 };
 
-// A payload was handed over, and this became of it.
-void http_journal_outcome(const struct http_journal_entry *entry);
+// A payload was handed over, and this became of it. Where it was refused, one line a second: Kratos
+// posts what it has a hundred times a minute while a disk is full.
+void http_journal_outcome(struct http_journal *journal, const struct http_journal_entry *entry);
 
 #endif

@@ -231,3 +231,16 @@ def test_another_browsers_code_replaces_nothing_and_the_newest_goes_first(start_
 def wait_queued(relay, ids):
     for one in ids:
         assert relay.state(one)["state"] == "queued"
+
+
+def test_refused_payloads_do_not_fill_the_log(relay):
+    """As a full disk's 503, which Kratos brings about a hundred times a minute."""
+    with relay:
+        for posted in range(1, 2000):
+            assert relay.post(b"no JSON").status == 400
+            lines = relay.found("refused", reason="not_json")
+            if any(line["kept_back"] > 0 for line in lines):
+                break
+        assert lines[0]["kept_back"] == 0 and lines[0]["route"] == "kratos"
+        assert len(lines) + sum(line["kept_back"] for line in lines) <= posted
+        assert len(lines) < posted

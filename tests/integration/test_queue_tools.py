@@ -245,6 +245,8 @@ def test_export_has_every_message_with_its_history(start_relay, sink):
         for one in ids:
             assert relay.state(one)["state"] == "sent"
         text = relay.command("queue", "export", "--json").stdout
+        again = [relay.command("queue", "export", "--json").stdout for _ in range(3)]
+        assert text in again, "times are the same, read twice"
         rows = [json.loads(line) for line in text.splitlines()]
         assert [row["id"] for row in rows] == ids[::-1]
         for row in rows:

@@ -39,6 +39,14 @@ static void time_since_boot_never_goes_back(void **state)
     assert_true(clock_boot_ms() - before / 1000 < 60000);
 }
 
+static void the_clocks_keep_their_distance(void **state)
+{
+    (void)state;
+    int64_t first = clock_wall_ahead_ms();
+    for (int i = 0; i < 1000; i++)
+        assert_in_range(clock_wall_ahead_ms() - first + 1, 0, 2);
+}
+
 static void the_boot_has_a_name(void **state)
 {
     (void)state;
@@ -55,6 +63,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_rfc_3339),
         cmocka_unit_test(time_since_boot_never_goes_back),
+        cmocka_unit_test(the_clocks_keep_their_distance),
         cmocka_unit_test(the_boot_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
