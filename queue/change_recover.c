@@ -83,7 +83,7 @@ bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size
     struct recover recover = {
         .change.type = &RECOVER, .queue = queue, .owner = owner, .max_unknown = max_unknown};
     if (writer_submit_and_wait(queue->writer, &recover.change) != QUEUE_DONE)
-        return error_set(err, ERR_TEMPORARY, "the queue in %s cannot be written now", queue->dir);
+        return error_set(err, ERR_FULL, "the queue in %s cannot be written now", queue->dir);
     *ret_released = (size_t)recover.released;
     return true;
 }

@@ -84,12 +84,14 @@ void database_set_patience(struct database *database, int patience_ms)
 bool database_error(const struct database *database, int rc, const char *what, struct error *err)
 {
     enum error_code code = ERR_IO;
+    enum database_fault fault = database_fault(database, rc);
     if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
         code = ERR_CORRUPT;
-    else if (database_fault(database, rc) != DATABASE_BROKEN)
-        code = ERR_TEMPORARY;
-    return error_set(err, code, "%s %s: %s (SQLite %d)", what, database->path, sqlite3_errstr(rc),
-                     rc);
+    else if (fault != DATABASE_BROKEN)
+        code = fault == DATABASE_FULL ? ERR_FULL : ERR_TEMPORARY;
+    // Of a want of space that it has met as an I/O error, SQLite's text does not say so.
+    return error_set(err, code, "%s %s: %s (SQLite %d)", what, database->path,
+                     sqlite3_errstr(fault == DATABASE_FULL ? SQLITE_FULL : rc), rc);
 }
 
 // An I/O error for want of space or permission happened before anything was relied upon, so

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "queue/folder_lock.h"
+#include "queue/key_file.h"
 #include "queue/migration.h"
 #include "queue/queue_private.h"
 #include "queue/schema.h"
@@ -60,15 +62,23 @@ static bool make_file(const struct queue *queue, struct error *err)
                                   "open %s", path);
 }
 
-static bool find_file(const struct queue *queue, struct error *err)
+bool queue_exists(const char *dir, struct error *err)
 {
     AUTO_FREE char *path = NULL;
-    if (asprintf(&path, "%s/%s", queue->dir, DATABASE_FILE) < 0)
+    if (asprintf(&path, "%s/%s", dir, DATABASE_FILE) < 0)
         abort();
     struct stat status;
     if (stat(path, &status) < 0)
         return error_errno(err, ERR_TEMPORARY, "find %s", path);
     return status.st_size > 0 || error_set(err, ERR_TEMPORARY, "%s is empty", path);
+}
+
+static bool has_file(const struct queue *queue, const char *name)
+{
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, "%s/%s", queue->dir, name) < 0)
+        abort();
+    return access(path, F_OK) == 0;
 }
 
 static bool use_wal(struct database *database, struct error *err)
@@ -122,14 +132,13 @@ static bool read_last_seq(struct queue *queue, struct database *database, struct
 static bool set_up(struct queue *queue, const struct clock_source *source,
                    struct database *database, struct error *err)
 {
-    bool made = false;
-    if (!schema_upgrade(database, queue->schema, &made, err) ||
+    if (!schema_upgrade(database, queue->schema, &queue->made, err) ||
         !keys_load_digest(queue->keys, database, &queue->keys_lost, err) ||
         !queue_clock_start(&queue->clock, source, database, err) ||
         !read_last_seq(queue, database, err))
         return false;
     int rc = queue_clock_record(&queue->clock, database);
-    if (rc == SQLITE_OK && made)
+    if (rc == SQLITE_OK && queue->made)
         rc = queue_clock_record_recovery(&queue->clock, database);
     return rc == SQLITE_OK || database_error(database, rc, "write", err);
 }
@@ -164,7 +173,7 @@ static bool open_database_somehow(struct queue *queue, const struct clock_source
                 return true;
             database_close(database);
         }
-        if (err->code == ERR_TEMPORARY)
+        if (err->code == ERR_FULL || err->code == ERR_TEMPORARY)
             again = reserve_give_up(reserve);
     } while (again);
     return false;
@@ -173,9 +182,10 @@ static bool open_database_somehow(struct queue *queue, const struct clock_source
 static bool open_all(struct queue *queue, const struct queue_options *options,
                      const struct clock_source *source, struct error *err)
 {
-    if (!(options->must_exist ? find_file(queue, err) : make_dir(queue->dir, err)) ||
+    if (!(options->must_exist ? queue_exists(queue->dir, err) : make_dir(queue->dir, err)) ||
         (queue->lock_fd = folder_lock(queue->dir, err)) < 0 || !make_file(queue, err))
         return false;
+    bool has_key = has_file(queue, KEY_FILE);
     queue->keys = keys_create(queue->dir, options->key_hex, err);
     struct database database = {0};
     struct reserve reserve = {.fd = -1};
@@ -186,6 +196,7 @@ static bool open_all(struct queue *queue, const struct queue_options *options,
         reserve_close(&reserve);
         return false;
     }
+    queue->made_beside_key = queue->made && has_key;
     queue->clock.rebooted |= options->marks_lost;
     allocate_index(queue);
     reserve_fill(&reserve); // what the WAL gave back may be enough
@@ -243,6 +254,12 @@ void queue_close(struct queue *queue)
         close(queue->lock_fd);
     free(queue->dir);
     free(queue);
+}
+
+bool queue_was_made(const struct queue *queue, bool *ret_beside_key)
+{
+    *ret_beside_key = queue->made_beside_key;
+    return queue->made;
 }
 
 bool queue_rebooted(const struct queue *queue)

@@ -81,7 +81,8 @@ struct queue_options {
     void (*on_resealed)(void *context, const struct queue_resealed *resealed);
     // Called by the writer thread when it begins to refuse writes that may be possible again by
     // themselves (a full or read-only disk; err says why), and when all is well again (err is
-    // NULL). May be NULL, and so may on_broken.
+    // NULL); of what comes and goes again and again, once a minute. May be NULL, and so may
+    // on_broken.
     void (*on_blocked)(void *context, const struct error *err);
     void *context;
 };
@@ -89,7 +90,8 @@ struct queue_options {
 // Takes the folder's lock (queue.lock; ERR_TEMPORARY when another process still has it after two
 // seconds: a child of a daemon that was killed may outlive it for a moment), checkpoints and
 // truncates the WAL, makes or migrates the schema, starts the writer thread. A schema newer
-// than this program's: ERR_INPUT, untouched. NULL on failure.
+// than this program's: ERR_INPUT, untouched. No space, not even with what the reserve holds:
+// ERR_FULL. NULL on failure.
 struct queue *queue_open(const struct queue_options *options, struct error *err);
 // Commits what was submitted, refuses what cannot be committed now, checkpoints, and ends the
 // writer; every done function has been called when this returns. Later writes are refused at
@@ -97,6 +99,12 @@ struct queue *queue_open(const struct queue_options *options, struct error *err)
 void queue_stop(struct queue *queue);
 // Stops, where that was not done, and releases everything. NULL is a no-op.
 void queue_close(struct queue *queue);
+
+// Is there a queue in the folder? False: err (ERR_TEMPORARY) says what is missing.
+bool queue_exists(const char *dir, struct error *err);
+// True where queue_open() has found none, and made one. *ret_beside_key: a queue.key was there
+// already, so there has been a queue.
+bool queue_was_made(const struct queue *queue, bool *ret_beside_key);
 
 // True where the folder was found sealed with keys that were not given: wrong or lost ones. What is
 // known by digests (duplicates, newer codes) began anew, until those keys are back.
@@ -247,7 +255,8 @@ bool queue_rekey(struct queue *queue, bool *ret_made, char ret_key_id[QUEUE_KEY_
 
 // Puts every lease of another owner back to `queued`, and after a reboot counts an unknown
 // outcome on each lease and each `received` row; over max_unknown they end as `unknown`.
-// Called once, after the dot marks of an earlier run were settled. Waits for the commit.
+// Called once, after the dot marks of an earlier run were settled. Waits for the commit. ERR_FULL:
+// nothing can be committed now.
 bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size_t *ret_released,
                    struct error *err);
 

@@ -22,6 +22,7 @@ struct queue {
     struct writer *writer;
     struct rekey *rekey;
     struct backup *backup;
+    bool made, made_beside_key;        // see queue_was_made()
     bool keys_lost;                    // see queue_keys_lost()
     int64_t last_seq_found;            // the newest row at queue_open(): later ones are this run's
     int64_t swept_seq;                 // the writer's: how far queue_sweep() has looked

@@ -7,6 +7,8 @@
 #include <time.h>
 
 #include "queue/change_list.h"
+#include "queue/presence.h"
+#include "queue/trouble.h"
 #include "queue/wake.h"
 #include "queue/wal.h"
 
@@ -43,10 +45,11 @@ struct writer {
     struct database database;
     const struct queue_clock *clock;
     void (*on_broken)(void *context, const struct error *err);
-    void (*on_blocked)(void *context, const struct error *err);
     void *context;
     struct reserve reserve;
     struct wal wal;
+    struct presence presence;
+    struct trouble trouble;  // on while the mode is neither fine nor broken
     struct change_list kept; // WRITER_BLOCKED: what is to be tried again
     int64_t retry_at_ms, record_at_ms;
     int64_t recorded_wall_ms; // what the wall clock showed at queue time 0, as last recorded
@@ -110,9 +113,10 @@ static void change_mode(struct writer *writer, enum writer_mode mode, const stru
     atomic_store(&writer->mode, mode);
     if (mode == WRITER_BROKEN && writer->on_broken)
         writer->on_broken(writer->context, err);
-    else if (mode != WRITER_BROKEN && writer->on_blocked &&
-             (mode == WRITER_FINE) != (before == WRITER_FINE))
-        writer->on_blocked(writer->context, mode == WRITER_FINE ? NULL : err);
+    else if (mode == WRITER_FINE)
+        trouble_end(&writer->trouble, now_ms());
+    else if (mode != WRITER_BROKEN && before == WRITER_FINE)
+        trouble_begin(&writer->trouble, err, now_ms());
 }
 
 // A file system that stays read-only has to be unmounted to be mended, so the process lets go of
@@ -134,10 +138,11 @@ static void fail(struct writer *writer, struct change_list *group, enum database
         refuse(writer, &writer->kept, false, true);
         return;
     }
-    writer->retry_at_ms = writer->refill_at_ms = now_ms() + RETRY_MS;
+    change_mode(writer, WRITER_BLOCKED, err);
+    writer->retry_at_ms = now_ms() + RETRY_MS;
+    writer->refill_at_ms = now_ms() + writer->trouble.pause_ms;
     if (fault == DATABASE_FULL && reserve_give_up(&writer->reserve))
         writer->retry_at_ms = now_ms();
-    change_mode(writer, WRITER_BLOCKED, err);
     refuse(writer, group, false, false);
     change_list_move(&writer->kept, group);
 }
@@ -181,6 +186,11 @@ static void commit(struct writer *writer, struct change_list *group, bool record
         return;
     }
     writer->wal.committed_at_ms = now_ms();
+    struct error err;
+    if (!presence_look(&writer->presence, writer->wal.committed_at_ms, &err)) {
+        fail(writer, group, DATABASE_BROKEN, &err);
+        return;
+    }
     if (record) {
         writer->record_at_ms = writer->wal.committed_at_ms + RECORD_MS;
         writer->recorded_wall_ms = queue_clock_wall(writer->clock, 0);
@@ -257,6 +267,7 @@ static void refill(struct writer *writer)
 static void retry(struct writer *writer)
 {
     writer->retry_at_ms = now_ms() + RETRY_MS;
+    trouble_tick(&writer->trouble, now_ms());
     if (wal_fresh_bytes(&writer->wal) > 0)
         look_at_checkpoint(writer, wal_checkpoint_long(&writer->wal, now_ms()));
     if (mode_of(writer) != WRITER_BROKEN && !writer->reserve.whole &&
@@ -351,10 +362,10 @@ static void *run_thread(void *argument)
     struct writer *writer = argument;
     struct change_list group, between;
     change_list_init(&group);
-    if (mode_of(writer) == WRITER_FULL && writer->on_blocked) {
+    if (mode_of(writer) == WRITER_FULL) {
         struct error err;
         error_set(&err, ERR_TEMPORARY, "write %s: the disk is full", writer->database.path);
-        writer->on_blocked(writer->context, &err);
+        trouble_begin(&writer->trouble, &err, now_ms());
     }
     bool goes_on;
     do {
@@ -380,14 +391,15 @@ static struct writer *create(struct database *database, struct reserve *reserve,
     *reserve = (struct reserve){.fd = -1};
     writer->clock = clock;
     writer->on_broken = options->on_broken;
-    writer->on_blocked = options->on_blocked;
     writer->context = options->context;
+    trouble_init(&writer->trouble, options->on_blocked, options->context, now_ms());
     writer->record_at_ms = now_ms() + RECORD_MS;
     writer->recorded_wall_ms = queue_clock_wall(clock, 0);
     atomic_init(&writer->mode, writer->reserve.whole ? WRITER_FINE : WRITER_FULL);
     change_list_init(&writer->submitted);
     change_list_init(&writer->kept);
     wal_init(&writer->wal, &writer->database);
+    presence_init(&writer->presence, writer->database.path);
 
     wake_init(&writer->wake);
     pthread_mutex_init(&writer->mutex, NULL);
@@ -400,6 +412,7 @@ void writer_destroy(struct writer *writer)
         return;
     pthread_cond_destroy(&writer->wake);
     pthread_mutex_destroy(&writer->mutex);
+    presence_finish(&writer->presence);
     free(writer);
 }
 

@@ -228,7 +228,7 @@ static struct deliverer *start_process(struct smarthost_pool *pool, struct error
         return NULL;
     }
     deliverer->pool = pool;
-    int mark_fd = dots_share(owner->config->queue_dir, err);
+    int mark_fd = dots_share(owner->dots, err);
     if (mark_fd >= 0) {
         deliverer->child =
             child_start(owner->loop, owner->config->deliverer_path, PROCESS_HEAP_SMALL, &mark_fd, 1,

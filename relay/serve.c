@@ -52,6 +52,7 @@ struct relay {
     struct http_server *http;
     struct reload *reload;
     struct restart restart;
+    bool queue_must_exist; // there has been one: a folder without it is a disk that is not mounted
     bool stopping, is_broken, reload_wanted;
 };
 
@@ -190,6 +191,20 @@ static void close_queue(struct relay *relay)
     relay->queue = NULL;
 }
 
+static void log_new_queue(const struct relay *relay)
+{
+    bool beside_key;
+    if (!queue_was_made(relay->queue, &beside_key))
+        return;
+    AUTO_FREE char *full = realpath(relay->config->queue_dir, NULL);
+    const char *dir = full ? full : relay->config->queue_dir;
+    if (beside_key)
+        LOG(LOG_WARNING, "queue_created", LOG_STRING("queue_dir", dir),
+            LOG_STRING("note", "queue.key was there, but no queue.db: what waited in it is gone"));
+    else
+        LOG(LOG_INFO, "queue_created", LOG_STRING("queue_dir", dir));
+}
+
 // The folder's lock first, then what an earlier run left. All or nothing.
 static bool open_queue(void *context, struct error *err)
 {
@@ -197,7 +212,7 @@ static bool open_queue(void *context, struct error *err)
     const struct config *config = relay->config;
     const struct queue_options options = {.dir = config->queue_dir,
                                           .key_hex = config->queue_key,
-                                          .must_exist = relay->restart.is_anew,
+                                          .must_exist = relay->queue_must_exist,
                                           .marks_lost = relay->restart.marks_lost,
                                           .on_broken = on_queue_broken,
                                           .on_blocked = on_queue_blocked,
@@ -206,6 +221,7 @@ static bool open_queue(void *context, struct error *err)
     relay->queue = queue_open(&options, err);
     if (!relay->queue)
         return false;
+    log_new_queue(relay);
     queue_new_id(relay->queue, relay->owner);
     relay->dots = dots_open(config->queue_dir, OLD_DELIVERERS_MS, err);
     if (relay->dots &&
@@ -230,21 +246,31 @@ static bool listen_for_mail(struct relay *relay, struct error *err)
     return relay->http != NULL;
 }
 
+static void log_restart(const struct relay *relay)
+{
+    struct error err;
+    LOG(LOG_WARNING, "started_anew", LOG_INTEGER("pause_ms", relay->restart.pause_ms));
+    if (!relay->restart.by_page_fault)
+        return;
+    error_set(&err, ERR_IO, "a page of a mapped file in %s could not be had: its disk is gone",
+              relay->config->queue_dir);
+    log_fault("queue_error", &err);
+}
+
 // EXIT_SUCCESS: it is open, or the relay was told to stop meanwhile.
 static int get_queue(struct relay *relay)
 {
     struct error err = {0};
-    if (!relay->restart.is_anew) {
-        if (open_queue(relay, &err))
-            return EXIT_SUCCESS;
+    relay->queue_must_exist = relay->restart.is_anew;
+    if (relay->restart.is_anew)
+        log_restart(relay);
+    else if (open_queue(relay, &err))
+        return EXIT_SUCCESS;
+    else if (err.code == ERR_FULL && queue_exists(relay->config->queue_dir, NULL))
+        relay->queue_must_exist = true; // the waiting room tells what is in the way
+    else {
         log_fault("queue_error", &err);
-        return err.code == ERR_TEMPORARY ? EXIT_TRY_AGAIN : EXIT_FAILURE;
-    }
-    LOG(LOG_WARNING, "started_anew", LOG_INTEGER("pause_ms", relay->restart.pause_ms));
-    if (relay->restart.by_page_fault) {
-        error_set(&err, ERR_IO, "a page of a mapped file in %s could not be had: its disk is gone",
-                  relay->config->queue_dir);
-        log_fault("queue_error", &err);
+        return err.code == ERR_TEMPORARY || err.code == ERR_FULL ? EXIT_TRY_AGAIN : EXIT_FAILURE;
     }
     if (!listen_for_mail(relay, &err)) {
         log_fault("start_failed", &err);

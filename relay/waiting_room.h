@@ -1,6 +1,7 @@
-// waiting_room.h - where a core that was executed anew stays until its queue can be opened.
+// waiting_room.h - where a core stays until its queue can be opened: one that was executed anew, or
+// that has found its disk full.
 //
-// The disk that has failed may be gone for hours. Meanwhile every POST is answered 503 (the
+// The disk may be gone for hours. Meanwhile every POST is answered 503 (the
 // listener is there, intake is closed), and nothing of the folder is held open, so that it can be
 // unmounted, repaired and mounted again. Logs what is in the way, once for each thing.
 #ifndef RELAY_WAITING_ROOM_H

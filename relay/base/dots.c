@@ -77,7 +77,7 @@ static bool prepare_file(int fd, struct error *err)
     int rc = posix_fallocate(fd, 0, (off_t)sizeof(struct file_layout));
     if (rc != 0) {
         errno = rc;
-        return error_errno(err, ERR_IO, "dots: allocate");
+        return error_errno(err, rc == ENOSPC || rc == EDQUOT ? ERR_FULL : ERR_IO, "dots: allocate");
     }
     return true;
 }
@@ -110,17 +110,18 @@ struct dots *dots_open(const char *dir, int wait_ms, struct error *err)
     return dots;
 }
 
-int dots_share(const char *dir, struct error *err)
+// By the descriptor and not by the path, where another file may be now, or none.
+int dots_share(const struct dots *dots, struct error *err)
 {
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/dots", dir);
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", dots->fd);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
-        error_errno(err, ERR_IO, "open %s", path);
+        error_errno(err, ERR_IO, "dots: open once more");
         return -1;
     }
     if (flock(fd, LOCK_SH | LOCK_NB) < 0) {
-        error_errno(err, ERR_IO, "lock %s", path);
+        error_errno(err, ERR_IO, "dots: lock");
         close(fd);
         return -1;
     }
@@ -139,7 +140,9 @@ struct dots *dots_map(int fd, struct error *err)
 
 bool dots_sync(struct dots *dots)
 {
-    return msync(dots->file, sizeof(struct file_layout), MS_SYNC) == 0;
+    struct stat status;
+    return msync(dots->file, sizeof(struct file_layout), MS_SYNC) == 0 &&
+           fstat(dots->fd, &status) == 0 && status.st_nlink > 0;
 }
 
 void dots_close(struct dots *dots)

@@ -41,14 +41,16 @@ struct dots; // opaque
 
 // Core: opens or makes dir/dots, waiting at most wait_ms for deliverers from before to end.
 // Marks of an earlier run in this boot are there for dots_get(). ERR_TEMPORARY: one still lives.
+// ERR_FULL: the file's blocks cannot be had.
 struct dots *dots_open(const char *dir, int wait_ms, struct error *err);
 // Core: a descriptor for one deliverer, already carrying its shared lock. The caller passes it
 // to the child and closes its own.
-int dots_share(const char *dir, struct error *err);
+int dots_share(const struct dots *dots, struct error *err);
 // Deliverer: maps what dots_share() gave. The descriptor stays open: it is the lock.
 struct dots *dots_map(int fd, struct error *err);
 void dots_close(struct dots *dots); // NULL is a no-op
-// Core: are the marks on disk, for the next incarnation to find? False: its disk did not take them.
+// Core: are the marks on disk, for the next incarnation to find? False: its disk did not take them,
+// or their file was removed.
 bool dots_sync(struct dots *dots);
 
 void dots_get(const struct dots *dots, size_t index, struct dot *ret_dot);

@@ -11,6 +11,7 @@ enum error_code {
     ERR_NONE = 0,
     ERR_INPUT,     // what was given is wrong; the same again fails again
     ERR_TEMPORARY, // may work later
+    ERR_FULL,      // the same, once a disk has space again
     ERR_PERMANENT, // will never work
     ERR_UNKNOWN,   // it may have happened
     ERR_IO,        // a file, disk or socket failed

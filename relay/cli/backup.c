@@ -85,7 +85,7 @@ static int back_up(const char *queue_dir, const char *path)
     if (queue_backup_folder(queue_dir, path, &err))
         return CLI_DONE;
     cli_complain("%s", err.message);
-    return err.code == ERR_TEMPORARY ? CLI_TRY_AGAIN : CLI_FAILED;
+    return err.code == ERR_TEMPORARY || err.code == ERR_FULL ? CLI_TRY_AGAIN : CLI_FAILED;
 }
 
 int cli_queue_backup(const struct queue_command *command)

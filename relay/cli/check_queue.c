@@ -97,7 +97,7 @@ int cli_queue_check(const struct queue_command *command)
         if (!queue_check_folder(command->config->queue_dir, print_finding,
                                 (void *)(uintptr_t)command, &result, &err)) {
             cli_complain("%s", err.message);
-            status = err.code == ERR_TEMPORARY ? CLI_TRY_AGAIN : CLI_FAILED;
+            status = err.code == ERR_TEMPORARY || err.code == ERR_FULL ? CLI_TRY_AGAIN : CLI_FAILED;
         }
     }
     return status == CLI_DONE ? print_result(command, &result) : status;

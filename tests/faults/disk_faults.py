@@ -179,6 +179,7 @@ def assert_same_process(scene, core):
     assert scene.relay.process.pid == core and scene.relay.process.poll() is None
     assert not scene.relay.found("starting_anew")
     assert len(scene.faults()) == 1, scene.faults()
+    scene.relay.wait_for("queue_writable")
     assert len(scene.relay.found("queue_writable")) == 1
 
 
@@ -269,6 +270,28 @@ def a_write_that_comes_out_short_is_none(scene):
         scene.assert_refusing()
     scene.wait_well()
     assert_same_process(scene, core)
+
+
+@scenario()
+def a_start_on_a_disk_without_a_block_waits_for_space(scene):
+    """Not even the reserve is left: somebody else has taken what it gave up."""
+    fill_up(scene)
+    scene.deaths.append(ledger.boot_s())
+    scene.relay.kill()
+    for name in ("queue.db-shm", "reserve"):  # SQLite makes the one small, to let it grow anew
+        os.truncate(scene.relay.queue_dir / name, 0)
+    scene.disk.fill()
+    scene.gate.set()
+    scene.relay.spawn()
+    scene.follow(1)
+    scene.relay.wait_for("queue_error")
+    scene.assert_refusing()
+    assert all("full" in fault for fault in scene.faults()), scene.faults()
+    core = scene.relay.process.pid
+    scene.free_room()
+    scene.relay.wait_for("ready")
+    scene.wait_well()
+    assert scene.relay.process.pid == core
 
 
 # ---- failing, gone ---------------------------------------------------------------------------------
@@ -364,6 +387,55 @@ def a_disk_that_vanishes_and_is_mounted_again(scene):
 @scenario(kind="xfs", size_mb=64)
 def a_disk_with_xfs_that_vanishes_and_is_mounted_again(scene):
     vanish_and_come_back(scene)
+
+
+LOOK_S = 1.1  # the writer looks once a second whether its files are still there
+
+
+def lose_and_find_again(scene, lose, find_again):
+    """What is at the queue's path goes without an error, and comes back."""
+    core = scene.relay.process.pid
+    scene.unknown_outcomes_possible = True
+    scene.accept(2)
+    scene.sink.wait_for(2)
+    scene.wait_ended()
+    time.sleep(LOOK_S)
+    lose()
+    assert scene.post() == 503
+    scene.relay.wait_for("started_anew")
+    scene.follow(2)
+    harness.wait_until(lambda: any("find" in fault and "queue.db: No such file" in fault
+                                   for fault in scene.faults()[1:]), "an attempt without it")
+    scene.assert_refusing()
+    assert not scene.relay.found("smarthost_down")
+    find_again()
+    come_back(scene, core)
+
+
+@scenario()
+def a_disk_that_is_unmounted_below_the_relay(scene):
+    lose_and_find_again(scene, lambda: scene.disk.detach(lazily=True), scene.disk.attach)
+
+
+@scenario()
+def a_folder_that_is_moved_away(scene):
+    queue_dir = scene.relay.queue_dir
+    elsewhere = queue_dir.with_name("elsewhere")
+    lose_and_find_again(scene, lambda: queue_dir.rename(elsewhere),
+                        lambda: elsewhere.rename(queue_dir))
+
+
+@scenario(size_mb=64)
+def files_that_are_removed(scene):
+    """They come back from a copy, as from a backup: what waits is not in it, but nothing did."""
+    queue_dir = scene.relay.queue_dir
+    copy = queue_dir.with_name("copy")
+
+    def lose():
+        scene.relay.command("queue", "backup", str(copy))
+        for path in queue_dir.glob("queue.db*"):
+            path.unlink()
+    lose_and_find_again(scene, lose, lambda: copy.rename(queue_dir / "queue.db"))
 
 
 @scenario()

@@ -42,7 +42,7 @@ static void the_other_side_sees_each_step(void **state)
     struct error err = {0};
     struct dots *core = dots_open(dir, 0, &err);
     assert_non_null(core);
-    int fd = dots_share(dir, &err);
+    int fd = dots_share(core, &err);
     struct dots *deliverer = dots_map(fd, &err);
     assert_non_null(deliverer);
 
@@ -128,8 +128,8 @@ static void waits_for_a_deliverer_from_before(void **state)
     (void)state;
     struct error err = {0};
     struct dots *dots = dots_open(dir, 0, &err);
+    int shared = dots_share(dots, &err);
     dots_close(dots);
-    int shared = dots_share(dir, &err);
     assert_true(shared >= 0);
     int stop[2];
     assert_int_equal(pipe(stop), 0);

@@ -31,7 +31,7 @@ static int begin(void **state)
     struct error err;
     fixture->core = dots_open(fixture->dir, 0, &err);
     assert_non_null(fixture->core);
-    fixture->dots = dots_map(dots_share(fixture->dir, &err), &err);
+    fixture->dots = dots_map(dots_share(fixture->core, &err), &err);
     assert_non_null(fixture->dots);
     int mark = dots_assign(fixture->core, "0193");
     assert_int_equal(mark, 0);
