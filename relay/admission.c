@@ -306,6 +306,7 @@ void admission_composed(void *context, struct compose_request *request, enum com
         compose_failed(dispatcher, job, "not_canonical", err.message);
         return;
     }
+    job->composed_boot_ms = clock_boot_ms();
     if (request->task == COMPOSE_PAYLOAD) {
         job->compose_cause[0] = '\0'; // a first try may have failed
         judge_normaliser(dispatcher, job, mails);

@@ -54,6 +54,16 @@ static bool is_alive(struct dispatcher *dispatcher, struct job *job)
     return false;
 }
 
+// What waited for a disk that took nothing, or for the machine to wake, says minutes that have
+// passed; it is rendered anew when it comes from the queue.
+static bool is_fresh(struct dispatcher *dispatcher, struct job *job, int64_t now_ms)
+{
+    if (now_ms < job->composed_boot_ms + MIME_LIMIT_MS)
+        return true;
+    delivery_put_back(dispatcher, job);
+    return false;
+}
+
 // False: nothing can be started now.
 static bool start(struct dispatcher *dispatcher, struct job *job, int64_t now_ms)
 {
@@ -95,7 +105,8 @@ void delivery_pump(struct dispatcher *dispatcher)
         struct job *job = pick_ready(dispatcher);
         if (!job)
             return;
-        if (is_alive(dispatcher, job) && !start(dispatcher, job, now_ms))
+        if (is_alive(dispatcher, job) && is_fresh(dispatcher, job, now_ms) &&
+            !start(dispatcher, job, now_ms))
             break;
     }
     put_back_waiting(dispatcher, now_ms);

@@ -22,6 +22,7 @@ enum {
     JOBS_BYTES_MAX = 8 * 1024 * 1024, // their payloads, as offered
     UNKNOWN_OUTCOMES_MAX = 2,         // three copies at most (design §1.4)
     READY_LIMIT_MS = 2000,            // then it waits in the queue, not in memory
+    MIME_LIMIT_MS = 20 * 1000,        // then the minutes in it are those left no more
     LANE_TURN = 8,                    // each so many picks a lower lane goes first
 };
 

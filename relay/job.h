@@ -67,6 +67,7 @@ struct job {
 
     struct delivery delivery; // mark -1: it has no dot mark
     int64_t ready_since_ms;   // CLOCK_BOOTTIME
+    int64_t composed_boot_ms; // CLOCK_BOOTTIME: what the minutes in mime are counted from
 
     int64_t waits_until_ms;        // SETTLING back to `queued`: its not_before; else 0
     enum message_state settles_as; // SETTLING: the state that is being committed

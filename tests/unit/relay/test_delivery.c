@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "dispatcher_fixture.h"
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 
 static enum dot_state mark_state(const struct fixture *fixture, int mark)
@@ -107,6 +108,28 @@ static void what_expired_waiting_for_a_slot_is_not_begun(void **state)
     assert_row(fixture, id, MESSAGE_EXPIRED, "deadline");
     assert_int_equal(row_of(fixture, id).attempts, 0);
     assert_memory_empty(fixture);
+}
+
+// The disk took nothing for so long, or the machine slept: the minutes in it have passed.
+static void what_was_rendered_long_ago_is_rendered_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    admit(fixture, queue_now_ms(fixture->queue), mail_in("code", LIFETIME_MS), id);
+    struct job *job = job_table_find(&fixture->dispatcher->jobs, id);
+    assert_in_range(clock_boot_ms() - job->composed_boot_ms, 0, MIME_LIMIT_MS - 1);
+    job->composed_boot_ms = clock_boot_ms() - MIME_LIMIT_MS;
+    seen.slots = 1;
+    size_t request = seen.request_count;
+    settle_down(fixture);
+    assert_int_equal(seen.started_count, 0);
+    assert_row(fixture, id, MESSAGE_SENDING, ""); // by way of the queue
+    assert_int_equal(row_of(fixture, id).attempts, 0);
+    assert_int_equal(seen.request_count, request + 1);
+    assert_int_equal(seen.requests[request]->task, COMPOSE_RENDER);
+    answer(request, mail_in("code", LIFETIME_MS));
+    settle_down(fixture);
+    assert_started(0, id);
 }
 
 static void the_deliverer_is_told_the_deadline_less_the_margin(void **state)
@@ -271,6 +294,7 @@ int main(void)
         DISPATCHER_TEST(higher_lanes_come_first_from_the_queue),
         DISPATCHER_TEST(a_lower_lane_is_not_starved_in_the_queue),
         DISPATCHER_TEST(what_expired_waiting_for_a_slot_is_not_begun),
+        DISPATCHER_TEST(what_was_rendered_long_ago_is_rendered_anew),
         DISPATCHER_TEST(the_deliverer_is_told_the_deadline_less_the_margin),
         DISPATCHER_TEST(while_nothing_can_be_committed_nothing_is_begun),
         DISPATCHER_TEST(while_stopping_nothing_is_begun),
