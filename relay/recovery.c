@@ -55,7 +55,8 @@ static void settle_unknown(struct queue *queue, const struct dot *dot,
     queue_settle(queue, dot->id, &settlement, ignore_result, NULL);
 }
 
-// A temporary refusal (4xx) needs no settling: the row is still there to be tried again.
+// A temporary refusal (4xx) needs no settling: the row is still there to be tried again. Nor does
+// a dot under way where marks may be lost: queue_recover() counts every row that may be unknown.
 static bool settle_mark(struct queue *queue, struct queue_reader *reader, const struct dot *dot,
                         int max_unknown, bool *ret_stays, struct error *err)
 {
@@ -75,7 +76,7 @@ static bool settle_mark(struct queue *queue, struct queue_reader *reader, const 
         *ret_stays = true;
     else if (found && is_final)
         settle_verdict(queue, dot, &row);
-    else if (found && dot->state == DOT_BEGUN)
+    else if (found && dot->state == DOT_BEGUN && !queue_rebooted(queue))
         settle_unknown(queue, dot, &row, max_unknown);
     return true;
 }

@@ -183,6 +183,37 @@ static void a_dot_under_way_counts_as_unknown_before_it_is_sent_again(void **sta
     }
 }
 
+static void reopen_with_marks_lost(struct fixture *fixture)
+{
+    struct error err = {0};
+    const struct queue_options options = {.dir = fixture->dir, .marks_lost = true};
+    queue_reader_destroy(fixture->reader);
+    queue_close(fixture->queue);
+    fixture->queue = queue_open(&options, &err);
+    assert_non_null(fixture->queue);
+    fixture->reader = queue_reader_create(fixture->queue, &err);
+    assert_non_null(fixture->reader);
+}
+
+// Not every mark is lost, so the one copy is known by its mark and by its row.
+static void one_copy_counts_once_where_marks_may_be_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    dots_begin(fixture->dots, (size_t)fixture->mark);
+    reopen_with_marks_lost(fixture);
+    struct queue_message row = recover(fixture);
+    assert_string_equal(message_state_name(row.state), "received");
+    assert_int_equal(row.unknown_outcomes, 1);
+
+    make_sending(fixture);
+    assert_int_equal(fixture->mark, dots_assign(fixture->dots, fixture->id));
+    dots_begin(fixture->dots, (size_t)fixture->mark);
+    reopen_with_marks_lost(fixture);
+    row = recover(fixture);
+    assert_string_equal(message_state_name(row.state), "queued");
+    assert_int_equal(row.unknown_outcomes, 2);
+}
+
 static void what_had_not_come_to_its_dot_is_not_charged(void **state)
 {
     struct fixture *fixture = *state;
@@ -230,6 +261,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_temporary_refusal_is_tried_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dot_under_way_counts_as_unknown_before_it_is_sent_again,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_copy_counts_once_where_marks_may_be_lost, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_had_not_come_to_its_dot_is_not_charged, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_was_settled_already_stays_so, set_up, tear_down),
