@@ -205,14 +205,12 @@ void queue_settle(struct queue *queue, const char *id, const struct queue_settle
     settle->has_attempt = from->attempt != NULL;
     if (settle->has_attempt)
         copy_attempt(&settle->attempt, from->attempt, queue_now_ms(queue));
-    struct change *change = &settle->change;
     bool has_mail = from->state == MESSAGE_QUEUED && from->body && settle->has_envelope;
     keys_hold(queue->keys);
+    // Refused, its outcome would be lost to everybody but the next start. So this is that start.
     if (has_mail && !envelope_seal(&settle->envelope, queue->keys, settle->change.id, from->body,
-                                   from->body_size, &settle->body)) {
-        destroy_settle(change);
-        change = change_refusal(id, done, context);
-    }
-    writer_submit(queue->writer, change);
+                                   from->body_size, &settle->body))
+        abort();
+    writer_submit(queue->writer, &settle->change);
     keys_release(queue->keys);
 }

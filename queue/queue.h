@@ -231,7 +231,8 @@ struct queue_settlement {
 };
 
 // The body is dropped with sent, superseded, cancelled and expired. A settlement that cannot
-// be committed for want of space is kept and tried again until it can; done comes then.
+// be committed for want of space is kept and tried again until it can; done comes then. Aborts
+// without memory.
 void queue_settle(struct queue *queue, const char *id, const struct queue_settlement *settlement,
                   queue_done_fn *done, void *context);
 
