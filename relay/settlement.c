@@ -85,6 +85,12 @@ void settlement_written(struct dispatcher *dispatcher, struct job *job, enum que
         dispatcher_release(dispatcher, job);
         return;
     }
+    // Nobody else ends what is in memory: the row was changed by hand, or cannot be found. The mark
+    // goes all the same, since there is no row any more that it could be settled on.
+    if (result == QUEUE_GONE)
+        LOG(LOG_ERROR, "queue_error", LOG_STRING("id", job->id),
+            LOG_STRING("error", "the outcome was not recorded: no such row, or it has ended"),
+            LOG_STRING("outcome", message_state_name(job->settles_as)));
     // Told only now, so that the log never says more than the disk.
     if (result == QUEUE_DONE && is_end(job->settles_as))
         log_end(dispatcher, job);

@@ -198,6 +198,11 @@ static void while_stopping_nothing_is_begun(void **state)
     assert_row(fixture, late, MESSAGE_RECEIVED, "");
 }
 
+static void ignore_written(void *context, enum queue_result result, const char *id)
+{
+    (void)context, (void)result, (void)id;
+}
+
 // ---- marks ------------------------------------------------------------------------------------
 
 static void the_mark_is_kept_until_the_outcome_is_committed(void **state)
@@ -229,6 +234,35 @@ static void an_outcome_that_was_not_committed_leaves_its_mark(void **state)
     settlement_written(fixture->dispatcher, job_table_find(&fixture->dispatcher->jobs, id),
                        QUEUE_REFUSED);
     assert_int_equal(mark_state(fixture, mark), DOT_BEGUN);
+    assert_memory_empty(fixture);
+}
+
+// It ended by another's hand while it was under way: told, and not as the outcome that it had.
+static void an_outcome_that_found_no_row_to_stand_in_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE], line[1024] = "";
+    FILE *log = tmpfile();
+    int before = dup(STDOUT_FILENO);
+    seen.slots = 1;
+    admit(fixture, queue_now_ms(fixture->queue), mail_in("code", LIFETIME_MS), id);
+    const struct queue_settlement cancelled = {.state = MESSAGE_CANCELLED};
+    queue_settle(fixture->queue, id, &cancelled, ignore_written, NULL);
+    fflush(stdout);
+    dup2(fileno(log), STDOUT_FILENO);
+    end(0, DELIVERY_SENT);
+    settle_down(fixture);
+    fflush(stdout);
+    dup2(before, STDOUT_FILENO);
+    close(before);
+    rewind(log);
+    size_t size = fread(line, 1, sizeof(line) - 1, log);
+    fclose(log);
+    assert_true(size > 0);
+    assert_non_null(strstr(line, "queue_error"));
+    assert_non_null(strstr(line, id));
+    assert_null(strstr(line, "\"event\":\"sent\""));
+    assert_row(fixture, id, MESSAGE_CANCELLED, "");
     assert_memory_empty(fixture);
 }
 
@@ -300,6 +334,7 @@ int main(void)
         DISPATCHER_TEST(while_stopping_nothing_is_begun),
         DISPATCHER_TEST(the_mark_is_kept_until_the_outcome_is_committed),
         DISPATCHER_TEST(an_outcome_that_was_not_committed_leaves_its_mark),
+        DISPATCHER_TEST(an_outcome_that_found_no_row_to_stand_in_is_told),
         DISPATCHER_TEST(a_smarthosts_fault_is_charged_to_nobody),
         DISPATCHER_TEST(unknown_outcomes_are_counted_and_the_third_is_the_last),
         DISPATCHER_TEST(what_is_cut_is_not_charged_and_waits),
