@@ -13,7 +13,7 @@
 #include "relay/base/error.h"
 
 #define DATABASE_FILE "queue.db"
-#define DATABASE_STATEMENTS_MAX 40
+#define DATABASE_STATEMENTS_MAX 64
 // How long to wait for a foreign process in the way (an operator with sqlite3), and for readers
 // at a checkpoint: ours never stay so long.
 #define DATABASE_PATIENCE_MS 1000
