@@ -71,6 +71,10 @@ static void intake_accept(void *context, struct http_exchange *exchange,
         http_answer(exchange, HTTP_NOT_JSON, NULL);
         return;
     }
+    if (!queue_writable(intake->queue)) { // it would be composed, to be refused then
+        http_answer(exchange, HTTP_UNAVAILABLE, NULL);
+        return;
+    }
     struct arrival *arrival = malloc(sizeof(*arrival));
     if (!arrival) {
         http_answer(exchange, HTTP_UNAVAILABLE, NULL);

@@ -98,9 +98,11 @@ void http_answer(struct http_exchange *exchange, enum http_outcome outcome, cons
 
 // ---- tests
 
-static void post_sized(const char *payload, size_t size, enum queue_result result, const char *id)
+static void post_sized_to(bool writable, const char *payload, size_t size, enum queue_result result,
+                          const char *id)
 {
     memset(&seen, 0, sizeof(seen));
+    seen.writable = writable;
     seen.result = result;
     seen.result_id = id;
     struct intake intake = {0};
@@ -109,6 +111,11 @@ static void post_sized(const char *payload, size_t size, enum queue_result resul
     const struct http_post post = {
         .route = "kratos", .key_name = "default", .payload = payload, .payload_size = size};
     handlers.accept(handlers.context, NULL, &post);
+}
+
+static void post_sized(const char *payload, size_t size, enum queue_result result, const char *id)
+{
+    post_sized_to(true, payload, size, result, id);
 }
 
 static void post(const char *payload, enum queue_result result, const char *id)
@@ -148,6 +155,14 @@ static void is_unavailable_where_the_queue_refuses(void **state)
     assert_int_equal(seen.outcome, HTTP_UNAVAILABLE);
     assert_string_equal(seen.answer_id, "");
     assert_int_equal(seen.committed, QUEUE_REFUSED);
+}
+
+static void offers_nothing_while_the_queue_cannot_be_written(void **state)
+{
+    (void)state;
+    post_sized_to(false, "{}", 2, QUEUE_DONE, OWN_ID);
+    assert_string_equal(seen.calls, "answer ");
+    assert_int_equal(seen.outcome, HTTP_UNAVAILABLE);
 }
 
 static void takes_what_could_be_json(void **state)
@@ -230,6 +245,7 @@ int main(void)
         cmocka_unit_test(stores_and_then_answers),
         cmocka_unit_test(names_the_first_of_a_duplicate),
         cmocka_unit_test(is_unavailable_where_the_queue_refuses),
+        cmocka_unit_test(offers_nothing_while_the_queue_cannot_be_written),
         cmocka_unit_test(takes_what_could_be_json),
         cmocka_unit_test(refuses_what_cannot_be_json),
         cmocka_unit_test(an_empty_payload_is_an_alarm_of_its_own),
