@@ -31,7 +31,8 @@ static void tell_nobody(void *context, enum queue_result result, const char *id)
     (void)context, (void)result, (void)id; // refused, it is met and parked again
 }
 
-static const struct change_type PARK_STRAY = {.apply = apply, .destroy = destroy};
+static const struct change_type PARK_STRAY = {
+    .apply = apply, .destroy = destroy, .by_reserve = true};
 
 struct change *change_park_stray(int64_t seq)
 {

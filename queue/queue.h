@@ -361,7 +361,8 @@ int64_t queue_reader_wall_ms(struct queue_reader *reader, int64_t t_ms);
 
 // The newest `received` ids, or the due `queued` ids of one lane: newest first in LANE_CODE,
 // oldest first in the others. At most limit. ERR_CORRUPT, here and in queue_overdue(): among them
-// were rows whose id has changed, which nothing finds; they are parked now, and met no more.
+// were rows whose id has changed, which nothing finds; they are parked now, and met no more, and
+// ret_ids and *ret_count are those of the others.
 bool queue_received(struct queue_reader *reader, size_t limit, char (*ret_ids)[QUEUE_ID_SIZE],
                     size_t *ret_count, struct error *err);
 bool queue_due(struct queue_reader *reader, enum lane lane, int64_t now_ms, size_t limit,

@@ -76,7 +76,7 @@ static bool is_at_home(const char *id, int64_t seq)
 }
 
 // Takes the columns id and seq. Rows that are not at home are parked, and then it fails, so that
-// somebody is told; the next look does not meet them any more.
+// somebody is told; the next look does not meet them any more. The others are given all the same.
 static bool read_ids(const struct queue_reader *reader, struct query *query,
                      char (*ret_ids)[QUEUE_ID_SIZE], size_t *ret_count, struct error *err)
 {
@@ -95,10 +95,10 @@ static bool read_ids(const struct queue_reader *reader, struct query *query,
     }
     if (!reader_ended_well(reader, query, err))
         return false;
+    *ret_count = count;
     if (stray_seq != 0)
         return error_set(err, ERR_CORRUPT, "the row %lld has lost its id, and is parked",
                          (long long)stray_seq);
-    *ret_count = count;
     return true;
 }
 

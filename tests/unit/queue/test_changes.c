@@ -371,6 +371,8 @@ static void a_row_that_lost_its_id_is_parked_when_it_is_met(void **state)
     size_t count = 0;
     assert_false(queue_due(fixture->reader, LANE_CODE, now_ms, 8, found, &count, &err));
     assert_int_equal(err.code, ERR_CORRUPT);
+    assert_int_equal(count, 1); // it keeps nobody else waiting
+    assert_string_equal(found[0], ids[1]);
     assert_false(queue_received(fixture->reader, 8, found, &count, &err));
     assert_true(queue_flush(fixture->queue, &err));
     assert_true(queue_received(fixture->reader, 8, found, &count, &err));
