@@ -35,12 +35,15 @@ static int drop_outlived_bodies(struct sweep *sweep, struct database *database, 
     return rc;
 }
 
-static bool is_final(const char *state)
+// What was set aside can be let go for as long as it has its body, and has ended without.
+static bool is_final(const char *state, enum body_form form)
 {
     enum message_state parsed;
-    return message_state_parse(state, &parsed) && parsed != MESSAGE_RECEIVED &&
-           parsed != MESSAGE_QUEUED && parsed != MESSAGE_SENDING && parsed != MESSAGE_HELD &&
-           parsed != MESSAGE_PARKED;
+    if (!message_state_parse(state, &parsed))
+        return false;
+    if (parsed == MESSAGE_HELD || parsed == MESSAGE_PARKED)
+        return form == BODY_DROPPED;
+    return parsed != MESSAGE_RECEIVED && parsed != MESSAGE_QUEUED && parsed != MESSAGE_SENDING;
 }
 
 // Rows lie in the order they came, so the old ones are in front and no index by age is needed.
@@ -50,8 +53,9 @@ static bool is_final(const char *state)
 static int find_old(struct sweep *sweep, struct database *database, int64_t now_ms,
                     size_t *ret_count)
 {
-    static const char SQL[] = "SELECT seq, created, updated, " SCHEMA_KNOWN_UNTIL ", state"
-                              " FROM message WHERE seq > ? ORDER BY seq LIMIT ?";
+    static const char SQL[] =
+        "SELECT seq, created, updated, " SCHEMA_KNOWN_UNTIL ", body_form, state"
+        " FROM message WHERE seq > ? ORDER BY seq LIMIT ?";
     int64_t left = sweep->limit - sweep->swept;
     AUTO_QUERY struct query query = query_start(database, SQL);
     query_int(&query, sweep->queue->swept_seq);
@@ -64,8 +68,9 @@ static int find_old(struct sweep *sweep, struct database *database, int64_t now_
             break;
         int64_t updated_ms = query_get_int(&query);
         int64_t known_until_ms = query_get_int(&query);
+        enum body_form form = (enum body_form)query_get_int(&query);
         if (updated_ms < sweep->before_ms && known_until_ms <= now_ms &&
-            is_final(query_get_text(&query)))
+            is_final(query_get_text(&query), form))
             sweep->seqs[(*ret_count)++] = seq;
         sweep->queue->swept_seq = seq;
         looked_at++;

@@ -261,10 +261,10 @@ bool queue_rekey(struct queue *queue, bool *ret_made, char ret_key_id[QUEUE_KEY_
 bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size_t *ret_released,
                    struct error *err);
 
-// Deletes up to limit final rows (not parked or held) last updated before queue time before_ms, but
-// none by which a payload must still be known; and drops kept bodies that can help no more. limit
-// is for all together, and so is *ret_swept. *ret_more: not everything was looked at yet. Waits for
-// the commit.
+// Deletes up to limit final rows (parked or held: without a body) last updated before queue time
+// before_ms, but none by which a payload must still be known; and drops kept bodies that can help
+// no more. limit is for all together, and so is *ret_swept. *ret_more: not everything was looked at
+// yet. Waits for the commit.
 bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *ret_swept,
                  bool *ret_more, struct error *err);
 

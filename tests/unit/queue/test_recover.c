@@ -20,6 +20,17 @@ static size_t sweep(struct fixture *fixture, int64_t before_ms, size_t limit)
     return swept;
 }
 
+static int64_t count_rows(struct fixture *fixture)
+{
+    struct queue_stats stats;
+    struct error err = {0};
+    int64_t total = 0;
+    assert_true(queue_stats(fixture->reader, &stats, &err));
+    for (int i = 0; i < MESSAGE_STATE_COUNT; i++)
+        total += stats.count[i];
+    return total;
+}
+
 static void a_crash_gives_leases_back_uncharged(void **state)
 {
     struct fixture *fixture = *state;
@@ -119,6 +130,9 @@ static void kept_bodies_go_when_they_can_help_no_more(void **state)
     assert_int_equal(sweep(fixture, 0, 10), 0);
     assert_state(fixture->reader, parked, MESSAGE_PARKED);
     assert_body(fixture->reader, parked, "");
+    assert_int_equal(count_rows(fixture), 2);
+    assert_int_equal(sweep(fixture, queue_now_ms(fixture->queue), 10), 2); // its retention is over
+    assert_int_equal(count_rows(fixture), 0);
 }
 
 // What is set aside waits for a person who may come after a weekend, and the deadline of a payload
@@ -160,17 +174,6 @@ static void bodies_set_aside_are_kept_for_a_week_at_least(void **state)
             free(body);
         }
     }
-}
-
-static int64_t count_rows(struct fixture *fixture)
-{
-    struct queue_stats stats;
-    struct error err = {0};
-    int64_t total = 0;
-    assert_true(queue_stats(fixture->reader, &stats, &err));
-    for (int i = 0; i < MESSAGE_STATE_COUNT; i++)
-        total += stats.count[i];
-    return total;
 }
 
 static void old_final_rows_are_deleted_in_batches(void **state)
@@ -215,7 +218,7 @@ static void rows_that_stay_do_not_stop_the_sweep(void **state)
     run_sql(fixture, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
                      " INSERT INTO message (seq, id, state, created, updated, body_form, route,"
                      " payload_hash) SELECT " SQL_ROW_SEQ ", " SQL_ROW_ID
-                     ", CASE WHEN i <= 490 THEN 'parked' ELSE 'sent' END,"
+                     ", CASE WHEN i <= 490 THEN 'received' ELSE 'sent' END,"
                      " i, i, 0, 'r', x'00' FROM n");
     size_t swept = 0;
     for (int i = 0; i < 60; i++)
@@ -262,7 +265,7 @@ static void a_sweep_tells_whether_it_has_looked_at_everything(void **state)
     run_sql(fixture, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 25)"
                      " INSERT INTO message (seq, id, state, created, updated, body_form, route,"
                      " payload_hash) SELECT " SQL_ROW_SEQ ", " SQL_ROW_ID
-                     ", 'parked', i, i, 0, 'r', x'00' FROM n");
+                     ", 'received', i, i, 0, 'r', x'00' FROM n");
     static const bool wanted[] = {true, true, false, true}; // ten at a time, then anew
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         struct error err = {0};
