@@ -31,7 +31,8 @@ struct change {
     void *context;
     char id[QUEUE_ID_SIZE]; // what done is told
     enum queue_result result;
-    bool ride; // may wait for another's commit
+    bool ride;       // may wait for another's commit
+    bool waited_for; // by its submitter, whom a refusal concerns and nobody else
 };
 
 // Writes nothing, but is kept, so it ends behind whatever was submitted before.

@@ -269,7 +269,7 @@ bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *r
                  bool *ret_more, struct error *err);
 
 // Waits until all that was submitted before is committed or refused. False: some was refused
-// since the last flush.
+// since the last flush, not counting what others wait for: bodies that are sealed anew, sweeps.
 bool queue_flush(struct queue *queue, struct error *err);
 
 // ---- backup --------------------------------------------------------------------------------

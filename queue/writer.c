@@ -70,7 +70,7 @@ static int64_t now_ms(void)
 static void tell(struct writer *writer, struct change *change)
 {
     void (*destroy)(struct change *) = change->type->destroy;
-    if (change->result == QUEUE_REFUSED)
+    if (change->result == QUEUE_REFUSED && !change->waited_for)
         atomic_fetch_add(&writer->refused_count, 1);
     change->done(change->context, change->result, change->id);
     if (destroy)

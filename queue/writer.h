@@ -39,6 +39,6 @@ enum queue_result writer_submit_and_wait(struct writer *writer, struct change *c
 
 bool writer_writable(const struct writer *writer);          // any thread; see queue_writable()
 bool writer_can_settle(const struct writer *writer);        // any thread; see queue_can_settle()
-uint64_t writer_refused_count(const struct writer *writer); // any thread; refused so far
+uint64_t writer_refused_count(const struct writer *writer); // any thread; not of those waited for
 
 #endif

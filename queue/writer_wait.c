@@ -24,6 +24,7 @@ static void end_wait(void *context, enum queue_result result, const char *id)
 enum queue_result writer_submit_and_wait(struct writer *writer, struct change *change)
 {
     struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+    change->waited_for = true;
     change->done = end_wait;
     // The change has ended when this returns.
     // cppcheck-suppress autoVariables

@@ -204,6 +204,25 @@ static void a_full_disk_refuses_accepts_and_keeps_settlements(void **state)
     assert_int_equal(fixture->broken, 0);
 }
 
+// As the bodies that are sealed anew in the background while a start settles what it found.
+static void a_flush_does_not_tell_of_what_others_wait_for(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    struct error err = {0};
+    struct outcome outcome = OUTCOME_INIT;
+    size_t count = 0;
+    bool more = false;
+    assert_int_equal(accept_now(fixture->queue, "{}", id), QUEUE_DONE);
+    write_failure = SQLITE_FULL;
+    const struct queue_settlement settlement = {.state = MESSAGE_SENT};
+    queue_settle(fixture->queue, id, &settlement, outcome_done, &outcome);
+    assert_false(queue_sweep(fixture->queue, 0, 10, &count, &more, &err));
+    write_failure = 0;
+    assert_int_equal(outcome_wait(&outcome), QUEUE_DONE);
+    assert_true(queue_flush(fixture->queue, &err));
+}
+
 static void a_full_disk_is_probed_when_nothing_waits(void **state)
 {
     struct fixture *fixture = *state;
@@ -383,6 +402,7 @@ int main(void)
         WRITER_TEST(no_commit_checkpoints),
         WRITER_TEST(the_wal_is_checkpointed_when_idle),
         WRITER_TEST(a_full_disk_refuses_accepts_and_keeps_settlements),
+        WRITER_TEST(a_flush_does_not_tell_of_what_others_wait_for),
         WRITER_TEST(a_full_disk_is_probed_when_nothing_waits),
         WRITER_TEST(closing_on_a_full_disk_refuses_what_was_kept),
         WRITER_TEST(by_the_reserve_a_full_disk_takes_outcomes),
