@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+
+#include "relay/base/cleanup.h"
 
 // The cache is small, since the kernel's holds the same pages: 4 MB for the writer's indexes. A
 // write-ahead log that a burst has made longer than 16 MB is cut when it begins anew.
@@ -22,6 +25,39 @@ static int keep_errno(struct database *database, int rc)
     return rc;
 }
 
+// True: the file has no write-ahead log of its own, and one with something in it lies beside it.
+// The header of a queue in use says that it has one before there is any; that of a copy says that
+// it has none (copy_open()). SQLite would play the foreign one into it. Read through SQLite's own
+// descriptor, since to close another one would release all locks of this process on the file, and
+// behind the look at the log, since a relay may just be starting.
+static bool has_foreign_log(struct database *database, const char *log_path)
+{
+    enum { HEADER_SIZE = 20, READ_VERSION_AT = 19, READ_VERSION_NO_WAL = 1 };
+    char header[HEADER_SIZE];
+    sqlite3_file *file = NULL;
+    struct stat log;
+    return stat(log_path, &log) == 0 && log.st_size > 0 &&
+           sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) ==
+               SQLITE_OK &&
+           file->pMethods && file->pMethods->xRead(file, header, HEADER_SIZE, 0) == SQLITE_OK &&
+           strncmp(header, "SQLite format 3", READ_VERSION_AT) == 0 &&
+           header[READ_VERSION_AT] == READ_VERSION_NO_WAL;
+}
+
+static bool look_for_foreign_log(struct database *database, struct error *err)
+{
+    AUTO_FREE char *log_path = NULL;
+    if (asprintf(&log_path, "%s-wal", database->path) < 0)
+        abort();
+    if (!has_foreign_log(database, log_path))
+        return true;
+    return error_set(
+        err, ERR_INPUT,
+        "%s is a restored backup, and %s is left from the queue that was there before: "
+        "with no relay running, remove %s and %s-shm",
+        database->path, log_path, log_path, database->path);
+}
+
 bool database_open(struct database *database, const char *dir, bool read_only, struct error *err)
 {
     *database = (struct database){0};
@@ -36,6 +72,10 @@ bool database_open(struct database *database, const char *dir, bool read_only, s
     int flags = (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
     errno = 0;
     int rc = keep_errno(database, sqlite3_open_v2(database->path, &database->handle, flags, NULL));
+    if (rc == SQLITE_OK && !look_for_foreign_log(database, err)) {
+        database_close(database);
+        return false;
+    }
     if (rc == SQLITE_OK)
         rc = sqlite3_extended_result_codes(database->handle, 1);
     if (rc == SQLITE_OK)

@@ -146,6 +146,47 @@ static void a_backup_is_a_queue_of_its_own(void **state)
 
 // What was acknowledged before the backup began is in it; and of what came meanwhile, all or
 // nothing.
+// As a killed relay leaves it: the log of what was there before lies beside the restored file.
+static void a_backup_beside_the_log_of_another_queue_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[128], database[128], log[128], other_log[128];
+    struct error err = {0};
+    path_in(fixture, "a backup", path);
+    path_in(fixture, "queue.db", database);
+    path_in(fixture, "queue.db-wal", log);
+    path_in(fixture, "other log", other_log);
+    assert_int_equal(accept_now(fixture->queue, "{\"early\":1}", NULL), QUEUE_DONE);
+    assert_int_equal(back_up(fixture, path).code, ERR_NONE);
+    assert_int_equal(accept_now(fixture->queue, "{\"late\":1}", NULL), QUEUE_DONE);
+    assert_int_equal(link(log, other_log), 0);
+    fixture_close(fixture);
+    // The clean end has emptied it: any frames serve.
+    int fd = open(other_log, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(ftruncate(fd, 4152), 0);
+    close(fd);
+    unlink(log);
+    assert_int_equal(rename(path, database), 0);
+    assert_int_equal(rename(other_log, log), 0);
+
+    assert_false(fixture_try_open(fixture, NULL, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_non_null(strstr(err.message, log));
+    assert_non_null(strstr(err.message, "-shm"));
+    err = (struct error){0};
+    assert_null(queue_reader_open(fixture->dir, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+
+    assert_int_equal(unlink(log), 0);
+    fixture_open(fixture);
+    // And a log of its own is none of another's, whether it ended well or not.
+    assert_int_equal(accept_now(fixture->queue, "{\"late\":1}", NULL), QUEUE_DONE);
+    struct queue_reader *reader = queue_reader_open(fixture->dir, &err);
+    assert_non_null(reader);
+    queue_reader_destroy(reader);
+    fixture_reopen(fixture);
+}
+
 static void what_is_written_meanwhile_is_followed(void **state)
 {
     struct fixture *fixture = *state, restored;
@@ -331,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BACKUP_TEST(a_backup_is_a_queue_of_its_own),
+        BACKUP_TEST(a_backup_beside_the_log_of_another_queue_is_refused),
         BACKUP_TEST(what_is_written_meanwhile_is_followed),
         BACKUP_TEST(no_file_is_written_over),
         BACKUP_TEST(what_a_killed_one_left_is_replaced),
