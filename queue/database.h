@@ -30,9 +30,9 @@ struct database {
     int failed_errno; // of the last call that failed; 0 where no system call did
 };
 
-// Opens dir/queue.db. ERR_INPUT: no such file (it is never made here), or a restored copy beside the
-// write-ahead log of another; ERR_CORRUPT: no database.
-// Closing never checkpoints: whoever may do that does it itself.
+// Opens dir/queue.db. ERR_INPUT: no such file (it is never made here), or a restored copy beside
+// the write-ahead log of another; ERR_CORRUPT: no database. Closing never checkpoints: whoever may
+// do that does it itself.
 bool database_open(struct database *database, const char *dir, bool read_only, struct error *err);
 void database_close(struct database *database); // good for one that was never opened, too
 

@@ -36,10 +36,18 @@ bool keys_differ(const struct key_list *list, struct error *err)
     return true;
 }
 
+// The kernel may have no memory for it: the process ends here rather than at the first write. A
+// ring that stays writable (no memory to split the mapping again) is protected less, and good.
+static void make_writable(struct keys *keys)
+{
+    if (sodium_mprotect_readwrite(keys->ring) != 0)
+        abort();
+}
+
 void keys_replace(struct keys *keys, const struct key_list *list)
 {
     pthread_rwlock_wrlock(&keys->lock);
-    sodium_mprotect_readwrite(keys->ring); // fails for memory that is not sodium's only
+    make_writable(keys);
     struct key_ring *ring = keys->ring;
     sodium_memzero(ring->keys, sizeof(ring->keys));
     for (size_t i = 0; i < list->count; i++) {
@@ -149,17 +157,24 @@ static int write_digest(const struct keys *keys, struct database *database)
 }
 
 // Takes the row's key where one of the ring opens it that stands before *best, the place of the one
-// that opened another row: of several digest keys that of the key in front was in use last.
-static void take_digest(struct keys *keys, struct query *query, size_t *best)
+// that opened another row: of several digest keys that of the key in front was in use last. False:
+// no memory, which says nothing of the key; taken for a lost one, known payloads would be new.
+static bool take_digest(struct keys *keys, struct query *query, size_t *best, struct error *err)
 {
     char name[sizeof(keys->digest_name)];
     query_copy_text(query, name, sizeof(name));
     size_t sealed_size = 0, size = 0;
+    bool is_null = query_next_is_null(query);
     const void *sealed = query_get_blob(query, &sealed_size);
+    if (!sealed && !is_null)
+        return error_set(err, ERR_TEMPORARY, "no memory for the queue's digest key");
     const struct ring_key *with = sealed ? seal_key(keys, sealed, sealed_size) : NULL;
     if (!with || (size_t)(with - keys->ring->keys) >= *best)
-        return;
-    char *digest = seal_open(keys, &DIGEST_BINDING, sealed, sealed_size, &size, NULL);
+        return true;
+    enum seal_fault fault = SEAL_FINE;
+    char *digest = seal_open(keys, &DIGEST_BINDING, sealed, sealed_size, &size, &fault);
+    if (!digest && fault == SEAL_NO_MEMORY)
+        return error_set(err, ERR_TEMPORARY, "no memory for the queue's digest key");
     if (digest && size == sizeof(keys->ring->digest)) {
         memcpy(keys->ring->digest, digest, size);
         memcpy(keys->digest_name, name, sizeof(name));
@@ -168,6 +183,7 @@ static void take_digest(struct keys *keys, struct query *query, size_t *best)
     if (digest)
         sodium_memzero(digest, size);
     free(digest);
+    return true;
 }
 
 // Beside another that does not open, under a name of its own.
@@ -194,7 +210,8 @@ static bool find_digest(struct keys *keys, struct database *database, bool *ret_
                                   " WHERE name = '" DIGEST_KEY "' OR name GLOB '" DIGEST_KEY ".*'"
                                   " ORDER BY name");
         for (; query_step(&query); count++)
-            take_digest(keys, &query, &best);
+            if (!take_digest(keys, &query, &best, err))
+                return false;
         if (query.rc != SQLITE_OK)
             return database_error(database, query.rc, "read", err);
     }
@@ -205,7 +222,7 @@ static bool find_digest(struct keys *keys, struct database *database, bool *ret_
 bool keys_load_digest(struct keys *keys, struct database *database, bool *ret_lost,
                       struct error *err)
 {
-    sodium_mprotect_readwrite(keys->ring);
+    make_writable(keys);
     bool ok = find_digest(keys, database, ret_lost, err);
     sodium_mprotect_readonly(keys->ring);
     return ok;

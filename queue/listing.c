@@ -36,7 +36,7 @@ static void bind_filter(struct query *query, const struct queue_filter *filter)
 
 static bool read_stretch(struct queue_reader *reader, const struct queue_filter *filter,
                          int64_t below, int64_t oldest, size_t limit, struct queue_message *rows,
-                         size_t *ret_count, struct error *err)
+                         size_t *ret_count, bool *is_odd, struct error *err)
 {
     static const char SQL[] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE seq < ?1 AND seq >= ?2"
                               " AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR lane = ?4)"
@@ -51,33 +51,39 @@ static bool read_stretch(struct queue_reader *reader, const struct queue_filter 
     query_int(&query, oldest);
     bind_filter(&query, filter);
     query_int(&query, (int64_t)limit);
-    for (; query_step(&query); count++)
-        if (!reader_get_message(&query, &rows[count]))
-            return error_set(err, ERR_CORRUPT, "the row of %s has an unknown state or lane",
-                             rows[count].id);
+    while (query_step(&query)) {
+        if (reader_get_message(&query, &rows[count])) {
+            count++;
+        } else if (!*is_odd) {
+            *is_odd = true;
+            error_set(err, ERR_CORRUPT, "the row of %s has an unknown state or lane",
+                      rows[count].id);
+        }
+    }
     *ret_count = count;
     return reader_ended_well(reader, &query, err);
 }
 
-// rows has room for a stretch.
+// rows has room for a stretch. A row that nobody can read hides no others: it is told at the end.
 static bool list_stretches(struct queue_reader *reader, const struct queue_filter *filter,
                            int64_t below, struct queue_message *rows, queue_each_fn *each,
                            void *context, struct error *err)
 {
     size_t left = filter->limit, count = 0;
     int64_t oldest = below;
+    bool is_odd = false;
     while (left > 0 && oldest != INT64_MIN) {
         below = oldest;
         if (!find_stretch(reader, below, &oldest, err) ||
             !read_stretch(reader, filter, below, oldest, left < STRETCH_ROWS ? left : STRETCH_ROWS,
-                          rows, &count, err))
+                          rows, &count, &is_odd, err))
             return false;
         for (size_t i = 0; i < count; i++)
             if (!each(context, &rows[i]))
-                return true;
+                return !is_odd;
         left -= count;
     }
-    return true;
+    return !is_odd;
 }
 
 bool queue_list(struct queue_reader *reader, const struct queue_filter *filter, queue_each_fn *each,

@@ -414,6 +414,8 @@ struct queue_filter {
     size_t limit;
 };
 // Newest first. each returns false to stop; no look is open meanwhile, so it may take its time.
+// ERR_CORRUPT: a row holds what no version of this program writes; the others were given all the
+// same.
 typedef bool queue_each_fn(void *context, const struct queue_message *message);
 bool queue_list(struct queue_reader *reader, const struct queue_filter *filter, queue_each_fn *each,
                 void *context, struct error *err);

@@ -53,6 +53,20 @@ static bool see(void *context, const struct queue_message *message)
     return true;
 }
 
+static void a_row_that_nobody_can_read_hides_no_others(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    fill(fixture, ROWS, "'queued', 'code', i, 0, randomblob(32)");
+    run_sql(fixture, "UPDATE message SET lane = 'CODE' WHERE seq = 1000 << 12");
+    struct seen seen = {.fixture = fixture};
+    const struct queue_filter all = {.limit = SIZE_MAX};
+    assert_false(queue_list(fixture->reader, &all, see, &seen, &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_non_null(strstr(err.message, "03e8-7000"));
+    assert_int_equal(seen.count, ROWS - 1);
+}
+
 static void a_list_holds_no_look_open_while_it_is_given_out(void **state)
 {
     struct fixture *fixture = *state;
@@ -105,6 +119,7 @@ static void counts_are_right_across_stretches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        QUEUE_TEST(a_row_that_nobody_can_read_hides_no_others),
         QUEUE_TEST(a_list_holds_no_look_open_while_it_is_given_out),
         QUEUE_TEST(a_list_ends_at_its_limit_wherever_that_is),
         QUEUE_TEST(counts_are_right_across_stretches),
