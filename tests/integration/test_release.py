@@ -398,7 +398,7 @@ def test_operators_are_told_what_to_do_about_a_parked_message(broken):
     message_id = parked(broken, hidden())
     hint = f"mend the normaliser, then: courier-relay queue release {message_id}"
     assert hint in broken.command("queue", "show", message_id).stdout
-    assert "1 parked: " in broken.command("queue", "list").stdout
+    assert "1 of these parked: " in broken.command("queue", "list").stdout
     reason = broken.state(message_id)["reason"]
     assert [row["id"] for row in broken.queue_list("--reason", reason)] == [message_id]
     assert broken.queue_list("--reason", "damaged") == []

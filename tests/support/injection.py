@@ -13,18 +13,19 @@ class Unavailable(Exception):
 @contextlib.contextmanager
 def injected(relay, what):
     """Until left, what (strace's words, "fdatasync:error=EIO:when=1") happens to the core's calls,
-    also after it has executed itself anew."""
+    also after it has executed itself anew. Gives the file that the calls are written to."""
     if not shutil.which("strace"):
         raise Unavailable("strace is not installed")
+    calls = relay.folder / "strace"
     tracer = subprocess.Popen(
         ["strace", "-f", "-p", str(relay.process.pid), "-e", f"inject={what}",
-         "-o", str(relay.folder / "strace")], stderr=subprocess.PIPE, text=True)
+         "-o", str(calls)], stderr=subprocess.PIPE, text=True)
     said = tracer.stderr.readline()
     if not re.search(r"attached", said):
         tracer.wait()
         raise Unavailable(f"a running process cannot be traced: {said.strip()}")
     try:
-        yield
+        yield calls
     finally:
         tracer.terminate()
         tracer.wait()
