@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "queue/change_reseal.h"
+#include "queue/wake.h"
 
 enum {
     PAUSE_MS = 10,   // between batches: others write meanwhile
@@ -256,11 +257,7 @@ struct rekey *rekey_start(struct keys *keys, struct writer *writer,
     rekey->on_resealed = options->on_resealed;
     rekey->context = options->context;
     rekey->wanted = has_old_keys(keys);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&rekey->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    wake_init(&rekey->wake);
     pthread_mutex_init(&rekey->mutex, NULL);
     pthread_mutex_init(&rekey->file_mutex, NULL);
     if (start_thread(rekey))

@@ -1,28 +1,8 @@
 #include <fcntl.h>
 
-#include "queue_fixture.h"
+#include "key_file_text.h"
 
 #define OLD_HEX "aa0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
-
-static void key_path(const struct fixture *fixture, char ret_path[128])
-{
-    snprintf(ret_path, 128, "%s/queue.key", fixture->dir);
-}
-
-// How many keys stand in queue.key, and its text.
-static int read_key(const struct fixture *fixture, char ret_text[2048])
-{
-    char path[128];
-    key_path(fixture, path);
-    int fd = open(path, O_RDONLY), count = 0;
-    ssize_t size = read(fd, ret_text, 2047);
-    assert_true(size >= 0);
-    close(fd);
-    ret_text[size] = '\0';
-    for (const char *at = ret_text; *at; at++)
-        count += *at == '\n';
-    return count;
-}
 
 static void write_key(const struct fixture *fixture, const char *text)
 {
