@@ -8,14 +8,10 @@
 
 #include "relay/base/cleanup.h"
 #include "relay/number.h"
+#include "relay/smarthost_options.h"
+#include "relay/span.h"
 
 enum { SMARTHOSTS_MAX = 16, PORT_MAX = 65535, HOST_MAX = 253 };
-
-// A piece of the text being parsed.
-struct span {
-    const char *at;
-    size_t size;
-};
 
 const char *smarthost_tls_name(enum smarthost_tls tls)
 {
@@ -43,74 +39,14 @@ const char *smarthost_driver_name(enum smarthost_driver driver)
     return "curl";
 }
 
-static bool span_is(struct span span, const char *text)
-{
-    return span.size == strlen(text) && memcmp(span.at, text, span.size) == 0;
-}
-
-// Cuts span at the first stop, which is dropped; gives what stood before it.
-static struct span span_cut(struct span *span, char stop)
-{
-    const char *at = memchr(span->at, stop, span->size);
-    size_t size = at ? (size_t)(at - span->at) : span->size;
-    struct span head = {span->at, size};
-    size_t skipped = at ? size + 1 : size;
-    span->at += skipped;
-    span->size -= skipped;
-    return head;
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-// Percent-decodes. What comes out goes into SMTP commands, so control characters are refused.
-static char *decode(struct span span, const char *what, struct error *err)
-{
-    char *text = malloc(span.size + 1);
-    if (!text) {
-        error_set(err, ERR_TEMPORARY, "no memory");
-        return NULL;
-    }
-    size_t used = 0;
-    for (size_t i = 0; i < span.size; i++) {
-        char c = span.at[i];
-        if (c == '%') {
-            bool whole = i + 2 < span.size;
-            int high = whole ? hex_digit(span.at[i + 1]) : -1;
-            int low = whole ? hex_digit(span.at[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                goto bad;
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        if ((unsigned char)c < 0x20 || c == 0x7f)
-            goto bad;
-        text[used++] = c;
-    }
-    text[used] = '\0';
-    return text;
-bad:
-    explicit_bzero(text, used);
-    free(text);
-    error_set(err, ERR_INPUT,
-              "the %s is not percent-encoded rightly: a '%%' is written %%25, '@' %%40, '/' %%2F",
-              what);
-    return NULL;
-}
-
 static bool parse_userinfo(struct span userinfo, struct smarthost *smarthost, struct error *err)
 {
     struct span password = userinfo;
     struct span user = span_cut(&password, ':');
     if (user.size == 0)
         return error_set(err, ERR_INPUT, "a password without a user");
-    smarthost->user = decode(user, "user", err);
-    smarthost->password = smarthost->user ? decode(password, "password", err) : NULL;
+    smarthost->user = span_decode(user, "user", err);
+    smarthost->password = smarthost->user ? span_decode(password, "password", err) : NULL;
     return smarthost->password != NULL;
 }
 
@@ -120,7 +56,7 @@ static bool is_ipv6(const char *host)
     return inet_pton(AF_INET6, host, &address) == 1;
 }
 
-static bool host_is_valid(const char *host)
+bool smarthost_host_is_valid(const char *host)
 {
     size_t size = strlen(host);
     if (size == 0 || size > HOST_MAX || host[0] == '-' || host[0] == '.')
@@ -149,58 +85,13 @@ static bool parse_host(struct span text, struct smarthost *smarthost, struct err
     smarthost->host = strndup(host.at, host.size);
     if (!smarthost->host)
         return error_set(err, ERR_TEMPORARY, "no memory");
-    if (bracketed ? !is_ipv6(smarthost->host) : !host_is_valid(smarthost->host))
+    if (bracketed ? !is_ipv6(smarthost->host) : !smarthost_host_is_valid(smarthost->host))
         return error_set(err, ERR_INPUT,
                          "the host is none; user and password are percent-encoded before an '@'");
     int64_t number = 0;
     if (port.size > 0 && (!number_parse(port.at, port.size, PORT_MAX, &number) || number == 0))
         return error_set(err, ERR_INPUT, "the port is not from 1 to %d", PORT_MAX);
     smarthost->port = (uint16_t)number;
-    return true;
-}
-
-// What Go's strconv.ParseBool takes, as Kratos uses it; but anything else is a fault here and
-// `false` there.
-static bool parse_boolean(struct span value, bool *ret_value)
-{
-    static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
-    static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
-    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
-        if (span_is(value, yes[i]) || span_is(value, no[i])) {
-            *ret_value = span_is(value, yes[i]);
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool parse_query(struct span query, struct smarthost *smarthost, struct error *err)
-{
-    while (query.size > 0) {
-        struct span value = span_cut(&query, '&');
-        struct span name = span_cut(&value, '=');
-        bool flag;
-        if (span_is(name, "disable_starttls")) {
-            if (!parse_boolean(value, &flag))
-                return error_set(err, ERR_INPUT, "disable_starttls is neither true nor false");
-            if (flag && smarthost->tls == SMARTHOST_TLS_STARTTLS)
-                smarthost->tls = SMARTHOST_TLS_NONE;
-        } else if (span_is(name, "skip_ssl_verify")) {
-            if (!parse_boolean(value, &flag))
-                return error_set(err, ERR_INPUT, "skip_ssl_verify is neither true nor false");
-            smarthost->verify = !flag;
-        } else if (span_is(name, "server_name") && !smarthost->server_name) {
-            smarthost->server_name = decode(value, "server_name", err);
-            if (!smarthost->server_name)
-                return false;
-            if (!host_is_valid(smarthost->server_name))
-                return error_set(err, ERR_INPUT, "server_name is no host name");
-        } else if (name.size > 0) {
-            return error_set(err, ERR_INPUT,
-                             "a parameter is none of disable_starttls, skip_ssl_verify and "
-                             "server_name, or stands there twice");
-        }
-    }
     return true;
 }
 
@@ -244,7 +135,7 @@ static bool parse_server(struct span rest, enum smarthost_tls tls, struct smarth
         if (!parse_userinfo(userinfo, smarthost, err))
             return false;
     }
-    if (!parse_host(host, smarthost, err) || !parse_query(query, smarthost, err))
+    if (!parse_host(host, smarthost, err) || !smarthost_options_parse(query, smarthost, err))
         return false;
     if (smarthost->port == 0)
         smarthost->port = default_port(smarthost->tls);
@@ -253,16 +144,6 @@ static bool parse_server(struct span rest, enum smarthost_tls tls, struct smarth
     snprintf(smarthost->name, sizeof(smarthost->name),
              is_ipv6(smarthost->host) ? "[%s]:%u" : "%s:%u", smarthost->host,
              (unsigned)smarthost->port);
-    return true;
-}
-
-static bool span_skip(struct span *span, const char *prefix)
-{
-    size_t size = strlen(prefix);
-    if (span->size < size || strncasecmp(span->at, prefix, size) != 0)
-        return false;
-    span->at += size;
-    span->size -= size;
     return true;
 }
 

@@ -41,6 +41,9 @@ struct smarthost {
 // Release with smarthosts_free().
 bool smarthosts_parse(const char *text, struct smarthost **ret_smarthosts, size_t *ret_count,
                       struct error *err);
+// What may stand where a host does, but for an IPv6 literal.
+bool smarthost_host_is_valid(const char *host);
+
 // Wipes passwords. NULL is a no-op.
 void smarthosts_free(struct smarthost *smarthosts, size_t count);
 

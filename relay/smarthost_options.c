@@ -1,0 +1,94 @@
+#include "relay/smarthost_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/cleanup.h"
+
+// What Go's strconv.ParseBool takes, as Kratos uses it; but anything else is a fault here and
+// `false` there.
+static bool parse_boolean(const char *value, bool *ret_value, struct error *err)
+{
+    static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
+    static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
+    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+        if (strcmp(value, yes[i]) == 0 || strcmp(value, no[i]) == 0) {
+            *ret_value = strcmp(value, yes[i]) == 0;
+            return true;
+        }
+    }
+    return error_set(err, ERR_INPUT, "neither true nor false");
+}
+
+static bool set_disable_starttls(const char *value, struct smarthost *smarthost, struct error *err)
+{
+    bool disable;
+    if (!parse_boolean(value, &disable, err))
+        return false;
+    if (disable && smarthost->tls == SMARTHOST_TLS_STARTTLS)
+        smarthost->tls = SMARTHOST_TLS_NONE;
+    return true;
+}
+
+static bool set_skip_ssl_verify(const char *value, struct smarthost *smarthost, struct error *err)
+{
+    bool skip;
+    if (!parse_boolean(value, &skip, err))
+        return false;
+    smarthost->verify = !skip;
+    return true;
+}
+
+static bool set_server_name(const char *value, struct smarthost *smarthost, struct error *err)
+{
+    if (!smarthost_host_is_valid(value))
+        return error_set(err, ERR_INPUT, "no host name");
+    smarthost->server_name = strdup(value);
+    return smarthost->server_name || error_set(err, ERR_TEMPORARY, "no memory");
+}
+
+static const struct option {
+    const char *name;
+    bool (*set)(const char *value, struct smarthost *smarthost, struct error *err);
+} options[] = {
+    {"disable_starttls", set_disable_starttls},
+    {"skip_ssl_verify", set_skip_ssl_verify},
+    {"server_name", set_server_name},
+};
+enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
+
+static bool no_such_option(struct error *err)
+{
+    char names[256];
+    size_t used = 0;
+    for (size_t i = 0; i < OPTION_COUNT && used < sizeof(names); i++)
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
+                                 options[i].name);
+    return error_set(err, ERR_INPUT, "a parameter is none of %s", names);
+}
+
+bool smarthost_options_parse(struct span query, struct smarthost *smarthost, struct error *err)
+{
+    bool seen[OPTION_COUNT] = {false};
+    while (query.size > 0) {
+        struct span text = span_cut(&query, '&');
+        struct span name = span_cut(&text, '=');
+        if (name.size == 0)
+            continue;
+        size_t i = 0;
+        while (i < OPTION_COUNT && !span_is(name, options[i].name))
+            i++;
+        if (i == OPTION_COUNT)
+            return no_such_option(err);
+        if (seen[i])
+            return error_set(err, ERR_INPUT, "%s stands there twice", options[i].name);
+        seen[i] = true;
+        AUTO_FREE char *value = span_decode(text, options[i].name, err);
+        if (!value)
+            return false;
+        if (!options[i].set(value, smarthost, err))
+            return error_prefix(err, "%s", options[i].name);
+    }
+    return true;
+}
