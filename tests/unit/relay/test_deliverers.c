@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
+#include "relay/base/frame.h"
 #include "relay/base/process.h"
 #include "relay/config/config.h"
 #include "relay/deliverers.h"

@@ -1,0 +1,240 @@
+#include "relay/deliverer_process.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "relay/base/clock.h"
+#include "relay/child.h"
+#include "relay/config/config.h"
+#include "relay/member_text.h"
+
+// A deliverer ends a transaction itself that takes too long; one that has not reported this much
+// later is hung.
+enum { OVERDUE_MS = 2000, LATE_MS = 100, IDLE_CONNECTION_MS = 30000, CONNECT_TIMEOUT_MS = 10000 };
+
+static const char *const outcome_names[] = {
+    [DELIVERY_SENT] = "sent",
+    [DELIVERY_TEMPORARY] = "temporary",
+    [DELIVERY_PERMANENT] = "permanent",
+    [DELIVERY_SESSION] = "session",
+    [DELIVERY_UNKNOWN] = "unknown",
+    [DELIVERY_EXPIRED] = "expired",
+    [DELIVERY_CUT] = "cut",
+};
+enum { OUTCOME_COUNT = sizeof(outcome_names) / sizeof(outcome_names[0]) };
+
+const char *delivery_outcome_name(enum delivery_outcome outcome)
+{
+    return outcome_names[outcome];
+}
+
+static bool parse_outcome(const char *name, enum delivery_outcome *ret_outcome)
+{
+    for (size_t i = 0; name && i < OUTCOME_COUNT; i++)
+        if (strcmp(name, outcome_names[i]) == 0) {
+            *ret_outcome = (enum delivery_outcome)i;
+            return true;
+        }
+    return false;
+}
+
+// Takes the delivery out of the list and tells how it ended.
+static void finish(struct deliverer_process *process, struct delivery *delivery,
+                   const struct delivery_result *result)
+{
+    struct delivery **link = &process->under_way;
+    while (*link != delivery)
+        link = &(*link)->next;
+    *link = delivery->next;
+    process->count--;
+    process->handlers.done(process->handlers.context, delivery, result);
+}
+
+static void on_frame(void *context, const struct json_t *header, const struct frame *frame)
+{
+    (void)frame;
+    struct deliverer_process *process = context;
+    const char *op = member_text(header, "op"), *id = member_text(header, "id");
+    if (op && strcmp(op, "ready") == 0)
+        return; // messages may follow `init` at once, so nobody waits for this
+    if (op && strcmp(op, "faults") == 0) {
+        json_t *fault = json_array_get(json_object_get(header, "faults"), 0);
+        struct delivery_result result = {.outcome = DELIVERY_SESSION,
+                                         .smarthost = process->smarthost->name,
+                                         .stage = "init",
+                                         .reply_text = member_text(fault, "what")};
+        process->condemned = true;
+        while (process->under_way)
+            finish(process, process->under_way, &result);
+        return;
+    }
+    struct delivery *delivery = process->under_way;
+    while (delivery && (!id || strcmp(delivery->id, id) != 0))
+        delivery = delivery->next;
+    struct delivery_result result = {
+        .smarthost = process->smarthost->name,
+        .stage = member_text(header, "stage"),
+        .reply_code = (int)json_integer_value(json_object_get(header, "reply_code")),
+        .enhanced_code = member_text(header, "enhanced_code"),
+        .reply_text = member_text(header, "reply_text"),
+        .address = member_text(header, "address"),
+        .tls = member_text(header, "tls"),
+        .alarm = member_text(header, "alarm"),
+    };
+    if (!delivery || !op || strcmp(op, "result") != 0 ||
+        !parse_outcome(member_text(header, "outcome"), &result.outcome)) {
+        child_kill(process->child); // its marks judge what is under way
+        return;
+    }
+    finish(process, delivery, &result);
+}
+
+// A deliverer has died: only the mark knows how far a message got. One that had not begun its
+// dot is charged an attempt all the same: it may be what killed the deliverer.
+static struct delivery_result verdict_of_mark(const struct deliverer_process *process,
+                                              const struct delivery *delivery)
+{
+    struct dot dot;
+    dots_get(process->dots, (size_t)delivery->mark, &dot);
+    struct delivery_result result = {.outcome = DELIVERY_TEMPORARY,
+                                     .smarthost = process->smarthost->name,
+                                     .stage = "dot",
+                                     .reply_text = "the deliverer died"};
+    switch (dot.state) {
+    case DOT_FREE:
+    case DOT_ASSIGNED:
+        result.stage = "connect";
+        break;
+    case DOT_BEGUN:
+        result.outcome = DELIVERY_UNKNOWN;
+        break;
+    case DOT_VERDICT:
+        result.reply_code = dot.reply_code;
+        result.outcome = dot.reply_code / 100 == 2   ? DELIVERY_SENT
+                         : dot.reply_code / 100 == 5 ? DELIVERY_PERMANENT
+                                                     : DELIVERY_TEMPORARY;
+        break;
+    }
+    return result;
+}
+
+static void on_end(void *context, const struct error *err)
+{
+    (void)err;
+    struct deliverer_process *process = context;
+    // First of all, so that nothing new is given to it from within done().
+    process->condemned = true;
+    while (process->under_way) {
+        struct delivery_result result = verdict_of_mark(process, process->under_way);
+        finish(process, process->under_way, &result);
+    }
+    process->handlers.ended(process->handlers.context, process);
+}
+
+static json_t *init_header(const struct config *config, const struct smarthost *smarthost)
+{
+    return json_pack(
+        "{s:s, s:s, s:s, s:s?, s:i, s:s, s:b, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, s:i, s:i, s:I}",
+        "op", "init", "smarthost", smarthost->name, "driver",
+        smarthost_driver_name(smarthost->driver), "host", smarthost->host, "port",
+        (int)smarthost->port, "tls", smarthost_tls_name(smarthost->tls), "verify",
+        (int)smarthost->verify, "server_name", smarthost->server_name, "user", smarthost->user,
+        "password", smarthost->password, "dir", smarthost->dir, "helo", config->smtp_helo,
+        "connections", (int)config->connections, "idle_ms", IDLE_CONNECTION_MS,
+        "connect_timeout_ms", CONNECT_TIMEOUT_MS, "timeout_ms",
+        (json_int_t)config->transaction_timeout_ms);
+}
+
+struct deliverer_process *
+deliverer_process_create(struct event_loop *loop, const struct config *config,
+                         const struct smarthost *smarthost, struct dots *dots,
+                         const struct deliverer_process_handlers *handlers, struct error *err)
+{
+    struct deliverer_process *process = calloc(1, sizeof(*process));
+    if (!process) {
+        error_set(err, ERR_TEMPORARY, "deliverer: no memory");
+        return NULL;
+    }
+    *process = (struct deliverer_process){
+        .smarthost = smarthost, .config = config, .dots = dots, .handlers = *handlers};
+    int mark_fd = dots_share(dots, err);
+    if (mark_fd >= 0) {
+        process->child = child_start(loop, config->deliverer_path, PROCESS_HEAP_SMALL, &mark_fd, 1,
+                                     on_frame, on_end, process, err);
+        close(mark_fd);
+    }
+    json_auto_t *header = init_header(config, smarthost);
+    if (process->child && header && child_send(process->child, header, NULL, 0, err))
+        return process;
+    deliverer_process_destroy(process);
+    return NULL;
+}
+
+void deliverer_process_destroy(struct deliverer_process *process)
+{
+    if (!process)
+        return;
+    child_destroy(process->child);
+    free(process);
+}
+
+bool deliverer_process_deliver(struct deliverer_process *process, struct delivery *delivery,
+                               struct error *err)
+{
+    json_auto_t *header = json_pack(
+        "{s:s, s:s, s:i, s:s, s:s, s:b, s:I}", "op", "deliver", "id", delivery->id, "mark",
+        delivery->mark, "sender", delivery->sender, "recipient", delivery->recipient, "smtputf8",
+        delivery->smtputf8, "deadline_boot_ms", (json_int_t)delivery->deadline_boot_ms);
+    struct frame_blob blob = {delivery->message, delivery->message_size};
+    if (!header || !child_send(process->child, header, &blob, 1, err))
+        return false;
+    delivery->started_boot_ms = clock_boot_ms();
+    delivery->limit_ms =
+        delivery->started_boot_ms + process->config->transaction_timeout_ms + OVERDUE_MS;
+    delivery->excused = false;
+    delivery->next = process->under_way;
+    process->under_way = delivery;
+    process->count++;
+    return true;
+}
+
+void deliverer_process_cut(struct deliverer_process *process)
+{
+    json_auto_t *all = json_pack("{s:s}", "op", "cut");
+    if (all)
+        child_send(process->child, all, NULL, 0, NULL); // one it fails for dies, and is cut
+}
+
+// Whoever looks late has stood still himself, as when the machine slept, and the deliverer with
+// him: it gets a moment, once, to tell what the smarthost has said.
+static bool is_hung(struct delivery *delivery, int64_t now_ms)
+{
+    if (now_ms < delivery->limit_ms)
+        return false;
+    if (delivery->excused || now_ms < delivery->limit_ms + LATE_MS)
+        return true;
+    delivery->excused = true;
+    delivery->limit_ms = now_ms + OVERDUE_MS;
+    return false;
+}
+
+void deliverer_process_watch(struct deliverer_process *process, int64_t now_ms)
+{
+    size_t hung = 0;
+    for (struct delivery *at = process->under_way; at; at = at->next)
+        hung += is_hung(at, now_ms);
+    process->condemned = process->condemned || hung > 0;
+    if (process->condemned && hung == process->count)
+        child_kill(process->child);
+}
+
+int64_t deliverer_process_next_ms(const struct deliverer_process *process, int64_t now_ms)
+{
+    int64_t next = INT64_MAX;
+    for (const struct delivery *at = process->under_way; at; at = at->next)
+        if (at->limit_ms > now_ms && at->limit_ms < next)
+            next = at->limit_ms;
+    return next;
+}
