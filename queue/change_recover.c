@@ -85,5 +85,6 @@ bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size
     if (writer_submit_and_wait(queue->writer, &recover.change) != QUEUE_DONE)
         return error_set(err, ERR_FULL, "the queue in %s cannot be written now", queue->dir);
     *ret_released = (size_t)recover.released;
+    rekey_go_on(queue->rekey);
     return true;
 }

@@ -248,16 +248,17 @@ void queue_release(struct queue *queue, const char *id, queue_done_fn *done, voi
 #define QUEUE_KEY_ID_SIZE 9 // 8 hexadecimal digits
 
 // A new key seals from now on; the older ones stay in queue.key behind it for as long as bodies
-// need them. These are sealed anew in the background, also after a restart (on_resealed()); the
-// digest key stays. With keys that were given none is made (*ret_made): those of other keys than
-// the first are sealed anew. Gives the sealing key's id. Any thread; waits for the disk.
+// need them. These are sealed anew in the background (on_resealed()); the digest key stays. With
+// keys that were given none is made (*ret_made): those of other keys than the first are sealed
+// anew. A restart goes on with it, behind queue_recover(). Gives the sealing key's id. Any thread;
+// waits for the disk.
 bool queue_rekey(struct queue *queue, bool *ret_made, char ret_key_id[QUEUE_KEY_ID_SIZE],
                  struct error *err);
 
 // Puts every lease of another owner back to `queued`, and after a reboot counts an unknown
 // outcome on each lease and each `received` row; over max_unknown they end as `unknown`.
-// Called once, after the dot marks of an earlier run were settled. Waits for the commit. ERR_FULL:
-// nothing can be committed now.
+// Called once, after the dot marks of an earlier run were settled; a rekey that was cut short goes on
+// behind it. Waits for the commit. ERR_FULL: nothing can be committed now.
 bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size_t *ret_released,
                    struct error *err);
 

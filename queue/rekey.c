@@ -35,6 +35,14 @@ static bool has_old_keys(const struct keys *keys)
     return has;
 }
 
+static void want(struct rekey *rekey)
+{
+    pthread_mutex_lock(&rekey->mutex);
+    rekey->wanted = true;
+    pthread_cond_signal(&rekey->wake);
+    pthread_mutex_unlock(&rekey->mutex);
+}
+
 // ---- queue.key ----------------------------------------------------------------------------------
 
 static bool list_holds(const struct key_list *list, const uint8_t id[KEYS_ID_SIZE])
@@ -128,11 +136,14 @@ bool rekey_begin(struct rekey *rekey, bool *ret_made, char ret_key_id[KEYS_ID_HE
     keys_id_text(keys_first(rekey->keys)->id, ret_key_id);
     keys_release(rekey->keys);
     *ret_made = made;
-    pthread_mutex_lock(&rekey->mutex);
-    rekey->wanted = true;
-    pthread_cond_signal(&rekey->wake);
-    pthread_mutex_unlock(&rekey->mutex);
+    want(rekey);
     return true;
+}
+
+void rekey_go_on(struct rekey *rekey)
+{
+    if (has_old_keys(rekey->keys))
+        want(rekey);
 }
 
 // ---- the thread ---------------------------------------------------------------------------------
@@ -256,7 +267,6 @@ struct rekey *rekey_start(struct keys *keys, struct writer *writer,
     rekey->writer = writer;
     rekey->on_resealed = options->on_resealed;
     rekey->context = options->context;
-    rekey->wanted = has_old_keys(keys);
     wake_init(&rekey->wake);
     pthread_mutex_init(&rekey->mutex, NULL);
     pthread_mutex_init(&rekey->file_mutex, NULL);

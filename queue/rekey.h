@@ -13,12 +13,16 @@
 
 struct rekey;
 
-// keys and writer are borrowed; options for this call. Begins at once where the ring has more than
-// one key. NULL on failure.
+// keys and writer are borrowed; options for this call. Seals nothing before it is told to. NULL on
+// failure.
 struct rekey *rekey_start(struct keys *keys, struct writer *writer,
                           const struct queue_options *options, struct error *err);
 // The writer has stopped. NULL is a no-op.
 void rekey_stop(struct rekey *rekey);
+
+// Begins where the ring has more than one key: when all else that a start writes is committed, since
+// on a disk that is nearly full a batch could take the room for it, and be refused with it.
+void rekey_go_on(struct rekey *rekey);
 
 // See queue_rekey().
 bool rekey_begin(struct rekey *rekey, bool *ret_made, char ret_key_id[KEYS_ID_HEX_SIZE],

@@ -233,6 +233,35 @@ def a_disk_that_the_queue_has_filled_empties_by_itself(scene):
     assert not scene.relay.found("starting_anew")
 
 
+def key_count(scene):
+    return len((scene.relay.queue_dir / "queue.key").read_text().split())
+
+
+@scenario()
+def a_rekey_on_a_full_disk_holds_nothing_up(scene):
+    """What waits is sent, and that is written down; the rest is sealed anew when there is room."""
+    scene.gate.clear()
+    scene.accept(120)
+    scene.disk.fill(leave_bytes=300_000)
+    scene.relay.command("queue", "rekey")
+    scene.relay.wait_for("queue_error")
+    scene.unknown_outcomes_possible = True  # of those whose dot is under way, since when ever
+    scene.relay.kill()
+    # A start gets the log's blocks back: with them it still is too little to refill the reserve.
+    log_bytes = (scene.relay.queue_dir / "queue.db-wal").stat().st_size
+    scene.disk.fill(leave_bytes=max(0, (6 << 20) - log_bytes))
+    scene.relay.start()
+    scene.gate.set()
+    scene.wait_ended()
+    assert all(row["state"] == "sent" for row in scene.rows())
+    scene.assert_refusing()
+    assert len(scene.faults()) == 1 and key_count(scene) == 2, scene.faults()
+    scene.free_room()
+    scene.wait_well()
+    scene.relay.wait_for("resealed", older_keys_needed=0)
+    assert key_count(scene) == 1
+
+
 @scenario(inodes=64)
 def a_disk_without_inodes_is_no_full_disk(scene):
     """All files that the queue needs are there from the start on, also after a crash."""

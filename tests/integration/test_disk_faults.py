@@ -18,6 +18,7 @@ QUICK = [
     "a_start_on_a_full_disk_sends_what_is_there",
     "a_disk_that_the_queue_has_filled_empties_by_itself",
     "a_start_on_a_disk_without_a_block_waits_for_space",
+    "a_rekey_on_a_full_disk_holds_nothing_up",
     "a_disk_without_inodes_is_no_full_disk",
     "a_quota_is_a_full_disk",
     "a_write_that_comes_out_short_is_none",
