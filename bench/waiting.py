@@ -50,6 +50,13 @@ def forget_file(path):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def read_file(path):
+    """Into the kernel's memory, where a file is that has been in use for a while."""
+    with open(path, "rb") as file:
+        while file.read(1 << 20):
+            pass
+
+
 def time_starts(relay):
     """Milliseconds from the start of the program to `listening` and to `ready`; medians."""
     listening, ready = [], []
@@ -110,6 +117,7 @@ def report_waiting(queues, rows, watch_s):
         for relay in (empty, large):
             relay.wait_for("ready")
             relay.ignore_log()
+        read_file(large.queue_dir / "queue.db")
         for clients in MESSAGES:
             figures = compare(queues.bench, empty, large, clients)
             plural = "s" * (clients > 1)
