@@ -257,8 +257,8 @@ bool queue_rekey(struct queue *queue, bool *ret_made, char ret_key_id[QUEUE_KEY_
 
 // Puts every lease of another owner back to `queued`, and after a reboot counts an unknown
 // outcome on each lease and each `received` row; over max_unknown they end as `unknown`.
-// Called once, after the dot marks of an earlier run were settled; a rekey that was cut short goes on
-// behind it. Waits for the commit. ERR_FULL: nothing can be committed now.
+// Called once, after the dot marks of an earlier run were settled; a rekey that was cut short goes
+// on behind it. Waits for the commit. ERR_FULL: nothing can be committed now.
 bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size_t *ret_released,
                    struct error *err);
 

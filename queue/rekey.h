@@ -20,8 +20,8 @@ struct rekey *rekey_start(struct keys *keys, struct writer *writer,
 // The writer has stopped. NULL is a no-op.
 void rekey_stop(struct rekey *rekey);
 
-// Begins where the ring has more than one key: when all else that a start writes is committed, since
-// on a disk that is nearly full a batch could take the room for it, and be refused with it.
+// Begins where the ring has more than one key: when all else that a start writes is committed,
+// since on a disk that is nearly full a batch could take the room for it, and be refused with it.
 void rekey_go_on(struct rekey *rekey);
 
 // See queue_rekey().
