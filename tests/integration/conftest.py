@@ -7,10 +7,12 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 
+import deliverer as deliverer_module  # noqa: E402
 import loop_disk as loop_disk_module  # noqa: E402
 import mails  # noqa: E402
 import relay as relay_module  # noqa: E402
 import sink as sink_module  # noqa: E402
+import smtp_server as smtp_server_module  # noqa: E402
 import strict_mime  # noqa: E402
 
 
@@ -73,3 +75,22 @@ def sample_composer(tmp_path_factory):
 def strict_parser():
     with strict_mime.StrictParser() as parser:
         yield parser
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts deliverers for a scripted server: start(server, "curl", tls="starttls")."""
+    with contextlib.ExitStack() as stack:
+        def begin(server, driver="esmtp", port=None, **init):
+            made = deliverer_module.Deliverer(tmp_path, port or (server.port if server else 1),
+                                              driver=driver, **init)
+            assert made.first == {"op": "ready"}, made.first
+            return stack.enter_context(contextlib.closing(made))
+        yield begin
+
+
+@pytest.fixture
+def server():
+    """A scripted SMTP server, as good as any until it is told otherwise."""
+    with smtp_server_module.SmtpServer() as made:
+        yield made

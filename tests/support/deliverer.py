@@ -1,0 +1,126 @@
+"""The deliverer by itself, with the test as its core: its socket, its dot marks."""
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import time
+import uuid
+
+import frames
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / os.environ.get("RELAY_BUILD", "build/sanitize")
+DELIVERER = BUILD / "libexec/courier-relay/deliverer"
+
+BODY = (b"From: a@acme.example\r\nTo: z@example.com\r\nMessage-ID: <%s@acme.example>\r\n"
+        b"Date: Fri, 21 Nov 2025 01:22:03 +0000\r\nSubject: hello\r\n\r\n"
+        b"first\r\n.\r\n..two\r\nlast line\r\n")
+
+# Its first argument is what to mount, the others are the program to become.
+IN_NAMESPACE = ["/usr/bin/unshare", "--mount", "--propagation", "slave", "/bin/sh", "-c",
+                '/usr/bin/mount --bind "$0" /etc/ssl/certs/ca-certificates.crt && exec "$@"']
+
+
+class Dots:
+    """The marks' file of relay/base/dots.c."""
+
+    FREE, ASSIGNED, BEGUN, VERDICT = range(4)
+    HEAD, MARK, COUNT = 8 + 40, 4 + 4 + 40, 512
+
+    def __init__(self, path):
+        self.path = path
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip().encode()
+        path.write_bytes(b"dots-01\0" + boot.ljust(40, b"\0") + bytes(self.MARK * self.COUNT))
+
+    def __getitem__(self, index):
+        data = self.path.read_bytes()
+        return struct.unpack_from("<Ii", data, self.HEAD + index * self.MARK)
+
+
+class Deliverer:
+    """Starts the binary as process_spawn() does."""
+
+    def __init__(self, folder, port, *, driver="esmtp", authorities=None, **init):
+        """authorities: a file of certificates to believe in place of the system's, in a mount
+        namespace of its own."""
+        self.dots = Dots(folder / f"dots-{uuid.uuid4()}")
+        self.answers = {}
+        self.next_mark = 0
+        self.socket, theirs = socket.socketpair()
+        self.socket.settimeout(20)
+        dots = os.open(self.dots.path, os.O_RDWR)
+
+        def place():
+            os.dup2(os.dup(theirs.fileno()), 3)
+            os.dup2(os.dup(dots), 4)
+
+        # Lifted out of the way of 3 and 4 before they are put there.
+        lifted = [os.dup(fd) for fd in [0] * 8]
+        command = [DELIVERER, str(os.getpid())]
+        if authorities:
+            command = [*IN_NAMESPACE, authorities, *command]
+        self.process = subprocess.Popen(command, env=environment(),
+                                        preexec_fn=place, close_fds=False,
+                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for fd in [dots, *lifted]:
+            os.close(fd)
+        theirs.close()
+        self.send(dict({
+            "op": "init", "smarthost": f"127.0.0.1:{port}", "driver": driver,
+            "host": "127.0.0.1", "port": port, "tls": "none", "verify": True,
+            "server_name": None, "user": None, "password": None, "dir": None,
+            "helo": "relay.example.com", "connections": 16, "idle_ms": 30000,
+            "connect_timeout_ms": 2000, "timeout_ms": 10000}, **init))
+        self.first, _ = frames.read_frame(self.socket)
+
+    def send(self, header, *blobs):
+        self.socket.sendall(frames.encode(header, blobs))
+
+    def deliver(self, body=None, **fields):
+        """Hands a message over and returns its id."""
+        name = str(uuid.uuid4())
+        header = dict({
+            "op": "deliver", "id": name, "mark": self.next_mark, "smtputf8": False,
+            "sender": "no-reply@acme.example", "recipient": "zoe@example.com",
+            "deadline_boot_ms": boot_ms() + 3600000}, **fields)
+        self.next_mark += 1
+        self.send(header, BODY % name.encode() if body is None else body)
+        return name
+
+    def result(self, name):
+        while name not in self.answers:
+            header, _ = frames.read_frame(self.socket)
+            assert header["op"] == "result"
+            self.answers[header["id"]] = header
+        return self.answers[name]
+
+    def send_one(self, **fields):
+        return self.result(self.deliver(**fields))
+
+    def cut(self, name=None):
+        self.send({"op": "cut", "id": name})
+
+    def close(self):
+        self.socket.close()
+        try:
+            status = self.process.wait(5)
+        finally:
+            self.process.kill()
+        text = self.process.stderr.read().decode()
+        assert status == 0, f"ended with {status}: {text}"
+        return text
+
+
+def environment():
+    """Empty as the core leaves it, but for what sanitizers are told."""
+    return {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
+
+
+def boot_ms():
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)
+
+
+def expect(result, outcome, stage, code=None, alarm=None):
+    got = {key: result[key] for key in ("outcome", "stage", "reply_code", "alarm")}
+    assert got == {"outcome": outcome, "stage": stage, "reply_code": code, "alarm": alarm}, result
