@@ -116,6 +116,16 @@ int database_checkpoint(struct database *database, int mode, int *ret_wal_pages,
                                                           ret_wal_pages, ret_done_pages));
 }
 
+void database_delay_stops(sigset_t *ret_before)
+{
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTSTP);
+    sigaddset(&stops, SIGTTIN);
+    sigaddset(&stops, SIGTTOU);
+    pthread_sigmask(SIG_BLOCK, &stops, ret_before);
+}
+
 void database_set_patience(struct database *database, int patience_ms)
 {
     sqlite3_busy_timeout(database->handle, patience_ms); // never fails on an open connection
@@ -179,7 +189,9 @@ enum database_fault database_fault(const struct database *database, int rc)
 
 struct query query_start(struct database *database, const char *sql)
 {
-    struct query query = {.database = database};
+    struct query query = {.database = database, .delays_stops = database->delays_stops};
+    if (query.delays_stops)
+        database_delay_stops(&query.signals_before);
     for (size_t i = 0; i < database->statement_count; i++) {
         if (database->statements[i].sql == sql) {
             query.statement = database->statements[i].statement;
@@ -212,6 +224,9 @@ void query_finish(struct query *query)
     if (query->statement)
         reset(query);
     query->statement = NULL;
+    if (query->delays_stops)
+        pthread_sigmask(SIG_SETMASK, &query->signals_before, NULL);
+    query->delays_stops = false;
 }
 
 static void note(struct query *query, int rc)

@@ -5,6 +5,7 @@
 #ifndef QUEUE_DATABASE_H
 #define QUEUE_DATABASE_H
 
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +28,8 @@ struct database {
         sqlite3_stmt *statement;
     } statements[DATABASE_STATEMENTS_MAX];
     size_t statement_count;
-    int failed_errno; // of the last call that failed; 0 where no system call did
+    int failed_errno;  // of the last call that failed; 0 where no system call did
+    bool delays_stops; // false unless set: see database_delay_stops()
 };
 
 // Opens dir/queue.db. ERR_INPUT: no such file (it is never made here), or a restored copy beside
@@ -35,6 +37,11 @@ struct database {
 // do that does it itself.
 bool database_open(struct database *database, const char *dir, bool read_only, struct error *err);
 void database_close(struct database *database); // good for one that was never opened, too
+
+// Has a stop from the terminal (Ctrl-Z) wait until pthread_sigmask() sets *ret_before again. With
+// delays_stops each query has it wait until it is finished: a process that is stopped with a query
+// open would keep the daemon's log from being begun anew, for hours.
+void database_delay_stops(sigset_t *ret_before);
 
 // Runs one or more statements without parameters. SQLite's result code.
 int database_execute(struct database *database, const char *sql);
@@ -67,6 +74,8 @@ struct query {
     int bound;  // parameters so far
     int column; // columns read of this row
     int rc;     // SQLITE_OK while nothing has failed
+    bool delays_stops;
+    sigset_t signals_before; // where it does
 };
 
 // sql must be a string constant: its address is the statement's key.

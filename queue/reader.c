@@ -29,16 +29,28 @@ struct queue_reader *queue_reader_create(struct queue *queue, struct error *err)
     return reader;
 }
 
-struct queue_reader *queue_reader_open(const char *dir, struct error *err)
+static struct queue_reader *open_beside_daemon(const char *dir, struct error *err)
 {
     struct queue_reader *reader = reader_create(dir, err);
-    if (reader)
+    if (reader) {
+        reader->database.delays_stops = true;
         reader->wall_ahead_ms = clock_wall_ahead_ms();
+    }
     if (reader && schema_check(&reader->database, err) &&
         queue_clock_start(&reader->clock, &CLOCK_SOURCE_MACHINE, &reader->database, err))
         return reader;
     queue_reader_destroy(reader);
     return NULL;
+}
+
+// To open a database is to look into it, too.
+struct queue_reader *queue_reader_open(const char *dir, struct error *err)
+{
+    sigset_t before;
+    database_delay_stops(&before);
+    struct queue_reader *reader = open_beside_daemon(dir, err);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return reader;
 }
 
 void queue_reader_destroy(struct queue_reader *reader)

@@ -1,7 +1,8 @@
 // reader.h - struct queue_reader, for the files of this folder that read.
 //
 // Every look is one short statement, reset before the function returns: an open one would keep
-// the writer's checkpoints from starting the WAL over.
+// the writer's checkpoints from starting the WAL over. In a command, which the terminal may stop, a
+// stop waits for the end of the look.
 #ifndef QUEUE_READER_H
 #define QUEUE_READER_H
 

@@ -1,13 +1,16 @@
 """What operators do with a whole queue: `courier-relay queue backup`, `check` and `export`."""
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
 import threading
+import time
 
 import payloads
 import pytest
@@ -261,19 +264,24 @@ def test_export_has_every_message_with_its_history(start_relay, sink):
         relay.command("queue", "export", status=2)
 
 
+def multiply(path, message_id, count):
+    """Puts count copies of that row into the table, as messages of their own."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        columns = [row[1] for row in database.execute("PRAGMA table_info(message)")
+                   if row[1] not in ("seq", "id")]
+        database.execute(
+            f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+            f" INSERT INTO message (seq, id, {', '.join(columns)}) SELECT i << 12,"
+            f" printf('00000000-%04x-7000-8000-000000000000', i), {', '.join(columns)}"
+            f" FROM n, message WHERE message.id = ?", [count, message_id])
+
+
 def test_a_pipe_that_nobody_reads_holds_no_look_open(waiting):
     """The log can be begun anew while `queue list` and `export` wait for their reader."""
     waiting.stop()
     path = waiting.queue_dir / "queue.db"
+    multiply(path, waiting.ids[0], 3000)
     database = sqlite3.connect(path)
-    with database:
-        columns = [row[1] for row in database.execute("PRAGMA table_info(message)")
-                   if row[1] not in ("seq", "id")]
-        database.execute(
-            f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
-            f" INSERT INTO message (seq, id, {', '.join(columns)}) SELECT i << 12,"
-            f" printf('00000000-%04x-7000-8000-000000000000', i), {', '.join(columns)}"
-            f" FROM n, message WHERE message.id = ?", [waiting.ids[0]])
     for command in (["list", "--limit", "3000"], ["export"]):
         reading = subprocess.Popen(
             [str(harness.program()), "queue", *command, "--json"], cwd=waiting.folder,
@@ -290,4 +298,40 @@ def test_a_pipe_that_nobody_reads_holds_no_look_open(waiting):
         assert reading.poll() is None, "it still waits for its reader"
         rest = b"{" + reading.communicate()[0]
         assert reading.returncode == 0 and rest.count(b"\n") >= 3000
+    database.close()
+
+
+def test_a_command_that_the_terminal_has_stopped_holds_no_look_open(waiting):
+    """Ctrl-Z at any moment: the log can be begun anew for as long as the command is stopped."""
+    waiting.stop()
+    path = waiting.queue_dir / "queue.db"
+    multiply(path, waiting.ids[0], 30000)
+    database = sqlite3.connect(path, timeout=0)
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for command in (["list", "--recipient", "nobody@example.org"], ["stats"]):
+        reading = subprocess.Popen(
+            [str(harness.program()), "queue", *command, "--json"], cwd=waiting.folder,
+            env=waiting.environment(), stdout=subprocess.PIPE, process_group=0)
+        stops, status = 0, None
+        try:
+            while True:
+                time.sleep(0.001)  # so that each stop is at another place
+                os.kill(reading.pid, signal.SIGTSTP)  # send_signal() would reap it
+                _, status = os.waitpid(reading.pid, os.WUNTRACED)
+                if not os.WIFSTOPPED(status):
+                    break
+                stops += 1
+                with database:
+                    database.execute("UPDATE message SET attempts = attempts + 1 WHERE id = ?",
+                                     [waiting.ids[0]])
+                assert database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0, \
+                    f"stop {stops} of {command} pins the log"
+                os.kill(reading.pid, signal.SIGCONT)
+            reading.returncode = os.waitstatus_to_exitcode(status)
+            assert reading.returncode == 0
+            assert stops > 10, "it was over too soon to be stopped"
+        finally:
+            if reading.returncode is None:
+                reading.kill()
+            reading.communicate()
     database.close()
