@@ -36,6 +36,8 @@ int folder_lock(const char *dir, struct error *err)
     if (asprintf(&path, "%s/%s", dir, LOCK_FILE) < 0)
         abort();
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 && errno == EROFS) // what a disk in trouble holds can still be looked at, and copied
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat folder;
     if (fd >= 0 && geteuid() == 0 && stat(dir, &folder) == 0) // it may be the superuser's command
         (void)!fchown(fd, folder.st_uid, folder.st_gid);

@@ -99,6 +99,13 @@ static void destroy_asked(struct asked_backup *asked)
     free(asked);
 }
 
+static enum http_outcome outcome_of_backup(const struct error *err)
+{
+    if (!err)
+        return HTTP_DONE;
+    return err->code == ERR_TEMPORARY || err->code == ERR_FULL ? HTTP_TRY_AGAIN : HTTP_FAILED;
+}
+
 // In a thread of the backup's own.
 static void on_backed_up(void *context, const struct error *err)
 {
@@ -108,7 +115,7 @@ static void on_backed_up(void *context, const struct error *err)
         LOG(LOG_ERROR, "backup_failed", LOG_STRING("error", err->message));
     else
         LOG(LOG_INFO, "backed_up", LOG_STRING("file", asked->path), LOG_INTEGER("ms", took_ms));
-    http_answer_text(asked->exchange, err ? HTTP_FAILED : HTTP_DONE, err ? err->message : NULL);
+    http_answer_text(asked->exchange, outcome_of_backup(err), err ? err->message : NULL);
     destroy_asked(asked);
 }
 
@@ -124,9 +131,9 @@ static void back_up(struct control *control, struct http_exchange *exchange,
     if (!path)
         http_answer_text(exchange, HTTP_BAD_ORDER, "the body does not say {\"path\": FILE}");
     else if (!asked || !asked->path)
-        http_answer(exchange, HTTP_UNAVAILABLE, NULL);
+        http_answer(exchange, HTTP_TRY_AGAIN, NULL);
     else if (!queue_backup(control->queue, path, on_backed_up, asked, &err))
-        http_answer_text(exchange, HTTP_FAILED, err.message);
+        http_answer_text(exchange, outcome_of_backup(&err), err.message);
     else
         return; // it is on_backed_up()'s now
     if (asked)

@@ -39,48 +39,58 @@ static bool is_out_of_its_reach(const char *path, const char *queue_dir, const c
     return false;
 }
 
-static int give_order(struct cli_orders *orders, const char *path, const char *queue_dir)
+static int status_of(const struct cli_answer *answer)
+{
+    if (answer->status == 200)
+        return CLI_DONE;
+    return answer->status == 503 ? CLI_TRY_AGAIN : CLI_FAILED;
+}
+
+static bool give_order(struct cli_orders *orders, const char *path, const char *queue_dir,
+                       int *ret_status)
 {
     struct cli_answer answer;
     json_auto_t *body = json_pack("{s:s}", "path", path);
     if (!body) {
         cli_complain("the file's name is no UTF-8");
-        return CLI_FAILED;
+        return true;
     }
     const struct cli_order order = {
         .path = "/admin/queue/backup", .body = body, .may_take_long = true};
     switch (cli_give(orders, &order, &answer)) {
     case CLI_NO_RELAY:
-        return CLI_TRY_AGAIN;
+        return false;
     case CLI_NOT_GIVEN:
-        return CLI_FAILED;
+        return true;
     case CLI_GIVEN:
         break;
     }
-    if (answer.status == 200)
-        return CLI_DONE;
+    *ret_status = status_of(&answer);
+    if (*ret_status == CLI_DONE)
+        return true;
     cli_complain("%s", *answer.message ? answer.message : "the relay refuses");
     if (is_out_of_its_reach(path, queue_dir, answer.message))
         cli_complain("the relay writes the file itself: where it may not, name one in %s",
                      queue_dir);
-    return CLI_FAILED;
+    return true;
 }
 
-int queue_command_ask_backup(const char *queue_dir, const char *path)
+bool queue_command_ask_backup(const char *queue_dir, const char *path, int *ret_status)
 {
+    *ret_status = CLI_FAILED;
     struct cli_orders *orders = cli_orders_open(queue_dir);
     if (!orders)
-        return CLI_FAILED;
-    int status = give_order(orders, path, queue_dir);
+        return true;
+    bool runs = give_order(orders, path, queue_dir, ret_status);
     cli_orders_close(orders);
-    return status;
+    return runs;
 }
 
 static int back_up(const char *queue_dir, const char *path)
 {
     struct error err = {0};
-    int status = queue_command_ask_backup(queue_dir, path);
-    if (status != CLI_TRY_AGAIN)
+    int status;
+    if (queue_command_ask_backup(queue_dir, path, &status))
         return status;
     if (queue_backup_folder(queue_dir, path, &err))
         return CLI_DONE;

@@ -63,36 +63,39 @@ static int print_result(const struct queue_command *command, const struct queue_
     return result->findings == 0 ? CLI_DONE : CLI_FAILED;
 }
 
-// CLI_TRY_AGAIN: no daemon runs.
-static int check_copy(const struct queue_command *command, struct queue_check *result)
+// False: no daemon runs.
+static bool check_copy(const struct queue_command *command, struct queue_check *result,
+                       int *ret_status)
 {
     AUTO_FREE char *dir = realpath(command->config->queue_dir, NULL);
     AUTO_FREE char *path = NULL;
     struct error err = {0};
     if (!dir) {
         cli_complain("open %s: %s", command->config->queue_dir, strerror(errno));
-        return CLI_FAILED;
+        *ret_status = CLI_FAILED;
+        return true;
     }
     if (asprintf(&path, "%s/" COPY_FILE, dir) < 0)
         abort();
     unlink(path); // left by one that was killed
-    int status = queue_command_ask_backup(dir, path);
-    if (status != CLI_DONE)
-        return status;
+    if (!queue_command_ask_backup(dir, path, ret_status))
+        return false;
+    if (*ret_status != CLI_DONE)
+        return true;
     if (!queue_check_backup(path, dir, print_finding, (void *)(uintptr_t)command, result, &err)) {
         cli_complain("%s", err.message);
-        status = CLI_FAILED;
+        *ret_status = CLI_FAILED;
     }
     unlink(path);
-    return status;
+    return true;
 }
 
 int cli_queue_check(const struct queue_command *command)
 {
     struct queue_check result = {0};
     struct error err = {0};
-    int status = check_copy(command, &result);
-    if (status == CLI_TRY_AGAIN) {
+    int status;
+    if (!check_copy(command, &result, &status)) {
         status = CLI_DONE;
         if (!queue_check_folder(command->config->queue_dir, print_finding,
                                 (void *)(uintptr_t)command, &result, &err)) {

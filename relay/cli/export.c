@@ -29,9 +29,10 @@ static bool print_message(void *context, const struct queue_message *message)
 {
     struct export *export = context;
     json_auto_t *view = message_view(export->reader, message);
-    struct history history = {export->reader, json_array()};
+    json_auto_t *views = json_array();
+    struct history history = {export->reader, views};
     bool ok = queue_attempts(export->reader, message->id, add_attempt, &history, &export->err);
-    if (!ok || json_object_set_new(view, "history", history.views) < 0 ||
+    if (!ok || json_object_set(view, "history", views) < 0 ||
         json_dumpf(view, stdout, JSON_COMPACT) < 0 || putchar('\n') == EOF)
         export->failed = true;
     return !export->failed;

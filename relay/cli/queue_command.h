@@ -27,15 +27,17 @@ int cli_queue_stats(const struct queue_command *command);
 int cli_queue_release(const struct queue_command *command);
 // CLI_FAILED: there is no new key. CLI_TRY_AGAIN: no daemon runs.
 int cli_queue_rekey(const struct queue_command *command);
-// CLI_FAILED: there is no new file. CLI_TRY_AGAIN: the queue is in use, by no daemon that listens.
+// CLI_FAILED: there is no new file. CLI_TRY_AGAIN: another backup is being made, there is no space,
+// or the queue is in use by no daemon that listens.
 int cli_queue_backup(const struct queue_command *command);
 
 // CLI_FAILED: something was found. CLI_TRY_AGAIN as above.
 int cli_queue_check(const struct queue_command *command);
 int cli_queue_export(const struct queue_command *command);
 
-// Has the daemon make a backup at an absolute path. CLI_TRY_AGAIN, without a word: none runs.
-int queue_command_ask_backup(const char *queue_dir, const char *path);
+// Has the daemon make a backup at an absolute path; *ret_status is how that went. False, without a
+// word: none runs.
+bool queue_command_ask_backup(const char *queue_dir, const char *path, int *ret_status);
 
 // The queue, for looking at only. Complains; NULL on failure.
 struct queue_reader *queue_command_reader(const struct queue_command *command);

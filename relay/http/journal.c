@@ -67,6 +67,7 @@ void http_journal_outcome(struct http_journal *journal, const struct http_journa
     case HTTP_WRONG_STATE:
     case HTTP_BAD_ORDER:
     case HTTP_FAILED:
+    case HTTP_TRY_AGAIN:
         return; // for whoever did it to log
     }
     LOG(level, event, LOG_STRING("id", *entry->id ? entry->id : NULL),

@@ -37,6 +37,7 @@ static const struct {
     [REPLY_BAD_ORDER] = {400, "bad_order",
                          ERROR_BODY("bad_order", "the body does not say what this needs")},
     [REPLY_FAILED] = {500, "failed", ERROR_BODY("failed", "this could not be done")},
+    [REPLY_TRY_AGAIN] = {503, "try_again", ERROR_BODY("try_again", "this could not be done now")},
 };
 
 unsigned http_reply_status(enum http_reply reply)
@@ -83,6 +84,8 @@ enum http_reply http_reply_of(enum http_outcome outcome)
         return REPLY_BAD_ORDER;
     case HTTP_FAILED:
         return REPLY_FAILED;
+    case HTTP_TRY_AGAIN:
+        return REPLY_TRY_AGAIN;
     }
     return REPLY_UNAVAILABLE;
 }

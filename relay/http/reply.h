@@ -26,6 +26,7 @@ enum http_reply {
     REPLY_WRONG_STATE,
     REPLY_BAD_ORDER,
     REPLY_FAILED,
+    REPLY_TRY_AGAIN,
 };
 
 enum http_reply http_reply_of(enum http_outcome outcome);

@@ -43,6 +43,7 @@ enum http_outcome {
     HTTP_WRONG_STATE, // 409: neither parked nor held
     HTTP_BAD_ORDER,   // 400: the body does not say what the order needs
     HTTP_FAILED,      // 500: could not be done; see http_answer_text()
+    HTTP_TRY_AGAIN,   // 503: could not be done now
 };
 
 // What an operator's command asks for on the control socket, by POST.

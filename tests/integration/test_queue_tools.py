@@ -1,6 +1,7 @@
 """What operators do with a whole queue: `courier-relay queue backup`, `check` and `export`."""
 import concurrent.futures
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -135,6 +136,38 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before(start_relay, s
     assert set(before) <= set(rows)
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_backup_beside_another_is_one_to_try_again(waiting, tmp_path, runs):
+    backup = tmp_path / "backup"
+    if not runs:
+        waiting.stop()
+    with open(f"{backup}.part", "wb") as part:
+        fcntl.flock(part, fcntl.LOCK_EX)
+        done = waiting.command("queue", "backup", str(backup), status=75)
+        assert "another backup goes there" in done.stderr
+    waiting.command("queue", "backup", str(backup))
+
+
+@pytest.mark.parametrize("ended", ["stop", "kill"])
+def test_a_queue_on_a_read_only_disk_is_checked_and_copied(waiting, tmp_path, ended):
+    backup = tmp_path / "backup"
+    getattr(waiting, ended)()
+
+    def command(*arguments):
+        script = 'mount --bind -o ro "$0" "$0" && exec "$@"'
+        return subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script, str(waiting.queue_dir),
+             str(harness.program()), "queue", *arguments], cwd=waiting.folder, text=True,
+            env=waiting.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    probe = command("--help")
+    if probe.returncode != 0:
+        pytest.skip(f"nothing can be mounted read-only: {probe.stderr}")
+    done = command("check")
+    assert done.returncode == 0 and "3 messages, 3 bodies" in done.stdout, done
+    assert command("backup", str(backup)).returncode == 0
+    assert sound(backup) == "ok"
+
+
 # ---- check ------------------------------------------------------------------------------------
 
 def check(relay, status=0):
@@ -262,6 +295,14 @@ def test_export_has_every_message_with_its_history(start_relay, sink):
             assert row["history"][0]["outcome"] == "sent"
         assert relay.command("queue", "export", "--json", "--state", "queued").stdout == ""
         relay.command("queue", "export", status=2)
+
+
+def test_a_history_that_cannot_be_read_ends_an_export(waiting):
+    waiting.stop()
+    with contextlib.closing(sqlite3.connect(waiting.queue_dir / "queue.db")) as database, database:
+        database.execute("DROP TABLE attempt")
+    done = waiting.command("queue", "export", "--json", status=1)
+    assert "queue.db" in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 
 def multiply(path, message_id, count):

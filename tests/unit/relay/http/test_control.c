@@ -164,6 +164,7 @@ static void answers_each_outcome_of_an_order(void **state)
         {HTTP_WRONG_STATE, 409, "only parked or held messages are released"},
         {HTTP_BAD_ORDER, 400, "\"bad_order\""},
         {HTTP_FAILED, 500, "\"failed\""},
+        {HTTP_TRY_AGAIN, 503, "\"try_again\""},
         {HTTP_UNAVAILABLE, 503, "\"unavailable\""},
     };
     int fd = dial_control(fixture); // one connection for all
