@@ -42,6 +42,8 @@ struct rate_limit {
 
 // ---- settings ---------------------------------------------------------------------------------
 
+#define BLANKS " \t\r\n"
+
 static bool parse_rate(const char *text, size_t size, struct rate *ret_rate, struct error *err)
 {
     const char *slash = memchr(text, '/', size);
@@ -64,10 +66,13 @@ bool rates_parse(const char *text, struct rates *ret_rates, struct error *err)
     struct rates rates = {0};
     bool is_off = strcmp(text, "off") == 0;
     for (const char *at = text; !is_off;) {
-        size_t size = strcspn(at, ",");
+        at += strspn(at, BLANKS);
+        size_t size = strcspn(at, ","), rate_size = size;
+        while (rate_size > 0 && strchr(BLANKS, at[rate_size - 1]))
+            rate_size--;
         if (rates.count == RATES_MAX)
             return error_set(err, ERR_INPUT, "has more than %d rates", RATES_MAX);
-        if (!parse_rate(at, size, &rates.rate[rates.count++], err))
+        if (!parse_rate(at, rate_size, &rates.rate[rates.count++], err))
             return false;
         if (at[size] == '\0')
             break;

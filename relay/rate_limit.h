@@ -30,7 +30,7 @@ struct rates {
     size_t count;                // 0: no limit
 };
 
-// "5/1m,20/1h"; "off": none. ERR_INPUT says what is wrong.
+// "5/1m,20/1h", blanks beside a comma or not; "off": none. ERR_INPUT says what is wrong.
 bool rates_parse(const char *text, struct rates *ret_rates, struct error *err);
 
 struct rate_limit;

@@ -20,6 +20,16 @@ static bool no_memory(struct error *err)
     return error_set(err, ERR_TEMPORARY, "no memory");
 }
 
+static bool keep_text(const struct setting *setting, struct config *config, const char *text,
+                      struct error *err)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        return no_memory(err);
+    *MEMBER(config, setting, char *) = copy;
+    return true;
+}
+
 // A text goes into log lines, SMTP commands and headers, so it holds no control characters.
 bool set_text(const struct setting *setting, struct config *config, const char *text,
               struct error *err)
@@ -27,11 +37,7 @@ bool set_text(const struct setting *setting, struct config *config, const char *
     for (const char *at = text; *at; at++)
         if (iscntrl((unsigned char)*at))
             return error_set(err, ERR_INPUT, "holds a control character");
-    char *copy = strdup(text);
-    if (!copy)
-        return no_memory(err);
-    *MEMBER(config, setting, char *) = copy;
-    return true;
+    return keep_text(setting, config, text, err);
 }
 
 // What the object holds is judged by whom it is for.
@@ -47,11 +53,7 @@ bool set_object(const struct setting *setting, struct config *config, const char
                          error.line);
     if (!json_is_object(object))
         return error_set(err, ERR_INPUT, "is no JSON object");
-    char *copy = strdup(text);
-    if (!copy)
-        return no_memory(err);
-    *MEMBER(config, setting, char *) = copy;
-    return true;
+    return keep_text(setting, config, text, err);
 }
 
 bool set_helo(const struct setting *setting, struct config *config, const char *text,
@@ -105,7 +107,7 @@ bool set_queue_key(const struct setting *setting, struct config *config, const c
                              QUEUE_KEY_DIGITS);
         at += size;
     }
-    return set_text(setting, config, text, err);
+    return keep_text(setting, config, text, err);
 }
 
 bool set_smtp_uri(const struct setting *setting, struct config *config, const char *text,

@@ -161,18 +161,21 @@ def test_a_wrong_setting_parks_until_it_is_right_again(start_relay, sink):
     assert len(sink.mails) == 2
 
 
-def test_keys_of_a_setting_are_changed_by_whoever_sets_it(start_relay, sink):
+def test_keys_of_a_setting_are_changed_by_whoever_sets_it(start_relay, sink, tmp_path):
     sink.down()
     relay = start_relay(sink, queue_key=KEYS[0]).start()
     made, ids = waits(relay)
     relay.stop()
-    relay.settings["queue_key"] = f"{KEYS[1]}, {KEYS[0]}"
+    keys = tmp_path / "keys"
+    keys.write_text(f"{KEYS[1]}\n{KEYS[0]}\n")
+    del relay.settings["queue_key"]
+    relay.settings["queue_key_file"] = keys
     relay.start()
     relay.wait_for("resealed", bodies=2)
     assert "the first key of RELAY_QUEUE_KEY" in rekey(relay)["message"]
     relay.wait_for("resealed", bodies=0)
     relay.stop()
-    relay.settings["queue_key"] = KEYS[1]
+    keys.write_text(KEYS[1])
     sink.up()
     relay.start()
     for message_id in ids:

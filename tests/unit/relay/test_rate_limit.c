@@ -62,6 +62,9 @@ static void rates_are_read_strictly(void **state)
         {"/1m", "is no rate"},
         {"5/1", "is no rate"},
         {"5/1m,", "is no rate"},
+        {"5/1m, ", "is no rate"},
+        {" ", "is no rate"},
+        {"5/1m 20/1h", "is no rate"},
         {"-5/1m", "is no rate"},
         {"5 / 1m", "is no rate"},
         {"0/1m", "'off' is no limit"},
@@ -84,6 +87,10 @@ static void rates_are_read_strictly(void **state)
     assert_int_equal(rates.rate[0].period_ms, MINUTE);
     assert_int_equal(rates.rate[1].period_ms, HOUR);
     assert_int_equal(rates_of("off").count, 0);
+    rates = rates_of(" 5/1m ,\t20/1h\n");
+    assert_int_equal(rates.count, 2);
+    assert_int_equal(rates.rate[1].count, 20);
+    assert_int_equal(rates.rate[1].period_ms, HOUR);
 }
 
 static void as_many_go_at_once_and_then_one_each_interval(void **state)

@@ -261,6 +261,37 @@ static void takes_a_secret_from_a_file(void **state)
     free(path);
 }
 
+static void takes_several_queue_keys_apart_by_commas_blanks_or_lines(void **state)
+{
+#define QUEUE_KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+    static const struct {
+        const char *text;
+        bool ok;
+    } cases[] = {
+        {QUEUE_KEY "," QUEUE_KEY, true},        {QUEUE_KEY ", " QUEUE_KEY, true},
+        {QUEUE_KEY "\n" QUEUE_KEY "\n", true},  {QUEUE_KEY "\r\n" QUEUE_KEY "\r\n", true},
+        {QUEUE_KEY "\t" QUEUE_KEY, true},       {QUEUE_KEY "\n\n" QUEUE_KEY, true},
+        {QUEUE_KEY "\v" QUEUE_KEY "\n", false}, {QUEUE_KEY "\nS3CRET\n", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        set_needed();
+        char *path = write_file(*state, "keys", cases[i].text, 0400);
+        setenv("RELAY_QUEUE_KEY_FILE", path, 1);
+        struct config_report report;
+        struct config *config = config_load(NULL, CONFIG_FOR_RELAY, &report);
+        if ((config != NULL) != cases[i].ok)
+            fail_msg("case %zu", i);
+        if (config)
+            assert_memory_equal(config->queue_key, QUEUE_KEY, strlen(QUEUE_KEY));
+        else
+            assert_true(reports(&report, true, "RELAY_QUEUE_KEY_FILE", "64 hexadecimal"));
+        config_destroy(config);
+        config_report_finish(&report);
+        assert_int_equal(unlink(path), 0);
+        free(path);
+    }
+}
+
 static void warns_of_what_is_weak(void **state)
 {
     (void)state;
@@ -416,6 +447,7 @@ int main(void)
         TEST(leaves_service_links_alone),
         TEST(wipes_secrets_from_the_environment),
         TEST(takes_a_secret_from_a_file),
+        TEST(takes_several_queue_keys_apart_by_commas_blanks_or_lines),
         TEST(warns_of_what_is_weak),
         TEST(a_fault_is_reported_once),
         TEST(warns_of_keys_that_end),
