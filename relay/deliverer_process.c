@@ -136,13 +136,15 @@ static void on_end(void *context, const struct error *err)
 static json_t *init_header(const struct config *config, const struct smarthost *smarthost)
 {
     return json_pack(
-        "{s:s, s:s, s:s, s:s?, s:i, s:s, s:b, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, s:i, s:i, s:I}",
+        "{s:s, s:s, s:s, s:s?, s:i, s:s, s:b, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, "
+        "s:i, s:i, s:I}",
         "op", "init", "smarthost", smarthost->name, "driver",
         smarthost_driver_name(smarthost->driver), "host", smarthost->host, "port",
         (int)smarthost->port, "tls", smarthost_tls_name(smarthost->tls), "verify",
-        (int)smarthost->verify, "server_name", smarthost->server_name, "user", smarthost->user,
-        "password", smarthost->password, "dir", smarthost->dir, "helo", config->smtp_helo,
-        "connections", (int)config->connections, "idle_ms", IDLE_CONNECTION_MS,
+        (int)smarthost->verify, "server_name", smarthost->server_name, "ca_file",
+        smarthost->ca_file, "user", smarthost->user, "password", smarthost->password, "auth",
+        smarthost->auth, "token_file", smarthost->token_file, "dir", smarthost->dir, "helo",
+        config->smtp_helo, "connections", (int)config->connections, "idle_ms", IDLE_CONNECTION_MS,
         "connect_timeout_ms", CONNECT_TIMEOUT_MS, "timeout_ms",
         (json_int_t)config->transaction_timeout_ms);
 }

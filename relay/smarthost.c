@@ -238,6 +238,8 @@ void smarthosts_free(struct smarthost *smarthosts, size_t count)
         free(smarthosts[i].server_name);
         free(smarthosts[i].user);
         wipe_free(smarthosts[i].password);
+        free(smarthosts[i].ca_file);
+        free(smarthosts[i].token_file);
         free(smarthosts[i].dir);
     }
     free(smarthosts);

@@ -5,8 +5,9 @@
 //   smtp://   STARTTLS is required, unless disable_starttls=true
 //   smtps://  TLS from the first byte
 //   file:DIR  writes each mail as a file, for development
-// and the parameters skip_ssl_verify, server_name. USER and PASSWORD are percent-encoded. A port
-// left out, which Kratos refuses, is 587 with STARTTLS, 465 with smtps, 25 in the clear.
+// and the parameters skip_ssl_verify and server_name; ours (smarthost_options.c) are beside them.
+// USER and PASSWORD are percent-encoded. A port left out, which Kratos refuses, is 587 with
+// STARTTLS, 465 with smtps, 25 in the clear.
 #ifndef RELAY_SMARTHOST_H
 #define RELAY_SMARTHOST_H
 
@@ -29,8 +30,11 @@ struct smarthost {
     enum smarthost_tls tls;
     bool verify;       // false: skip_ssl_verify
     char *server_name; // what the certificate must say, NULL: host
+    char *ca_file;     // whom to trust, NULL: whom the system does
     char *user;        // NULL: no AUTH
     char *password;    // secret; NULL exactly where user is
+    const char *auth;  // "plain", "login", "xoauth2", "oauthbearer"; NULL: one of the first two
+    char *token_file;  // of the two others, and of no one else: what holds the bearer token
     char *dir;         // file only
     enum smarthost_driver driver;
 };

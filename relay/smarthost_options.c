@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "relay/base/cleanup.h"
 
@@ -48,6 +49,36 @@ static bool set_server_name(const char *value, struct smarthost *smarthost, stru
     return smarthost->server_name || error_set(err, ERR_TEMPORARY, "no memory");
 }
 
+static bool set_path(const char *value, char **ret_path, struct error *err)
+{
+    if (!*value)
+        return error_set(err, ERR_INPUT, "no file name");
+    *ret_path = strdup(value);
+    return *ret_path || error_set(err, ERR_TEMPORARY, "no memory");
+}
+
+static bool set_ca_file(const char *value, struct smarthost *smarthost, struct error *err)
+{
+    return set_path(value, &smarthost->ca_file, err);
+}
+
+static bool set_token_file(const char *value, struct smarthost *smarthost, struct error *err)
+{
+    return set_path(value, &smarthost->token_file, err);
+}
+
+static bool set_auth(const char *value, struct smarthost *smarthost, struct error *err)
+{
+    static const char *const mechanisms[] = {"plain", "login", "xoauth2", "oauthbearer"};
+    for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++) {
+        if (strcasecmp(value, mechanisms[i]) == 0) {
+            smarthost->auth = mechanisms[i];
+            return true;
+        }
+    }
+    return error_set(err, ERR_INPUT, "none of plain, login, xoauth2 and oauthbearer");
+}
+
 static const struct option {
     const char *name;
     bool (*set)(const char *value, struct smarthost *smarthost, struct error *err);
@@ -55,6 +86,9 @@ static const struct option {
     {"disable_starttls", set_disable_starttls},
     {"skip_ssl_verify", set_skip_ssl_verify},
     {"server_name", set_server_name},
+    {"ca_file", set_ca_file},
+    {"auth", set_auth},
+    {"token_file", set_token_file},
 };
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
 
@@ -66,6 +100,29 @@ static bool no_such_option(struct error *err)
         used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
                                  options[i].name);
     return error_set(err, ERR_INPUT, "a parameter is none of %s", names);
+}
+
+static bool takes_token(const struct smarthost *smarthost)
+{
+    const char *auth = smarthost->auth;
+    return auth && (strcmp(auth, "xoauth2") == 0 || strcmp(auth, "oauthbearer") == 0);
+}
+
+// What each parameter has said goes together.
+static bool fit(const struct smarthost *smarthost, struct error *err)
+{
+    bool verifies = smarthost->verify && smarthost->tls != SMARTHOST_TLS_NONE;
+    if (smarthost->ca_file && !verifies)
+        return error_set(err, ERR_INPUT, "ca_file: no certificate is checked here");
+    if (smarthost->auth && !smarthost->user)
+        return error_set(err, ERR_INPUT, "auth: needs a USER before the host");
+    if (takes_token(smarthost) && !smarthost->token_file)
+        return error_set(err, ERR_INPUT, "auth: %s needs token_file", smarthost->auth);
+    if (smarthost->token_file && !takes_token(smarthost))
+        return error_set(err, ERR_INPUT, "token_file: needs auth=xoauth2 or auth=oauthbearer");
+    if (smarthost->token_file && *smarthost->password)
+        return error_set(err, ERR_INPUT, "token_file: stands in place of a password");
+    return true;
 }
 
 bool smarthost_options_parse(struct span query, struct smarthost *smarthost, struct error *err)
@@ -90,5 +147,5 @@ bool smarthost_options_parse(struct span query, struct smarthost *smarthost, str
         if (!options[i].set(value, smarthost, err))
             return error_prefix(err, "%s", options[i].name);
     }
-    return true;
+    return fit(smarthost, err);
 }

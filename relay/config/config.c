@@ -78,6 +78,22 @@ static const struct setting_value *chosen_by_name(const struct sources *sources,
     return chosen(sources, (size_t)setting_find(name, &is_file));
 }
 
+// Files that a smarthost's URI names are found as all others are.
+static bool place_smarthost_files(struct config *config)
+{
+    for (size_t i = 0; i < config->smarthost_count; i++) {
+        char **const files[] = {&config->smarthosts[i].ca_file, &config->smarthosts[i].token_file};
+        for (size_t j = 0; j < sizeof(files) / sizeof(files[0]); j++) {
+            char *placed = *files[j] ? config_beside(config->file, *files[j]) : NULL;
+            if (*files[j] && !placed)
+                return false;
+            free(*files[j]);
+            *files[j] = placed;
+        }
+    }
+    return true;
+}
+
 static void settle_all(const struct sources *sources, const struct paths *paths,
                        enum config_purpose purpose, struct config *config,
                        struct config_report *report)
@@ -88,6 +104,10 @@ static void settle_all(const struct sources *sources, const struct paths *paths,
         if (setting_values_want(&sources->file, (int)i) ||
             (any_normaliser && config_settings[i].part == PART_NORMALISER))
             settle(i, chosen(sources, i), paths, purpose, config, report);
+    const struct setting_value *uri = chosen_by_name(sources, "smtp_uri");
+    bool is_of_file = uri >= sources->file.of && uri < sources->file.of + SETTING_COUNT;
+    if (is_of_file && !place_smarthost_files(config))
+        report->failed = true;
     if (report->failed || purpose == CONFIG_FOR_QUEUE)
         return;
     const struct setting_value *normaliser = chosen_by_name(sources, "normaliser");

@@ -99,8 +99,7 @@ static char *value_text(const struct setting *setting, json_t *value)
     return ok && text.data ? buffer_take(&text) : NULL;
 }
 
-// The name of a file as seen from the folder of the configuration file that names it.
-static char *beside(const char *file, const char *name)
+char *config_beside(const char *file, const char *name)
 {
     const char *slash = *name == '/' ? NULL : strrchr(file, '/');
     char *path;
@@ -121,7 +120,7 @@ static bool put_routes_beside(const char *file, json_t *routes)
             const char *text = json_string_value(name);
             if (!text || !*text || strlen(text) != json_string_length(name))
                 continue;
-            AUTO_FREE char *path = beside(file, text);
+            AUTO_FREE char *path = config_beside(file, text);
             if (!path || json_object_set_new(route, members[i], json_string(path)) != 0)
                 return false;
         }
@@ -143,7 +142,7 @@ static char *found_text(const char *file, const char *where, const struct settin
         config_report_add(report, true, where, "is of the wrong type");
         return NULL;
     }
-    char *found = is_file || setting->is_path ? beside(file, text) : text;
+    char *found = is_file || setting->is_path ? config_beside(file, text) : text;
     if (!found)
         report->failed = true;
     if (found == text)

@@ -96,12 +96,18 @@ static void look_at(const char *path, bool is_folder, int use, const char *where
         config_report_add(report, true, where, "%s%s: %s", prefix, path, strerror(errno));
 }
 
-void look_at_smtp_folders(const struct config *config, const char *where,
-                          struct config_report *report)
+void look_at_smarthosts(const struct config *config, const char *where,
+                        struct config_report *report)
 {
-    for (size_t i = 0; i < config->smarthost_count; i++)
-        if (config->smarthosts[i].dir)
-            look_at(config->smarthosts[i].dir, true, W_OK | X_OK, where, "", report);
+    for (size_t i = 0; i < config->smarthost_count; i++) {
+        const struct smarthost *smarthost = &config->smarthosts[i];
+        if (smarthost->dir)
+            look_at(smarthost->dir, true, W_OK | X_OK, where, "", report);
+        if (smarthost->ca_file)
+            look_at(smarthost->ca_file, false, R_OK, where, "ca_file ", report);
+        if (smarthost->token_file)
+            look_at(smarthost->token_file, false, R_OK, where, "token_file ", report);
+    }
 }
 
 void look_at_templates(const struct config *config, const char *where, struct config_report *report)

@@ -93,6 +93,10 @@ void config_wiped_free(char **wiped);
 bool config_read_file(const char *path, const char *composer_path, struct setting_values *values,
                       struct config_report *report);
 
+// The name of a file as seen from the folder of the configuration file that names it. The caller
+// frees it; NULL: no memory.
+char *config_beside(const char *file, const char *name);
+
 // Makes config's routes: Kratos', and those of text (the setting `routes`, or NULL). To be called
 // once the other settings are there. normaliser_where: where RELAY_NORMALISER was given, or NULL.
 void config_make_routes(struct config *config, const char *text, const char *normaliser_where,

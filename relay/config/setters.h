@@ -17,7 +17,7 @@ setting_set_fn set_text, set_object, set_helo, set_listen, set_admin_listen, set
 // In look.c: what is named is there, is what it should be, and may be used.
 typedef void setting_look_fn(const struct config *config, const char *where,
                              struct config_report *report);
-setting_look_fn look_at_queue_dir, look_at_smtp_folders, look_at_templates, look_at_normaliser,
+setting_look_fn look_at_queue_dir, look_at_smarthosts, look_at_templates, look_at_normaliser,
     look_at_routes;
 
 // Defaults that depend on where and how the program runs.

@@ -36,8 +36,8 @@ static void warn_of_smarthosts(const struct config *config, struct config_report
     for (size_t i = 0; i < config->smarthost_count; i++) {
         const struct smarthost *smarthost = &config->smarthosts[i];
         if (smarthost->user && smarthost->tls == SMARTHOST_TLS_NONE)
-            config_report_add(report, false, where, "the password goes to %s in the clear",
-                              smarthost->name);
+            config_report_add(report, false, where, "the %s goes to %s in the clear",
+                              smarthost->token_file ? "token" : "password", smarthost->name);
         if (!smarthost->verify && smarthost->tls != SMARTHOST_TLS_NONE)
             config_report_add(report, false, where, "the certificate of %s is not checked",
                               smarthost->name);

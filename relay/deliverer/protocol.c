@@ -53,16 +53,22 @@ static bool parse_init(json_t *header, struct settings *ret_settings, struct err
 {
     static const char *const drivers[] = {"esmtp", "curl", "file", NULL};
     static const char *const modes[] = {"none", "starttls", "implicit", NULL};
+    static const char *const mechanisms[] = {"plain", "login", "xoauth2", "oauthbearer", NULL};
     int driver = index_of(string_of(header, "driver"), drivers);
     int mode = index_of(string_of(header, "tls"), modes);
+    const char *auth = string_of(header, "auth");
+    int mechanism = index_of(auth, mechanisms);
     if (driver < 0)
         return error_set(err, ERR_INPUT, "init: unknown driver");
     // Whatever is not exactly "none" is not sent in the clear.
     if (mode < 0 && driver != DRIVER_FILE)
         return error_set(err, ERR_INPUT, "init: unknown tls");
+    if (auth && mechanism < 0)
+        return error_set(err, ERR_INPUT, "init: unknown auth");
     struct settings settings = {
         .driver = (enum driver_kind)driver,
         .tls = mode < 0 ? TLS_NONE : (enum tls_mode)mode,
+        .auth = (enum auth_mechanism)(mechanism + 1), // they follow AUTH_OFFERED in this order
         .verify = !json_is_false(json_object_get(header, "verify")),
         .port = int_of(header, "port", 0),
         .connections = int_of(header, "connections", 1),
@@ -72,6 +78,8 @@ static bool parse_init(json_t *header, struct settings *ret_settings, struct err
     };
     bool copied = copy_string(header, "host", &settings.host) &&
                   copy_string(header, "server_name", &settings.server_name) &&
+                  copy_string(header, "ca_file", &settings.ca_file) &&
+                  copy_string(header, "token_file", &settings.token_file) &&
                   copy_string(header, "user", &settings.user) &&
                   copy_string(header, "password", &settings.password) &&
                   copy_string(header, "dir", &settings.dir) &&

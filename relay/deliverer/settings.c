@@ -15,6 +15,8 @@ void settings_finish(struct settings *settings)
     free(settings->server_name);
     free(settings->user);
     free(settings->password);
+    free(settings->ca_file);
+    free(settings->token_file);
     free(settings->dir);
     free(settings->helo);
     *settings = (struct settings){0};
@@ -34,6 +36,19 @@ static bool is_time(int ms)
     return ms >= TIMEOUT_MIN_MS && ms <= TIMEOUT_MAX_MS;
 }
 
+static const char *check_auth(const struct settings *settings, const char **ret_what)
+{
+    bool takes_token = settings->auth == AUTH_XOAUTH2 || settings->auth == AUTH_OAUTHBEARER;
+    *ret_what = "needed where there is a user";
+    if (settings->user && !settings->password)
+        return "password";
+    *ret_what = "needed where there is a mechanism";
+    if (settings->auth != AUTH_OFFERED && !settings->user)
+        return "user";
+    *ret_what = takes_token ? "needed by this mechanism" : "not of this mechanism";
+    return takes_token == (settings->token_file != NULL) ? NULL : "token_file";
+}
+
 static const char *check_smarthost(const struct settings *settings, const char **ret_what)
 {
     *ret_what = "not a host name or address";
@@ -46,10 +61,7 @@ static const char *check_smarthost(const struct settings *settings, const char *
     *ret_what = "not a port";
     if (settings->port < 1 || settings->port > 65535)
         return "port";
-    *ret_what = "needed where there is a user";
-    if (settings->user && !settings->password)
-        return "password";
-    return NULL;
+    return check_auth(settings, ret_what);
 }
 
 const char *settings_check(struct settings *settings, const char **ret_what)

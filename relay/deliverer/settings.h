@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 enum driver_kind { DRIVER_ESMTP, DRIVER_CURL, DRIVER_FILE };
+enum auth_mechanism { AUTH_OFFERED, AUTH_PLAIN, AUTH_LOGIN, AUTH_XOAUTH2, AUTH_OAUTHBEARER };
 enum tls_mode { TLS_NONE, TLS_STARTTLS, TLS_IMPLICIT };
 
 // Const once read. Strings that are not given are NULL.
@@ -15,8 +16,11 @@ struct settings {
     char *host;
     int port;
     char *server_name; // what the certificate must say, where that is not host
+    char *ca_file;     // whom to trust in place of the system's authorities
     char *user, *password;
-    char *dir; // DRIVER_FILE
+    enum auth_mechanism auth; // AUTH_OFFERED: plain or login
+    char *token_file;         // in place of the password; with the last two mechanisms, and only so
+    char *dir;                // DRIVER_FILE
     char *helo;
     int connections;
     int idle_ms, connect_timeout_ms, timeout_ms;

@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
+#include "relay/deliverer/curl_options.h"
 #include "relay/deliverer/dialogue.h"
 #include "relay/deliverer/smtp_driver.h"
-
-enum { URL_SIZE = 1100, MS_PER_S = 1000 };
+#include "relay/deliverer/token.h"
 
 struct client {
     const struct settings *settings;
@@ -29,11 +31,14 @@ struct client {
 
     struct dialogue dialogue; // with the connection
     char tls[OUTCOME_TLS_SIZE];
+    struct token_file token;
+    char token_fault[DIALOGUE_LINE_MAX]; // what the smarthost had against the token, as it said it
 
     const struct job *job; // the message under way
     size_t body_given;     // bytes of it that the library has taken
     int64_t begun_boot_ms;
     bool fresh;              // it opened a connection of its own
+    bool token_is_old;       // ... or would have, but with a token that was renewed
     const char *not_allowed; // why the callback before MAIL said no
     char error[CURL_ERROR_SIZE];
 };
@@ -43,6 +48,11 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose,
 {
     struct client *client = argument;
     (void)purpose;
+    const char *token_file = client->settings->token_file;
+    if (token_file && token_has_changed(&client->token, token_file)) {
+        client->token_is_old = true; // a kept connection has died since it was looked at
+        return CURL_SOCKET_BAD;
+    }
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
@@ -51,7 +61,7 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose,
         return CURL_SOCKET_BAD;
     }
     client->fresh = true;
-    client->tls[0] = '\0';
+    client->tls[0] = client->token_fault[0] = '\0';
     dialogue_open(&client->dialogue);
     return fd;
 }
@@ -73,6 +83,20 @@ static int on_debug(CURL *curl, curl_infotype type, char *data, size_t size, voi
     return 0;
 }
 
+// A token is refused by a 334 with the reason in it (RFC 7628 §3.2.2), where libcurl leaves.
+static void keep_token_fault(struct client *client, const char *line, size_t size)
+{
+    unsigned char fault[DIALOGUE_LINE_MAX];
+    while (size > 0 && strchr("\r\n", line[size - 1]))
+        size--;
+    if (size <= 4 || size > sizeof(fault))
+        return;
+    int length = EVP_DecodeBlock(fault, (const unsigned char *)line + 4, (int)size - 4);
+    if (length > 0)
+        snprintf(client->token_fault, sizeof(client->token_fault), "%.*s", length,
+                 (const char *)fault);
+}
+
 // A line of a reply. Returning less than size makes libcurl drop the connection.
 static size_t on_reply_line(char *data, size_t unit, size_t count, void *argument)
 {
@@ -88,6 +112,9 @@ static size_t on_reply_line(char *data, size_t unit, size_t count, void *argumen
         wire_verdict(client->wire, dialogue->reply.code);
     if (dialogue->stage >= STAGE_MAIL && dialogue->reply.code >= 400)
         wire_hush(client->wire);
+    if (dialogue->stage == STAGE_AUTH && dialogue->reply.code == 334 &&
+        client->settings->token_file)
+        keep_token_fault(client, data, size);
     return size;
 }
 
@@ -221,6 +248,8 @@ static void judge(struct client *client, CURLcode rc, struct outcome *outcome)
         const char *text = client->error[0] ? client->error : curl_easy_strerror(rc);
         if (client->not_allowed)
             text = client->not_allowed;
+        else if (dialogue->stage == STAGE_AUTH && client->token_fault[0])
+            text = client->token_fault;
         reply_set_text(&trace.reply, text, strlen(text));
     }
     outcome_judge(&trace, outcome);
@@ -240,14 +269,41 @@ static bool was_stale(struct client *client, CURLcode rc)
            dialogue->stage == STAGE_MAIL && (!dialogue->answered || dialogue->reply.code == 421);
 }
 
-static CURLcode perform(struct client *client)
+static bool has_old_token(struct client *client, CURLcode rc)
 {
+    const char *path = client->settings->token_file;
+    if (!path || rc == CURLE_OK || wire_stopped(client->wire) != STOP_NONE)
+        return false;
+    bool was_refused = client->fresh && client->dialogue.stage == STAGE_AUTH;
+    return client->token_is_old || (was_refused && token_has_changed(&client->token, path));
+}
+
+// A kept connection has its AUTH behind it, and for another token libcurl would open a second one
+// beside it. So the file is looked at when there is none.
+static bool renew_token(struct client *client, struct error *err)
+{
+    const char *path = client->settings->token_file;
+    if (!path || wire_is_open(client->wire) || !token_has_changed(&client->token, path))
+        return true;
+    AUTO_WIPE char *token = token_read(&client->token, path, err);
+    if (!token)
+        return false;
+    return curl_easy_setopt(client->curl, CURLOPT_XOAUTH2_BEARER, token) == CURLE_OK ||
+           error_set(err, ERR_TEMPORARY, "no memory");
+}
+
+// False: there is no token to open a connection with.
+static bool perform(struct client *client, CURLcode *ret_rc, struct error *err)
+{
+    if (!renew_token(client, err))
+        return false;
     client->body_given = 0;
-    client->fresh = false;
+    client->fresh = client->token_is_old = false;
     client->not_allowed = NULL;
     client->error[0] = '\0';
     client->begun_boot_ms = clock_boot_ms();
-    return curl_easy_perform(client->curl);
+    *ret_rc = curl_easy_perform(client->curl);
+    return true;
 }
 
 static void deliver(struct client *client, const struct job *job, struct outcome *outcome)
@@ -257,11 +313,18 @@ static void deliver(struct client *client, const struct job *job, struct outcome
         curl_easy_setopt(client->curl, CURLOPT_MAIL_RCPT, recipients) != CURLE_OK) {
         outcome_set(outcome, OUTCOME_SESSION, STAGE_CONNECT, "no memory");
     } else {
+        struct error err;
+        CURLcode rc = CURLE_OK;
         client->job = job;
-        CURLcode rc = perform(client);
-        if (was_stale(client, rc))
-            rc = perform(client);
-        judge(client, rc, outcome);
+        bool ok = perform(client, &rc, &err);
+        if (ok && (was_stale(client, rc) || has_old_token(client, rc)))
+            ok = perform(client, &rc, &err);
+        if (ok) {
+            judge(client, rc, outcome);
+        } else {
+            outcome_set(outcome, OUTCOME_SESSION, STAGE_AUTH, err.message);
+            outcome->alarm = "auth";
+        }
         client->job = NULL;
     }
     curl_slist_free_all(recipients);
@@ -277,24 +340,6 @@ static void run(void *opaque, struct job *job, struct job_source *source)
         source->done(source, job, &outcome);
         job = wire_is_open(client->wire) ? source->next(source) : NULL;
     }
-}
-
-// smtp://NAME:PORT/HELO, where NAME is what the certificate must say; settings.c has checked
-// that nothing in it needs escaping. *ret_connect_to is empty where NAME is also the host.
-static void make_url(const struct settings *settings, char url[URL_SIZE],
-                     char ret_connect_to[URL_SIZE])
-{
-    const char *host = settings->host;
-    const char *name = settings->server_name ? settings->server_name : host;
-    const char *scheme = settings->tls == TLS_IMPLICIT ? "smtps" : "smtp";
-    bool host_bare = strchr(host, ':') && host[0] != '[';
-    bool name_bare = strchr(name, ':') && name[0] != '[';
-    snprintf(url, URL_SIZE, name_bare ? "%s://[%s]:%d/%s" : "%s://%s:%d/%s", scheme, name,
-             settings->port, settings->helo);
-    ret_connect_to[0] = '\0';
-    if (settings->server_name)
-        snprintf(ret_connect_to, URL_SIZE, host_bare ? "::[%s]:%d" : "::%s:%d", host,
-                 settings->port);
 }
 
 static CURLcode set_callbacks(struct client *client)
@@ -320,37 +365,6 @@ static CURLcode set_callbacks(struct client *client)
     SET(CURLOPT_XFERINFOFUNCTION, on_progress);
     SET(CURLOPT_XFERINFODATA, client);
     SET(CURLOPT_ERRORBUFFER, client->error);
-    return rc;
-}
-
-static CURLcode set_connection(struct client *client, const char *url, bool redirect)
-{
-    const struct settings *settings = client->settings;
-    CURL *curl = client->curl;
-    CURLcode rc = CURLE_OK;
-    // The limits that count are the pool's and on_progress()'s; these lie beyond them.
-    long beyond_ms = settings->timeout_ms + 10L * MS_PER_S;
-    SET(CURLOPT_URL, url);
-    SET(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-    SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_UPLOAD, 1L);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_QUICK_EXIT, 1L); // do not wait for a resolver that hangs
-    SET(CURLOPT_CONNECTTIMEOUT_MS, beyond_ms);
-    SET(CURLOPT_SERVER_RESPONSE_TIMEOUT, beyond_ms / MS_PER_S);
-    SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L); // a new connection asks where the smarthost is now
-    SET(CURLOPT_MAXCONNECTS, 1L);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
-    SET(CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
-    SET(CURLOPT_USE_SSL, (long)(settings->tls == TLS_NONE ? CURLUSESSL_NONE : CURLUSESSL_ALL));
-    if (redirect)
-        SET(CURLOPT_CONNECT_TO, client->connect_to);
-    if (settings->user) {
-        SET(CURLOPT_USERNAME, settings->user);
-        SET(CURLOPT_PASSWORD, settings->password);
-        SET(CURLOPT_LOGIN_OPTIONS, "AUTH=PLAIN;AUTH=LOGIN");
-    }
 #undef SET
     return rc;
 }
@@ -368,8 +382,6 @@ static void destroy(void *opaque)
 
 static void *create(const struct settings *settings, struct wire *wire, struct error *err)
 {
-    char url[URL_SIZE], connect_to[URL_SIZE];
-    make_url(settings, url, connect_to);
     struct client *client = calloc(1, sizeof(*client));
     if (!client) {
         error_set(err, ERR_TEMPORARY, "no memory");
@@ -378,14 +390,9 @@ static void *create(const struct settings *settings, struct wire *wire, struct e
     client->settings = settings;
     client->wire = wire;
     client->curl = curl_easy_init();
-    if (connect_to[0] != '\0')
-        client->connect_to = curl_slist_append(NULL, connect_to);
-    bool redirect = connect_to[0] != '\0';
-    CURLcode rc = CURLE_OUT_OF_MEMORY;
-    if (client->curl && (client->connect_to || !redirect))
-        rc = set_callbacks(client);
+    CURLcode rc = client->curl ? set_callbacks(client) : CURLE_OUT_OF_MEMORY;
     if (rc == CURLE_OK)
-        rc = set_connection(client, url, redirect);
+        rc = curl_options_set(client->curl, settings, &client->connect_to);
     if (rc != CURLE_OK) {
         error_set(err, ERR_TEMPORARY, "libcurl: %s", curl_easy_strerror(rc));
         destroy(client);

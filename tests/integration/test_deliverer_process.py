@@ -434,6 +434,8 @@ def test_a_folder_that_went_away_is_the_smarthosts_fault(tmp_path, start):
 @pytest.mark.parametrize("init, where", [
     ({"host": None}, "host"), ({"host": "a b"}, "host"), ({"port": 0}, "port"),
     ({"connections": 0}, "connections"), ({"helo": "a\r\nb"}, "helo"), ({"user": "u"}, "password"),
+    ({"auth": "plain"}, "user"), ({"auth": "xoauth2", "user": "u", "password": ""}, "token_file"),
+    ({"token_file": "/t", "user": "u", "password": ""}, "token_file"),
 ])
 def test_settings_that_are_of_no_use_are_told(tmp_path, init, where):
     deliverer = Deliverer(tmp_path, **{"port": 25, **init})

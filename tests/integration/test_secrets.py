@@ -104,9 +104,14 @@ def test_a_normaliser_that_fails_quoting_the_payload_shows_nothing(start_relay, 
     scan("standard error", relay.stderr())
 
 
-def test_the_smarthosts_password_shows_nowhere(start_relay, sink):
+@pytest.mark.parametrize("kind", ["password", "token"])
+def test_what_the_smarthost_is_told_shows_nowhere(start_relay, sink, tmp_path, kind):
     """The sink offers no AUTH, so nothing may be sent, and the reason must not quote it."""
-    uri = f"smtp://user:{PASSWORD}@127.0.0.1:{sink.port}/?disable_starttls=true"
+    token = tmp_path / "token"
+    token.write_text(PASSWORD)
+    user, query = {"password": (f"user:{PASSWORD}", ""),
+                   "token": ("user", f"&auth=xoauth2&token_file={token}")}[kind]
+    uri = f"smtp://{user}@127.0.0.1:{sink.port}/?disable_starttls=true{query}"
     with start_relay(None, smtp_uri=uri, log_level="debug") as relay:
         message_id = relay.accept(payloads.login_code())
         relay.wait_for("smarthost_down")

@@ -1,10 +1,17 @@
 """No mail, and no password, by a connection that is not what it was configured to be."""
+import shutil
+import smtplib
+import ssl
 import subprocess
+import warnings
 
 import pytest
 import smtp_server
 from deliverer import IN_NAMESPACE, expect
 from smtp_server import SmtpServer, garbage, reply
+
+MODES = ["starttls", "implicit"]
+CREDENTIALS = {"user": "relay", "password": "secret"}
 
 
 @pytest.fixture
@@ -12,7 +19,7 @@ def certificate(tmp_path):
     return smtp_server.make_certificate(tmp_path)
 
 
-@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+@pytest.mark.parametrize("mode", MODES)
 def test_tls_with_a_kept_connection(start, certificate, mode):
     with SmtpServer(tls=certificate, implicit=mode == "implicit") as server:
         deliverer = start(server, "curl", tls=mode, verify=False)
@@ -24,63 +31,158 @@ def test_tls_with_a_kept_connection(start, certificate, mode):
         assert server.messages[0].data.startswith(b"From: a@acme.example\r\n")
 
 
-@pytest.mark.parametrize("mode", ["starttls", "implicit"])
-def test_a_certificate_that_nobody_vouches_for(start, certificate, mode):
-    with SmtpServer(tls=certificate, implicit=mode == "implicit") as server:
-        result = start(server, "curl", tls=mode).send_one()
-        expect(result, "session", "starttls", alarm="tls")
-        assert "MAIL" not in server.verbs()
+# ---- certificates --------------------------------------------------------------------------------
+
+def expect_nothing_told(server, result):
+    """No mail, and no password either, which was there to be told."""
+    expect(result, "session", "starttls", alarm="tls")
+    server.wait_until(lambda: server.open_connections == 0)
+    assert not {"AUTH", "MAIL"} & set(server.verbs()) and not server.messages
 
 
 @pytest.fixture
-def authorities(tmp_path, certificate):
-    path = tmp_path / "localhost.pem"
-    if subprocess.run([*IN_NAMESPACE, path, "/bin/true"], stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("no mount namespace to be had here: the system's authorities stay")
-    return path
+def authority(tmp_path):
+    """The certificate of one that vouches for others: "authority"."""
+    smtp_server.make_certificate(tmp_path, "authority")
+    return tmp_path / "authority.pem"
 
 
-@pytest.mark.parametrize("mode", ["starttls", "implicit"])
-@pytest.mark.parametrize("host, server_name, believed", [
-    ("localhost", None, True), ("127.0.0.1", "localhost", True),
-    ("127.0.0.1", None, False), ("localhost", "mail.example.com", False),
-])
-def test_the_certificate_must_be_for_the_configured_name(start, certificate, authorities, mode,
-                                                         host, server_name, believed):
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("host, server_name", [("localhost", None), ("127.0.0.1", "localhost")])
+def test_a_certificate_that_the_own_authority_vouches_for(start, tmp_path, authority, mode, host,
+                                                          server_name):
     names = []
+    certificate = smtp_server.make_certificate(tmp_path, issuer="authority")
     certificate.sni_callback = lambda connection, name, context: names.append(name)
-    with SmtpServer(tls=certificate, implicit=mode == "implicit") as server:
-        result = start(server, "curl", tls=mode, host=host, server_name=server_name,
-                       authorities=authorities).send_one()
-        if believed:
-            expect(result, "sent", "dot", 250)
-            assert names == ["localhost"]
-        else:
-            expect(result, "session", "starttls", alarm="tls")
-            assert "MAIL" not in server.verbs()
+    with SmtpServer(tls=certificate, implicit=mode == "implicit", auth=["PLAIN"]) as server:
+        result = start(server, "curl", tls=mode, ca_file=str(authority), host=host,
+                       server_name=server_name, **CREDENTIALS).send_one()
+        expect(result, "sent", "dot", 250)
+        assert names == ["localhost"]
 
 
-def test_starttls_that_was_stripped(server, start):
-    result = start(server, "curl", tls="starttls").send_one()
-    expect(result, "session", "starttls", alarm="tls")
-    assert server.verbs() == ["EHLO", "QUIT"] or server.verbs() == ["EHLO"]
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("made, reason", [
+    ({"name": "localhost"}, "its own word"),
+    ({"issuer": "other"}, "another authority's"),
+    ({"issuer": "authority", "made": "2020-01-01"}, "expired"),
+    ({"issuer": "authority", "made": "2037-01-01"}, "to come"),
+    ({"issuer": "authority", "name": "mail.example.com"}, "another host's"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_a_certificate_that_is_not_to_be_believed(start, tmp_path, authority, mode, made, reason):
+    smtp_server.make_certificate(tmp_path, "other")
+    certificate = smtp_server.make_certificate(tmp_path, **made)
+    with SmtpServer(tls=certificate, implicit=mode == "implicit", auth=["PLAIN"]) as server:
+        expect_nothing_told(server, start(server, "curl", tls=mode, ca_file=str(authority),
+                                          host="localhost", **CREDENTIALS).send_one())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_address_is_no_name_of_a_certificate(start, tmp_path, authority, mode):
+    certificate = smtp_server.make_certificate(tmp_path, issuer="authority")
+    with SmtpServer(tls=certificate, implicit=mode == "implicit", auth=["PLAIN"]) as server:
+        expect_nothing_told(server, start(server, "curl", tls=mode, ca_file=str(authority),
+                                          **CREDENTIALS).send_one())
+
+
+@pytest.fixture
+def system_authorities(tmp_path, authority):
+    """A folder in place of /etc/ssl/certs, which trusts "authority" in both ways that it can."""
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    digest = subprocess.run(["openssl", "x509", "-noout", "-subject_hash", "-in", authority],
+                            check=True, capture_output=True, text=True).stdout.strip()
+    for name in ("ca-certificates.crt", f"{digest}.0"):
+        shutil.copy(authority, folder / name)
+    if subprocess.run([*IN_NAMESPACE, folder, "/bin/true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no mount namespace to be had here: the system's authorities stay")
+    return folder
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("way", ["bundle", "folder"])
+def test_the_systems_authorities_count_unless_there_are_own_ones(start, tmp_path, mode, way,
+                                                                 system_authorities):
+    smtp_server.make_certificate(tmp_path, "other")
+    certificate = smtp_server.make_certificate(tmp_path, issuer="authority")
+    if way == "folder":
+        shutil.copy(tmp_path / "other.pem", system_authorities / "ca-certificates.crt")
+    with SmtpServer(tls=certificate, implicit=mode == "implicit", auth=["PLAIN"]) as server:
+        init = {"tls": mode, "host": "localhost", "authorities": system_authorities, **CREDENTIALS}
+        expect(start(server, "curl", **init).send_one(), "sent", "dot", 250)
+        server.drop_connections()
+        server.commands.clear()
+        server.messages.clear()
+        expect_nothing_told(server, start(server, "curl", ca_file=str(tmp_path / "other.pem"),
+                                          **init).send_one())
+
+
+def test_the_file_of_authorities_is_read_at_each_connection(start, tmp_path, authority):
+    smtp_server.make_certificate(tmp_path, "other")
+    certificate = smtp_server.make_certificate(tmp_path, issuer="other")
+    with SmtpServer(tls=certificate, auth=["PLAIN"]) as server:
+        deliverer = start(server, "curl", tls="starttls", ca_file=str(authority), host="localhost",
+                          **CREDENTIALS)
+        expect_nothing_told(server, deliverer.send_one())
+        shutil.copy(tmp_path / "other.pem", authority)
+        expect(deliverer.send_one(), "sent", "dot", 250)
+        server.drop_connections()
+        authority.unlink()
+        result = deliverer.send_one()
+        expect(result, "session", "starttls", alarm="tls")
+        assert str(authority) in result["reply_text"] and len(server.messages) == 1
+
+
+def only_tls_1_1(context):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_tls_older_than_1_2_is_none(start, certificate, mode):
+    with SmtpServer(tls=only_tls_1_1(certificate), implicit=mode == "implicit") as server:
+        own = only_tls_1_1(ssl._create_unverified_context())
+        with smtplib.SMTP_SSL("127.0.0.1", server.port, context=own) if mode == "implicit" else \
+                smtplib.SMTP("127.0.0.1", server.port) as other:
+            if mode == "starttls":
+                other.starttls(context=own)
+            assert other.sock.version() == "TLSv1.1", "it is spoken here, by whoever lets it"
+        server.auth = ["PLAIN"]
+        expect_nothing_told(server, start(server, "curl", tls=mode, verify=False,
+                                          **CREDENTIALS).send_one())
+
+
+# ---- STARTTLS that is not --------------------------------------------------------------------------
+
+@pytest.mark.parametrize("auth", [(), ("PLAIN",)])
+def test_starttls_that_was_stripped(start, auth):
+    with SmtpServer(auth=auth) as server:
+        result = start(server, "curl", tls="starttls", **CREDENTIALS).send_one()
+        expect_nothing_told(server, result)
+        assert set(server.verbs()) <= {"EHLO", "QUIT"}
 
 
 def test_starttls_that_is_refused(start, certificate):
     with SmtpServer(tls=certificate) as server:
         server.on("starttls", reply("454 4.7.0 not now"))
-        expect(start(server, "curl", tls="starttls", verify=False).send_one(), "session",
-               "starttls", 454, alarm="tls")
-        assert "MAIL" not in server.verbs()
+        expect(start(server, "curl", tls="starttls", verify=False, **CREDENTIALS).send_one(),
+               "session", "starttls", 454, alarm="tls")
+        assert not {"AUTH", "MAIL"} & set(server.verbs())
 
 
-def test_bytes_injected_behind_the_answer_to_starttls(start, certificate):
-    with SmtpServer(tls=certificate) as server:
-        server.on("starttls", garbage(b"220 go ahead\r\n250-injected\r\n250 AUTH PLAIN\r\n"))
-        result = start(server, "curl", tls="starttls", verify=False).send_one()
-        assert (result["outcome"], result["stage"], result["alarm"]) == \
-            ("session", "starttls", "tls"), result
-        assert server.messages == [] and "MAIL" not in server.verbs()
+@pytest.mark.parametrize("lines", [
+    "220 go ahead\r\n250-injected\r\n250 AUTH PLAIN\r\n",
+    "220 go ahead\r\n250-injected\r\n250 AUTH PLAIN\r\n235 2.7.0 welcome\r\n",
+    "220-go\r\n220 ahead\r\n2",
+], ids=["offers", "a welcome", "half a line"])
+def test_bytes_injected_behind_the_answer_to_starttls(start, certificate, lines):
+    with SmtpServer(tls=certificate, auth=["PLAIN"]) as server:
+        server.on("starttls", garbage(lines.encode()))
+        result = start(server, "curl", tls="starttls", verify=False, **CREDENTIALS).send_one()
+        expect_nothing_told(server, result | {"reply_code": None})
 
 
 def test_a_port_that_speaks_no_tls(server, start):

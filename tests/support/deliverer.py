@@ -17,9 +17,10 @@ BODY = (b"From: a@acme.example\r\nTo: z@example.com\r\nMessage-ID: <%s@acme.exam
         b"Date: Fri, 21 Nov 2025 01:22:03 +0000\r\nSubject: hello\r\n\r\n"
         b"first\r\n.\r\n..two\r\nlast line\r\n")
 
-# Its first argument is what to mount, the others are the program to become.
+# Its first argument is a folder to have in place of the system's certificates, the others are the
+# program to become.
 IN_NAMESPACE = ["/usr/bin/unshare", "--mount", "--propagation", "slave", "/bin/sh", "-c",
-                '/usr/bin/mount --bind "$0" /etc/ssl/certs/ca-certificates.crt && exec "$@"']
+                '/usr/bin/mount --bind "$0" /etc/ssl/certs && exec "$@"']
 
 
 class Dots:
@@ -42,8 +43,8 @@ class Deliverer:
     """Starts the binary as process_spawn() does."""
 
     def __init__(self, folder, port, *, driver="esmtp", authorities=None, **init):
-        """authorities: a file of certificates to believe in place of the system's, in a mount
-        namespace of its own."""
+        """authorities: a folder in place of the system's certificates, in a mount namespace of
+        its own."""
         self.dots = Dots(folder / f"dots-{uuid.uuid4()}")
         self.answers = {}
         self.next_mark = 0

@@ -23,6 +23,7 @@ import subprocess
 import threading
 import time
 
+TOKEN_FAULT = b'{"status":"401","schemes":"bearer"}'
 STAGES = {"greeting", "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot", "rset",
           "quit"}
 
@@ -110,14 +111,20 @@ class Message:
         return found and found[1].decode()
 
 
-def make_certificate(folder, name="localhost"):
-    """A self-signed certificate; returns a server's SSLContext."""
+def make_certificate(folder, name="localhost", issuer=None, made=None):
+    """A certificate for name, in folder/NAME.pem; returns a server's SSLContext.
+
+    issuer: the name of one made before that vouches for it, in place of itself. made: when, for one
+    that has ended since ("2020-01-01"); it is good for two days."""
     key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
     if not certificate.exists():
+        vouching = ["-CA", str(folder / f"{issuer}.pem"), "-CAkey", str(folder / f"{issuer}.key"),
+                    "-addext", "basicConstraints=CA:FALSE"] if issuer else []
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            [*(["faketime", made] if made else []),
+             "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
              "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
-             "-keyout", str(key), "-out", str(certificate)],
+             *vouching, "-keyout", str(key), "-out", str(certificate)],
             check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -130,10 +137,11 @@ class SmtpServer:
     (or at once without tls)."""
 
     def __init__(self, offers=("PIPELINING", "SIZE 10000000", "ENHANCEDSTATUSCODES", "8BITMIME"),
-                 tls=None, implicit=False, auth=(), user="relay", password="secret"):
+                 tls=None, implicit=False, auth=(), user="relay", password="secret",
+                 token="bearer-token"):
         self.offers = list(offers)
         self.tls, self.implicit, self.auth = tls, implicit, auth
-        self.user, self.password = user, password
+        self.user, self.password, self.token = user, password, token
         self.connections = 0
         self.open_connections = 0
         self.commands = []  # (number of the connection, line)
@@ -330,7 +338,11 @@ class _Connection:
         if not self._step("auth", ""):
             return
         words = line.split(" ")
-        if words[1].upper() == "PLAIN":
+        mechanism = words[1].upper()
+        if mechanism in ("XOAUTH2", "OAUTHBEARER"):
+            self._judge_token(mechanism, self._answer(words, ""))
+            return
+        if mechanism == "PLAIN":
             parts = self._answer(words, "").split("\0")[1:]
         else:
             parts = [self._answer(words, "VXNlcm5hbWU6"), self._answer([], "UGFzc3dvcmQ6")]
@@ -338,6 +350,17 @@ class _Connection:
             self.say("235 2.7.0 welcome")
         else:
             self.say("535 5.7.8 wrong user or password")
+
+    def _judge_token(self, mechanism, answer):
+        """As Google does: what it has against the token comes first, as one more challenge."""
+        fields = answer.split("\x01")
+        user = {"XOAUTH2": f"user={self.server.user}",
+                "OAUTHBEARER": f"n,a={self.server.user},"}[mechanism]
+        if fields[0] == user and f"auth=Bearer {self.server.token}" in fields:
+            self.say("235 2.7.0 welcome")
+            return
+        self._answer([], base64.b64encode(TOKEN_FAULT).decode())
+        self.say("535 5.7.8 token refused")
 
     def _answer(self, words, challenge):
         if len(words) > 2:

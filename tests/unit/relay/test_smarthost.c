@@ -24,6 +24,7 @@ static const struct {
     const char *uri;
     struct {
         const char *name, *host, *server_name, *user, *password, *dir;
+        const char *ca_file, *auth, *token_file;
         uint16_t port;
         bool verify;
         enum smarthost_tls tls;
@@ -76,6 +77,29 @@ static const struct {
       .tls = SMARTHOST_TLS_STARTTLS,
       .verify = true,
       .driver = SMARTHOST_CURL}},
+    // Parameters that Kratos does not have.
+    {"smtps://u:p@mail.example/?ca_file=%2Fetc%2Facme ca.pem&auth=Login",
+     {.name = "mail.example:465",
+      .host = "mail.example",
+      .port = 465,
+      .tls = SMARTHOST_TLS_IMPLICIT,
+      .verify = true,
+      .user = "u",
+      .password = "p",
+      .ca_file = "/etc/acme ca.pem",
+      .auth = "login",
+      .driver = SMARTHOST_CURL}},
+    {"smtp://u@mail.example/?token_file=tokens/one&auth=oauthbearer",
+     {.name = "mail.example:587",
+      .host = "mail.example",
+      .port = 587,
+      .tls = SMARTHOST_TLS_STARTTLS,
+      .verify = true,
+      .user = "u",
+      .password = "",
+      .auth = "oauthbearer",
+      .token_file = "tokens/one",
+      .driver = SMARTHOST_CURL}},
     {"file:/var/tmp/mails",
      {.name = "file", .dir = "/var/tmp/mails", .verify = true, .driver = SMARTHOST_FILE}},
     {"file:///var/tmp/mails",
@@ -101,6 +125,9 @@ static void reads_what_kratos_reads(void **state)
         assert_text(got->user, readings[i].want.user);
         assert_text(got->password, readings[i].want.password);
         assert_text(got->dir, readings[i].want.dir);
+        assert_text(got->ca_file, readings[i].want.ca_file);
+        assert_text(got->auth, readings[i].want.auth);
+        assert_text(got->token_file, readings[i].want.token_file);
         assert_int_equal(got->driver, readings[i].want.driver);
         smarthosts_free(got, count);
     }
@@ -155,6 +182,16 @@ static void refuses_without_repeating_the_text(void **state)
         "smtp://mail.example/?server_name=S3CRET%",
         "smtp://mail.example/?S3CRET=true",
         "smtp://mail.example/?skip_ssl_verify=true&skip_ssl_verify=false",
+        "smtp://mail.example/?ca_file=",
+        "smtp://mail.example/?ca_file=%0a",
+        "smtp://mail.example/?ca_file=x&skip_ssl_verify=true",
+        "smtp://mail.example/?ca_file=x&disable_starttls=true",
+        "smtp://mail.example/?auth=plain",
+        "smtp://u:S3CRET@mail.example/?auth=cram-md5",
+        "smtp://u@mail.example/?auth=xoauth2",
+        "smtp://u@mail.example/?token_file=x",
+        "smtp://u@mail.example/?token_file=x&auth=plain",
+        "smtp://u:S3CRET@mail.example/?token_file=x&auth=xoauth2",
         "smtp://a.example:25,smtp://a.example:25",
         "file:",
         "smtp://a.example:25,",
