@@ -269,6 +269,13 @@ bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size
 bool queue_sweep(struct queue *queue, int64_t before_ms, size_t limit, size_t *ret_swept,
                  bool *ret_more, struct error *err);
 
+// Where limits (a text that names them) are not those that the folder knows: makes due what was put
+// off as `rate_limited` before queue time before_ms, the newest first, to be judged by whoever
+// gives tokens now. A batch a call, of one thread; *ret_more: call it again. Then the folder knows
+// these. Waits for the commit; refused on a full disk.
+bool queue_reconsider(struct queue *queue, const char *limits, int64_t before_ms, size_t *ret_count,
+                      bool *ret_more, struct error *err);
+
 // Waits until all that was submitted before is committed or refused. False: some was refused
 // since the last flush, not counting what others wait for: bodies that are sealed anew, sweeps.
 bool queue_flush(struct queue *queue, struct error *err);

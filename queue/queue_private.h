@@ -11,6 +11,13 @@
 #include "queue/uuid.h"
 #include "queue/writer.h"
 
+// How far queue_reconsider() has looked: so many of the lanes, and within the next one to that row.
+struct reconsidered {
+    size_t lanes;
+    bool is_within;
+    int64_t created_ms, not_before_ms, seq;
+};
+
 struct queue {
     char *dir;
     int lock_fd;  // holds the lock for life
@@ -26,6 +33,7 @@ struct queue {
     bool keys_lost;                    // see queue_keys_lost()
     int64_t last_seq_found;            // the newest row at queue_open(): later ones are this run's
     int64_t swept_seq;                 // the writer's: how far queue_sweep() has looked
+    struct reconsidered reconsidered;  // of the thread that calls queue_reconsider()
     _Atomic uint64_t flushed_refusals; // refusals that a queue_flush() has told of
 };
 

@@ -50,6 +50,9 @@ struct dispatcher {
     bool fetch_is_put_off;      // the look at due_at_ms is one that was due before
     int64_t due_at_ms;          // CLOCK_BOOTTIME: when a queued row may be due
     int64_t overdue_at_ms, sweep_at_ms; // CLOCK_BOOTTIME, see expiry.h
+    int64_t reconsider_at_ms;           // CLOCK_BOOTTIME, see rate_gate.h
+    int64_t created_ms;                 // queue time: what was put off before was so by other runs
+    size_t reconsidered;
 
     atomic_size_t load_count, load_bytes; // of jobs, for dispatcher_offer()
     struct event_source wake;             // an eventfd

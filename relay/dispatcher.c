@@ -255,7 +255,8 @@ struct dispatcher *dispatcher_create(struct event_loop *loop, const struct confi
     dispatcher->received_waiting = true; // whatever an earlier run has left
     dispatcher->verdicts_left = has_verdicts(dots);
     dispatcher->sweep_at_ms = clock_boot_ms() + FIRST_SWEEP_MS;
-    dispatcher->newest_released_ms = queue_now_ms(queue); // what earlier runs composed is older
+    dispatcher->created_ms = queue_now_ms(queue);
+    dispatcher->newest_released_ms = dispatcher->created_ms; // what earlier runs composed is older
     pthread_mutex_init(&dispatcher->inbox_lock, NULL);
     if (!create_parts(dispatcher, ret_faults, err)) {
         dispatcher_destroy(dispatcher);
@@ -316,6 +317,7 @@ void dispatcher_tick(struct dispatcher *dispatcher)
     if (dispatcher->draining)
         return;
     expiry_end_overdue(dispatcher, now_ms);
+    rate_gate_reconsider(dispatcher, now_ms);
     backlog_fetch(dispatcher, now_ms);
     expiry_sweep(dispatcher, now_ms);
     delivery_pump(dispatcher);
@@ -343,6 +345,7 @@ int64_t dispatcher_next_ms(const struct dispatcher *dispatcher)
     }
     earlier(&next_ms, dispatcher->overdue_at_ms);
     earlier(&next_ms, dispatcher->sweep_at_ms);
+    earlier(&next_ms, dispatcher->reconsider_at_ms);
     if (dispatcher->received_waiting)
         earlier(&next_ms, ticked_ms + LOOK_AGAIN_MS);
     // A due row that finds no slot waits for an outcome or a circuit, not for the clock.

@@ -11,6 +11,11 @@
 #include "relay/base/log.h"
 #include "relay/dispatch.h"
 
+enum {
+    RECONSIDER_AGAIN_MS = 60, // while there is more: others are served in between
+    REFUSED_AGAIN_MS = 1000,  // on a full disk
+};
+
 // Nearly every mailbox is the same however its name is written: a flood must not get around a
 // limit by that.
 static void identify(struct dispatcher *dispatcher, const struct job *job,
@@ -82,4 +87,28 @@ bool rate_gate_is_open(const struct dispatcher *dispatcher, enum lane lane, int6
     if (ret_at_ms)
         *ret_at_ms = queue_boot_ms(dispatcher->queue, at_ms);
     return false;
+}
+
+void rate_gate_reconsider(struct dispatcher *dispatcher, int64_t now_ms)
+{
+    if (now_ms < dispatcher->reconsider_at_ms)
+        return;
+    const struct config *config = dispatcher->config;
+    char limits[RATES_TEXT_SIZE];
+    size_t count = 0;
+    bool more = false;
+    struct error err;
+    rates_text(&config->rate_recipient, &config->rate_total, limits);
+    if (!queue_writable(dispatcher->queue) ||
+        !queue_reconsider(dispatcher->queue, limits, dispatcher->created_ms, &count, &more, &err)) {
+        dispatcher->reconsider_at_ms = now_ms + REFUSED_AGAIN_MS; // the queue tells why
+        return;
+    }
+    if (count > 0)
+        dispatcher->due_at_ms = now_ms;
+    dispatcher->reconsidered += count;
+    dispatcher->reconsider_at_ms = more ? now_ms + RECONSIDER_AGAIN_MS : INT64_MAX;
+    if (!more && dispatcher->reconsidered > 0)
+        LOG(LOG_INFO, "reconsidered", LOG_INTEGER("messages", (int64_t)dispatcher->reconsidered),
+            LOG_STRING("note", "rate limits were changed"));
 }

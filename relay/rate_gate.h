@@ -20,5 +20,8 @@ void rate_gate_leave(struct dispatcher *dispatcher, const struct job *job);
 // May any message of that lane go? Else it is looked at again at *ret_at_ms (CLOCK_BOOTTIME; may
 // be NULL).
 bool rate_gate_is_open(const struct dispatcher *dispatcher, enum lane lane, int64_t *ret_at_ms);
+// Where limits were changed since the last run: what waits under the old ones is asked again, some
+// at each call until all is.
+void rate_gate_reconsider(struct dispatcher *dispatcher, int64_t now_ms);
 
 #endif

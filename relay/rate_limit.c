@@ -1,5 +1,6 @@
 #include "relay/rate_limit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,23 @@ bool rates_parse(const char *text, struct rates *ret_rates, struct error *err)
     }
     *ret_rates = rates;
     return true;
+}
+
+static size_t append_text(char *text, size_t size, const char *name, const struct rates *rates)
+{
+    size += (size_t)snprintf(text + size, RATES_TEXT_SIZE - size, "%s", name);
+    for (size_t i = 0; i < rates->count; i++)
+        size +=
+            (size_t)snprintf(text + size, RATES_TEXT_SIZE - size, " %lld/%lldms",
+                             (long long)rates->rate[i].count, (long long)rates->rate[i].period_ms);
+    return size;
+}
+
+void rates_text(const struct rates *recipient, const struct rates *total,
+                char ret_text[RATES_TEXT_SIZE])
+{
+    size_t size = append_text(ret_text, 0, "recipient", recipient);
+    append_text(ret_text, size, ", total", total);
 }
 
 // ---- one bucket -------------------------------------------------------------------------------

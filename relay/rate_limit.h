@@ -33,6 +33,11 @@ struct rates {
 // "5/1m,20/1h", blanks beside a comma or not; "off": none. ERR_INPUT says what is wrong.
 bool rates_parse(const char *text, struct rates *ret_rates, struct error *err);
 
+#define RATES_TEXT_SIZE 160
+// What both say, for comparison with what they have said.
+void rates_text(const struct rates *recipient, const struct rates *total,
+                char ret_text[RATES_TEXT_SIZE]);
+
 struct rate_limit;
 
 struct rate_limit *rate_limit_create(const struct rates *recipient, const struct rates *total);

@@ -53,6 +53,29 @@ def test_a_flood_for_one_holds_nobody_up(start_relay, sink):
         assert len(relay.found("rate_limited")) <= 2
 
 
+def test_a_limit_that_is_raised_is_so_for_what_waits_already(start_relay, sink):
+    with start_relay(sink, rate_recipient="1/30d") as relay:
+        ids = [relay.accept(payloads.login_code("zoe@example.com")) for _ in range(8)]
+        harness.wait_until(lambda: len(limited(relay)) == 7, "all but one to wait")
+        relay.stop()
+        relay.start()  # one more, a new count's; what waits keeps its moment
+        relay.wait_for("sent", id=relay.accept(payloads.login_code("zoe@example.com")))
+        assert len(limited(relay)) == 7 and not relay.found("reconsidered")
+        relay.stop()
+        relay.settings["rate_recipient"] = "3/30d"
+        relay.start()
+        for message_id in sorted(ids)[-3:]:  # the newest
+            relay.wait_for("sent", id=message_id)
+        relay.wait_for("reconsidered", messages=7)
+        harness.wait_until(lambda: len(limited(relay)) == 4, "the others to wait anew")
+        relay.stop()
+        relay.settings["rate_recipient"] = "off"
+        relay.start()
+        for message_id in ids:
+            harness.wait_until(lambda: relay.state(message_id)["state"] == "sent", "all to go")
+    assert len(sink.mails) == 9
+
+
 def test_too_many_altogether_wait(start_relay, sink):
     with start_relay(sink, rate_total="2/3s") as relay:
         ids = [relay.accept(payloads.login_code()) for _ in range(3)]
