@@ -1,10 +1,7 @@
 // check.c - whether a queue is one that this program could have written.
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "queue/change.h"
 #include "queue/copy.h"
@@ -13,8 +10,6 @@
 #include "queue/schema.h"
 #include "queue/uuid.h"
 #include "relay/base/cleanup.h"
-
-#define KEY_FILE_BYTES_MAX 4096
 
 struct check {
     struct database *database;
@@ -174,27 +169,29 @@ static bool look_at_all(struct check *check, struct error *err)
     return ok || !sound;
 }
 
-// As text, so that nothing in the folder is made or mended: a daemon may be at work there. False:
-// there is no such file, or not for us.
-static bool read_keys(const char *dir, char ret_text[KEY_FILE_BYTES_MAX])
+// A key file that no relay would start with is a finding; that there is none may be right, since
+// the setting may give the keys.
+static bool find_keys(struct check *check, const char *dir, struct error *err)
 {
-    AUTO_FREE char *path = NULL;
-    if (asprintf(&path, "%s/" KEY_FILE, dir) < 0)
-        abort();
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t size = fd < 0 ? -1 : read(fd, ret_text, KEY_FILE_BYTES_MAX - 1);
-    ret_text[size > 0 ? size : 0] = '\0';
-    return size > 0;
+    struct error why = {0};
+    bool found = false;
+    check->keys = keys_look(dir, &found, &why);
+    check->result.tried_bodies = check->keys != NULL;
+    if (check->keys || !found)
+        return true;
+    if (why.code == ERR_TEMPORARY || why.code == ERR_PERMANENT) { // it says nothing about the file
+        *err = why;
+        return false;
+    }
+    find(check, NULL, why.message);
+    return true;
 }
 
 static bool run(struct check *check, const char *dir, struct queue_check *ret_check,
                 struct error *err)
 {
-    char text[KEY_FILE_BYTES_MAX];
-    if (read_keys(dir, text))
-        check->keys = keys_create(dir, text, NULL);
-    sodium_memzero(text, sizeof(text));
-    check->result.tried_bodies = check->keys != NULL;
+    if (!find_keys(check, dir, err))
+        return false;
     bool ok = look_at_all(check, err);
     keys_destroy(check->keys);
     if (ok)

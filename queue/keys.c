@@ -60,19 +60,31 @@ void keys_replace(struct keys *keys, const struct key_list *list)
     pthread_rwlock_unlock(&keys->lock);
 }
 
-static bool find_keys(const struct keys *keys, const char *text, struct key_list *list,
-                      struct error *err)
+typedef bool find_keys_fn(const char *dir, const char *text, struct key_list *list, bool *ret_found,
+                          struct error *err);
+
+static bool find_or_make(const char *dir, const char *text, struct key_list *list, bool *ret_found,
+                         struct error *err)
 {
+    *ret_found = true;
     if (text)
         return key_list_parse(list, text, strlen(text), "the queue's key", err);
-    key_file_tidy(keys->dir);
+    key_file_tidy(dir);
     bool found = false;
-    if (!key_file_read(keys->dir, list, &found, err))
+    if (!key_file_read(dir, list, &found, err))
         return false;
-    return found || (key_list_make(list, err) && key_file_write(keys->dir, list, err));
+    return found || (key_list_make(list, err) && key_file_write(dir, list, err));
 }
 
-struct keys *keys_create(const char *dir, const char *text, struct error *err)
+static bool find_in_file(const char *dir, const char *text, struct key_list *list, bool *ret_found,
+                         struct error *err)
+{
+    (void)text;
+    return key_file_read(dir, list, ret_found, err);
+}
+
+static struct keys *create(const char *dir, const char *text, find_keys_fn *find, bool *ret_found,
+                           struct error *err)
 {
     if (sodium_init() < 0) {
         error_set(err, ERR_PERMANENT, "libsodium does not start");
@@ -85,16 +97,30 @@ struct keys *keys_create(const char *dir, const char *text, struct error *err)
     pthread_rwlock_init(&keys->lock, NULL);
     keys->ring = sodium_malloc(sizeof(*keys->ring));
     struct key_list *list = key_list_create(err);
-    bool ok = keys->ring && list && find_keys(keys, text, list, err) && keys_differ(list, err);
-    if (ok)
+    bool ok = keys->ring && list && find(dir, text, list, ret_found, err) &&
+              (!*ret_found || keys_differ(list, err));
+    bool is_made = ok && *ret_found;
+    if (is_made)
         keys_replace(keys, list);
     else if (!keys->ring)
         error_set(err, ERR_TEMPORARY, "no memory for the queue's keys");
     key_list_destroy(list);
-    if (ok)
+    if (is_made)
         return keys;
     keys_destroy(keys);
     return NULL;
+}
+
+struct keys *keys_create(const char *dir, const char *text, struct error *err)
+{
+    bool found = false;
+    return create(dir, text, find_or_make, &found, err);
+}
+
+struct keys *keys_look(const char *dir, bool *ret_found, struct error *err)
+{
+    *ret_found = true; // unless it is known that it is not
+    return create(dir, NULL, find_in_file, ret_found, err);
 }
 
 void keys_destroy(struct keys *keys)

@@ -45,6 +45,10 @@ struct keys {
 // folder when this returns). ERR_INPUT: not keys, or a file that group or others may read. The
 // digest key is still missing.
 struct keys *keys_create(const char *dir, const char *text, struct error *err);
+// The keys in dir/queue.key, for opening only: nothing in the folder is made or mended, since a
+// daemon may be at work there. NULL with *ret_found false: there is no such file. NULL with
+// *ret_found: as above.
+struct keys *keys_look(const char *dir, bool *ret_found, struct error *err);
 void keys_destroy(struct keys *keys); // NULL is a no-op
 
 // Reads the digest key from meta, or makes it, in the caller's transaction. *ret_lost: there was

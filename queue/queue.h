@@ -302,7 +302,7 @@ bool queue_backup_folder(const char *dir, const char *path, struct error *err);
 
 struct queue_check {
     int64_t messages, bodies;
-    bool tried_bodies;            // with dir/queue.key; else there was none, or not for us
+    bool tried_bodies;            // with dir/queue.key; else there was none, or a finding
     int64_t damaged, unknown_key; // of the bodies
     int64_t findings;             // of all kinds
 };

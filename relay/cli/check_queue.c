@@ -34,7 +34,7 @@ static void print_finding(void *context, const char *id, const char *what)
 static void print_opened(const struct queue_check *result)
 {
     if (!result->tried_bodies)
-        fputs("not opened: there is no queue.key", stdout);
+        fputs("not opened: there is no queue.key to open them with", stdout);
     else if (result->unknown_key == 0 && result->damaged == 0)
         fputs("each was opened", stdout);
     else

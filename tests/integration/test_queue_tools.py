@@ -273,6 +273,25 @@ def test_without_the_key_the_rest_is_checked(waiting):
     assert not (waiting.queue_dir / "queue.key").exists(), "a check makes no key"
 
 
+@pytest.mark.parametrize("text, mode, says", [
+    (None, 0o644, "may be read by others"),
+    ("S3CRET\n", 0o600, "does not hold keys of 64 hexadecimal digits"),
+    ("", 0o600, "holds no key"),
+])
+def test_a_key_file_that_a_relay_refuses_is_found(waiting, text, mode, says):
+    path = waiting.queue_dir / "queue.key"
+    if text is not None:
+        path.write_text(text)
+    path.chmod(mode)
+    for _ in range(2):  # beside a daemon, and without one
+        found, summary = check(waiting, status=1)
+        assert list(found) == [None] and len(found[None]) == 1
+        assert says in found[None][0] and "S3CRET" not in found[None][0]
+        assert summary["bodies"] == 3 and not summary["tried_bodies"]
+        waiting.stop()
+    assert path.stat().st_mode & 0o777 == mode, "a check mends nothing"
+
+
 # ---- export, and what nobody reads ---------------------------------------------------------------
 
 def test_export_has_every_message_with_its_history(start_relay, sink):
