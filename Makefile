@@ -331,7 +331,7 @@ bench: deps-bench ## measure, beside this machine's own limits: 2 minutes
 	$(PYTHON) bench/bench.py --build $(BUILD)
 
 .PHONY: bench-million
-bench-million: deps-bench ## the cells of a large queue with a million messages: 10 minutes, 3 GB of disk
+bench-million: deps-bench ## the cells of a large queue with a million messages: 10 minutes, 2 GB of disk
 	$(build) all bench-programs
 	$(PYTHON) bench/bench.py --build $(BUILD) --only-waiting --waiting 1000000 --watch 60
 
