@@ -34,9 +34,26 @@ static void bind_filter(struct query *query, const struct queue_filter *filter)
     query_int_or_null(query, filter->before_ms);
 }
 
+// Rows that hold what no version of this program writes. They hide no others: they are told of at
+// the end.
+struct odd_rows {
+    size_t count;
+    char first_id[QUEUE_ID_SIZE];
+};
+
+static bool were_none_odd(const struct odd_rows *odd, struct error *err)
+{
+    if (odd->count > 1)
+        return error_set(err, ERR_CORRUPT,
+                         "%zu rows have an unknown state or lane, first that of %s", odd->count,
+                         odd->first_id);
+    return odd->count == 0 ||
+           error_set(err, ERR_CORRUPT, "the row of %s has an unknown state or lane", odd->first_id);
+}
+
 static bool read_stretch(struct queue_reader *reader, const struct queue_filter *filter,
                          int64_t below, int64_t oldest, size_t limit, struct queue_message *rows,
-                         size_t *ret_count, bool *is_odd, struct error *err)
+                         size_t *ret_count, struct odd_rows *odd, struct error *err)
 {
     static const char SQL[] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE seq < ?1 AND seq >= ?2"
                               " AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR lane = ?4)"
@@ -54,36 +71,34 @@ static bool read_stretch(struct queue_reader *reader, const struct queue_filter 
     while (query_step(&query)) {
         if (reader_get_message(&query, &rows[count])) {
             count++;
-        } else if (!*is_odd) {
-            *is_odd = true;
-            error_set(err, ERR_CORRUPT, "the row of %s has an unknown state or lane",
-                      rows[count].id);
+        } else if (odd->count++ == 0) {
+            memcpy(odd->first_id, rows[count].id, QUEUE_ID_SIZE);
         }
     }
     *ret_count = count;
     return reader_ended_well(reader, &query, err);
 }
 
-// rows has room for a stretch. A row that nobody can read hides no others: it is told at the end.
+// rows has room for a stretch.
 static bool list_stretches(struct queue_reader *reader, const struct queue_filter *filter,
                            int64_t below, struct queue_message *rows, queue_each_fn *each,
                            void *context, struct error *err)
 {
     size_t left = filter->limit, count = 0;
     int64_t oldest = below;
-    bool is_odd = false;
+    struct odd_rows odd = {0};
     while (left > 0 && oldest != INT64_MIN) {
         below = oldest;
         if (!find_stretch(reader, below, &oldest, err) ||
             !read_stretch(reader, filter, below, oldest, left < STRETCH_ROWS ? left : STRETCH_ROWS,
-                          rows, &count, &is_odd, err))
+                          rows, &count, &odd, err))
             return false;
         for (size_t i = 0; i < count; i++)
             if (!each(context, &rows[i]))
-                return !is_odd;
+                return were_none_odd(&odd, err);
         left -= count;
     }
-    return !is_odd;
+    return were_none_odd(&odd, err);
 }
 
 bool queue_list(struct queue_reader *reader, const struct queue_filter *filter, queue_each_fn *each,

@@ -36,8 +36,10 @@ static bool add_id(void *context, const struct queue_message *message)
     return true;
 }
 
+// False: it has complained. *ret_some_unreadable: of rows that nobody can read as well; the others
+// are in the list.
 static bool find_ids(struct queue_reader *reader, const struct queue_filter *told,
-                     struct id_list *list)
+                     struct id_list *list, bool *ret_some_unreadable)
 {
     struct queue_filter filter = *told;
     struct error err = {0};
@@ -50,7 +52,8 @@ static bool find_ids(struct queue_reader *reader, const struct queue_filter *tol
     if (queue_list(reader, &filter, add_id, list, &err))
         return true;
     cli_complain("%s", err.message);
-    return false;
+    *ret_some_unreadable = err.code == ERR_CORRUPT;
+    return *ret_some_unreadable;
 }
 
 // A filter may name more than was thought of.
@@ -168,15 +171,17 @@ static int find_and_release(struct session *session, const struct queue_command 
 {
     struct id_list found = {0};
     int status = CLI_FAILED;
+    bool some_unreadable = false;
     if (command->word_count > 0 ||
-        (find_ids(session->reader, &command->filter, &found) && is_agreed(command, found.count)))
+        (find_ids(session->reader, &command->filter, &found, &some_unreadable) &&
+         is_agreed(command, found.count)))
         status = CLI_DONE;
     if (status == CLI_DONE && command->word_count == 0 && found.count == 0 && !command->json)
         puts("nothing to release");
     if (status == CLI_DONE)
         status = release_all(session, command, &found);
     free(found.ids);
-    return status;
+    return status == CLI_DONE && some_unreadable ? CLI_FAILED : status;
 }
 
 int cli_queue_release(const struct queue_command *command)

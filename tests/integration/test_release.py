@@ -385,6 +385,18 @@ def test_what_a_filter_names_is_released_when_the_operator_says_yes(broken, sink
     assert len(sink.wait_for(3)) == 3
 
 
+def test_a_row_that_nobody_can_read_keeps_no_other_from_being_released(broken, sink):
+    ids = [parked(broken, hidden()) for _ in range(4)]
+    broken.stop()
+    with contextlib.closing(sqlite3.connect(broken.queue_dir / "queue.db")) as database, database:
+        database.execute("UPDATE message SET lane = 'CODE' WHERE id IN (?, ?)", ids[1:3])
+    mend(broken)
+    done = broken.command("queue", "release", "--state", "parked", "--yes", status=1)
+    assert done.stdout.splitlines() == [f"{ids[3]}: released", f"{ids[0]}: released"]
+    assert "2 rows have an unknown state or lane" in done.stderr and ids[2] in done.stderr
+    assert len(sink.wait_for(2)) == 2
+
+
 def test_it_says_of_each_message_what_became_of_it(broken):
     message_id = parked(broken, hidden())
     done = broken.command("queue", "release", NO_MESSAGE, "../../etc", message_id, status=1)

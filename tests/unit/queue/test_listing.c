@@ -65,6 +65,12 @@ static void a_row_that_nobody_can_read_hides_no_others(void **state)
     assert_int_equal(err.code, ERR_CORRUPT);
     assert_non_null(strstr(err.message, "03e8-7000"));
     assert_int_equal(seen.count, ROWS - 1);
+
+    run_sql(fixture, "UPDATE message SET state = 'lost' WHERE seq = 3 << 12");
+    seen = (struct seen){.fixture = fixture};
+    assert_false(queue_list(fixture->reader, &all, see, &seen, &err));
+    assert_non_null(strstr(err.message, "2 rows"));
+    assert_int_equal(seen.count, ROWS - 2);
 }
 
 static void a_list_holds_no_look_open_while_it_is_given_out(void **state)
