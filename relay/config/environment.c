@@ -107,6 +107,7 @@ static bool take(const char *entry, const char *value, struct setting_values *va
     if (place < 0 && strcmp(name, "config") == 0) {
         free(*ret_file);
         *ret_file = *value ? strdup(value) : NULL;
+        report->failed = report->failed || (*value && !*ret_file);
     } else if (place < 0 && !is_service_link(variable, value)) {
         report_unknown(variable, name, values->purpose != CONFIG_FOR_QUEUE, report);
     }

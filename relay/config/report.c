@@ -54,7 +54,10 @@ void setting_values_put(struct setting_values *values, int place, char *text, co
 {
     struct setting_value *value = &values->of[place];
     if (!text) {
+        // Where nobody has said why, there was no memory; and a setting that was given must not
+        // turn into its default, such as a queue's folder into an empty one beside it.
         value->faulty = true;
+        report->failed = report->failed || !config_report_has_fault(report);
         return;
     }
     if (value->text) {
