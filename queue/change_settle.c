@@ -59,6 +59,7 @@ void queue_claim(struct queue *queue, const char *id, const char *owner, int64_t
 struct attempt {
     int64_t started_ms, ended_ms;
     char smarthost[QUEUE_TEXT_SIZE], outcome[QUEUE_TEXT_SIZE], enhanced_code[QUEUE_TEXT_SIZE];
+    char address[QUEUE_TEXT_SIZE], tls[QUEUE_TEXT_SIZE];
     int reply_code;
     char reply_text[QUEUE_REPLY_SIZE];
     char reply[QUEUE_REPLY_SIZE]; // code, enhanced code and text in one line
@@ -124,8 +125,8 @@ static int insert_attempt(const struct attempt *attempt, struct database *databa
 {
     static const char SQL[] =
         "INSERT INTO attempt (message, number, started, ended, smarthost, outcome, reply_code,"
-        " enhanced_code, reply_text)"
-        " SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
+        " enhanced_code, reply_text, address, tls)"
+        " SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
         " FROM attempt WHERE message = ?1";
     AUTO_QUERY struct query query = query_start(database, SQL);
     query_int(&query, seq);
@@ -136,6 +137,8 @@ static int insert_attempt(const struct attempt *attempt, struct database *databa
     query_int_or_null(&query, attempt->reply_code);
     query_text_or_null(&query, attempt->enhanced_code);
     query_text_or_null(&query, attempt->reply_text);
+    query_text_or_null(&query, attempt->address);
+    query_text_or_null(&query, attempt->tls);
     return query_run(&query);
 }
 
@@ -175,6 +178,8 @@ static void copy_attempt(struct attempt *to, const struct queue_attempt *from, i
     change_copy_text(to->outcome, sizeof(to->outcome), from->outcome);
     change_copy_text(to->enhanced_code, sizeof(to->enhanced_code), from->enhanced_code);
     change_copy_text(to->reply_text, sizeof(to->reply_text), from->reply_text);
+    change_copy_text(to->address, sizeof(to->address), from->address);
+    change_copy_text(to->tls, sizeof(to->tls), from->tls);
 
     char code[16] = "";
     if (to->reply_code != 0)

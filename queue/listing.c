@@ -119,7 +119,8 @@ bool queue_attempts(struct queue_reader *reader, const char *id, queue_each_atte
                     void *context, struct error *err)
 {
     static const char SQL[] =
-        "SELECT started, ended, attempt.smarthost, outcome, enhanced_code, reply_code, reply_text"
+        "SELECT started, ended, attempt.smarthost, outcome, enhanced_code, reply_code, reply_text,"
+        " address, tls"
         " FROM message JOIN attempt ON attempt.message = message.seq"
         " WHERE message.seq = ? AND message.id = ? ORDER BY number";
     int64_t seq = 0;
@@ -137,6 +138,8 @@ bool queue_attempts(struct queue_reader *reader, const char *id, queue_each_atte
         query_copy_text(&query, row.enhanced_code, sizeof(row.enhanced_code));
         row.reply_code = (int)query_get_int(&query);
         query_copy_text(&query, row.reply_text, sizeof(row.reply_text));
+        query_copy_text(&query, row.address, sizeof(row.address));
+        query_copy_text(&query, row.tls, sizeof(row.tls));
         if (!each(context, &row))
             break;
     }

@@ -210,6 +210,7 @@ struct queue_attempt {
     int reply_code;      // 0: none
     const char *enhanced_code; // "4.7.1" or NULL
     const char *reply_text;    // NULL or the first characters of the reply, secrets masked
+    const char *address, *tls; // "192.0.2.1:25", "TLSv1.3"; NULL: there was no such thing
 };
 
 // How a message goes on after it was worked on: from `received`, `queued` or `sending` to state.
@@ -433,6 +434,7 @@ struct queue_attempt_row {
     char smarthost[QUEUE_TEXT_SIZE], outcome[QUEUE_TEXT_SIZE], enhanced_code[QUEUE_TEXT_SIZE];
     int reply_code;
     char reply_text[QUEUE_REPLY_SIZE];
+    char address[QUEUE_TEXT_SIZE], tls[QUEUE_TEXT_SIZE];
 };
 typedef bool queue_each_attempt_fn(void *context, const struct queue_attempt_row *attempt);
 bool queue_attempts(struct queue_reader *reader, const char *id, queue_each_attempt_fn *each,

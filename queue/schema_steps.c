@@ -9,8 +9,12 @@
             ".popsection\n")
 
 EMBED("schema_0001_first", "0001_first.sql");
-extern const char schema_0001_first[];
+EMBED("schema_0002_attempt_connection", "0002_attempt_connection.sql");
+extern const char schema_0001_first[], schema_0002_attempt_connection[];
 
-static const struct schema_step STEPS[] = {{"0001_first", schema_0001_first}};
+static const struct schema_step STEPS[] = {
+    {"0001_first", schema_0001_first},
+    {"0002_attempt_connection", schema_0002_attempt_connection},
+};
 
 const struct schema SCHEMA = {.steps = STEPS, .count = sizeof(STEPS) / sizeof(STEPS[0])};

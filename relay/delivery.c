@@ -192,6 +192,8 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
         .reply_code = result->reply_code,
         .enhanced_code = result->enhanced_code,
         .reply_text = result->reply_text,
+        .address = result->address,
+        .tls = result->tls,
     };
     struct queue_settlement settlement = {.attempt = &attempt};
     if (result->outcome != DELIVERY_SESSION && result->outcome != DELIVERY_CUT) {

@@ -90,6 +90,8 @@ json_t *message_view_attempt(struct queue_reader *reader, const struct queue_att
     failed |= json_object_set_new(view, "started_at", time_or_null(reader, attempt->started_ms));
     failed |= json_object_set_new(view, "ended_at", time_or_null(reader, attempt->ended_ms));
     failed |= json_object_set_new(view, "smarthost", text_or_null(attempt->smarthost));
+    failed |= json_object_set_new(view, "address", text_or_null(attempt->address));
+    failed |= json_object_set_new(view, "tls", text_or_null(attempt->tls));
     failed |= json_object_set_new(view, "outcome", text_or_null(attempt->outcome));
     failed |= json_object_set_new(
         view, "reply_code", attempt->reply_code ? json_integer(attempt->reply_code) : json_null());

@@ -14,7 +14,7 @@ json_t *message_view(struct queue_reader *reader, const struct queue_message *me
 // has no body any more, why nothing can be done; NULL for any other.
 const char *message_view_advice(const struct queue_message *message);
 
-// {started_at, ended_at, smarthost, outcome, reply_code, enhanced_code, reply_text}.
+// {started_at, ended_at, smarthost, address, tls, outcome, reply_code, enhanced_code, reply_text}.
 json_t *message_view_attempt(struct queue_reader *reader, const struct queue_attempt_row *attempt);
 
 // {states: {received: N, ...}, lanes: {code: {waiting: N, oldest_waiting_at: T}, ...}}.

@@ -243,10 +243,14 @@ def test_what_the_uri_names_is_found_beside_the_configuration_file(tmp_path, sta
                         f"&token_file=token"}))
         relay = start_relay(None, config=str(folder / "relay.json"))
         with relay:
-            relay.accept(payloads.login_code())
-            server.wait_for(1)
+            message_id = relay.accept(payloads.login_code())
+            assert relay.state(message_id)["state"] == "sent"
             assert mechanisms_used(server) == ["xoauth2"]
-            assert relay.wait_for("attempt", outcome="sent")["tls"] == "TLSv1.3"
+            text = relay.command("queue", "show", message_id).stdout
+            assert "TLSv1.3" in text and f"127.0.0.1:{server.port}" in text
+            [attempt] = json.loads(relay.command("queue", "export", "--json").stdout)["history"]
+            assert (attempt["tls"], attempt["address"]) == \
+                ("TLSv1.3", f"127.0.0.1:{server.port}")
             relay.command("check")
         (folder / "token").unlink()
         assert f"{folder}/token: No such file" in relay.command("check", status=1).stderr

@@ -312,6 +312,8 @@ def test_export_has_every_message_with_its_history(start_relay, sink):
                     assert row[name] == shown[name]
             assert row["history"][0].keys() == shown["history"][0].keys()
             assert row["history"][0]["outcome"] == "sent"
+            assert row["history"][0]["address"] == f"127.0.0.1:{sink.port}"
+            assert row["history"][0]["tls"] is None
         assert relay.command("queue", "export", "--json", "--state", "queued").stdout == ""
         relay.command("queue", "export", status=2)
 

@@ -46,19 +46,22 @@ int unlink(const char *path)
 
 // ---- files --------------------------------------------------------------------------------------
 
-static struct schema_step steps[3];
-static const struct schema LATER_SCHEMA = {.steps = steps, .count = 2};
-static const struct schema MUCH_LATER_SCHEMA = {.steps = steps, .count = 3};
+enum { NOW = 2, LATER, MUCH_LATER }; // how many steps this version's schema has, and the others'
+static struct schema_step steps[MUCH_LATER];
+static const struct schema LATER_SCHEMA = {.steps = steps, .count = LATER};
+static const struct schema MUCH_LATER_SCHEMA = {.steps = steps, .count = MUCH_LATER};
 
 static const char ADD[] = "ALTER TABLE message ADD COLUMN colour TEXT;"
                           "UPDATE message SET colour = 'red';"
                           "CREATE INDEX message_colour ON message(colour)";
 
-static void set_steps(const char *second, const char *third)
+static void set_steps(const char *later, const char *much_later)
 {
-    steps[0] = SCHEMA.steps[0];
-    steps[1] = (struct schema_step){"0002_second", second};
-    steps[2] = (struct schema_step){"0003_third", third};
+    assert_int_equal(SCHEMA.count, NOW);
+    for (int i = 0; i < NOW; i++)
+        steps[i] = SCHEMA.steps[i];
+    steps[LATER - 1] = (struct schema_step){"later", later};
+    steps[MUCH_LATER - 1] = (struct schema_step){"much_later", much_later};
 }
 
 static char *read_file(const struct fixture *fixture, size_t *ret_size)
@@ -129,7 +132,7 @@ static void an_older_file_is_brought_up_to_date(void **state)
     set_steps(ADD, "UPDATE message SET colour = 'blue' WHERE state = 'sent'");
     fixture->schema = &MUCH_LATER_SCHEMA;
     fixture_open(fixture);
-    assert_int_equal(ask(fixture, "PRAGMA user_version"), 3);
+    assert_int_equal(ask(fixture, "PRAGMA user_version"), MUCH_LATER);
     assert_int_equal(ask(fixture, "SELECT count(*) FROM message WHERE colour = 'red'"), 49);
     assert_int_equal(ask(fixture, "SELECT count(*) FROM message WHERE colour = 'blue'"), 1);
     assert_int_equal(ask(fixture, "SELECT count(*) FROM attempt"), 1);
@@ -156,10 +159,10 @@ static void a_step_that_fails_is_named_and_leaves_the_file_alone(void **state)
 {
     struct fixture *fixture = *state;
     static const struct {
-        const char *second, *third, *says;
+        const char *later, *much_later, *says;
     } cases[] = {
-        {ADD, "UPDATE message SET colour = 'blue'; INSERT INTO nowhere VALUES (1)", "0003_third"},
-        {"ALTER TABLE message ADD COLUMN state TEXT", "SELECT 1", "0002_second"},
+        {ADD, "UPDATE message SET colour = 'blue'; INSERT INTO nowhere VALUES (1)", "much_later"},
+        {"ALTER TABLE message ADD COLUMN state TEXT", "SELECT 1", "step later"},
         {ADD, "DELETE FROM message WHERE state = 'sent'", "1 attempts have no message"},
         {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql ="
          " replace(sql, 'reason TEXT', 'reason TEXT NOT NULL') WHERE name = 'message'",
@@ -170,7 +173,7 @@ static void a_step_that_fails_is_named_and_leaves_the_file_alone(void **state)
     char *before = read_file(fixture, &size);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct error err = {0};
-        set_steps(cases[i].second, cases[i].third);
+        set_steps(cases[i].later, cases[i].much_later);
         fixture->schema = &MUCH_LATER_SCHEMA;
         assert_false(fixture_try_open(fixture, NULL, &err));
         if (!strstr(err.message, cases[i].says) || !strstr(err.message, "left untouched"))
@@ -198,9 +201,9 @@ static void a_disk_without_room_is_no_place_to_migrate(void **state)
     assert_int_equal(err.code, ERR_TEMPORARY);
     assert_non_null(strstr(err.message, "left untouched"));
     disk_is_full = false;
-    assert_int_equal(ask(fixture, "PRAGMA user_version"), 1);
+    assert_int_equal(ask(fixture, "PRAGMA user_version"), NOW);
     fixture_open(fixture);
-    assert_int_equal(ask(fixture, "PRAGMA user_version"), 2);
+    assert_int_equal(ask(fixture, "PRAGMA user_version"), LATER);
 }
 
 // In a child: migrates, and dies before its n-th write. True: it did not get that far.
@@ -238,9 +241,9 @@ static void a_kill_at_any_write_leaves_the_old_file_or_the_new_one(void **state)
         int64_t version = ask(fixture, "PRAGMA user_version");
         int64_t coloured = ask(fixture, "SELECT count(*) FROM sqlite_schema"
                                         " WHERE sql LIKE '%colour%'");
-        assert_int_equal(coloured, version == 2 ? 2 : 0);
-        old += version == 1;
-        migrated += version == 2;
+        assert_int_equal(coloured, version == LATER ? 2 : 0);
+        old += version == NOW;
+        migrated += version == LATER;
         fixture_open(fixture); // and what is left of the rehearsal is in nobody's way
         assert_int_equal(ask(fixture, "SELECT count(*) FROM message WHERE colour = 'red'"), 50);
         assert_int_equal(count_rehearsals(fixture), 0);
@@ -250,10 +253,42 @@ static void a_kill_at_any_write_leaves_the_old_file_or_the_new_one(void **state)
     assert_true(migrated > 1);
 }
 
+static bool keep_attempt(void *context, const struct queue_attempt_row *attempt)
+{
+    *(struct queue_attempt_row *)context = *attempt;
+    return true;
+}
+
+// A file as version 1 left it: a row of that time has no address and no TLS.
+static void attempts_of_before_they_told_their_connection_are_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    make_old(fixture);
+    run_sql(fixture, "ALTER TABLE attempt DROP COLUMN address;"
+                     "ALTER TABLE attempt DROP COLUMN tls; PRAGMA user_version = 1");
+    fixture_open(fixture);
+    assert_int_equal(ask(fixture, "PRAGMA user_version"), NOW);
+    assert_int_equal(ask(fixture, "SELECT count(*) FROM attempt WHERE outcome = 'sent'"
+                                  " AND address IS NULL AND tls IS NULL"),
+                     1);
+    char id[QUEUE_ID_SIZE];
+    struct queue_attempt_row row = {0};
+    struct error err = {0};
+    const struct queue_attempt attempt = {
+        .outcome = "temporary", .address = "192.0.2.1:25", .tls = "TLSv1.3"};
+    const struct queue_settlement failed = {.state = MESSAGE_FAILED, .attempt = &attempt};
+    make_queued(fixture->queue, "{\"new\":1}", LANE_CODE, queue_now_ms(fixture->queue), 0, id);
+    assert_int_equal(settle(fixture->queue, id, &failed), QUEUE_DONE);
+    assert_true(queue_attempts(fixture->reader, id, keep_attempt, &row, &err));
+    assert_string_equal(row.address, "192.0.2.1:25");
+    assert_string_equal(row.tls, "TLSv1.3");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         QUEUE_TEST(an_older_file_is_brought_up_to_date),
+        QUEUE_TEST(attempts_of_before_they_told_their_connection_are_kept),
         QUEUE_TEST(an_empty_or_current_file_is_not_rehearsed),
         QUEUE_TEST(a_step_that_fails_is_named_and_leaves_the_file_alone),
         QUEUE_TEST(a_disk_without_room_is_no_place_to_migrate),
