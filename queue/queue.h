@@ -206,8 +206,9 @@ void queue_claim(struct queue *queue, const char *id, const char *owner, int64_t
 struct queue_attempt {
     int64_t started_ms;
     const char *smarthost;
-    const char *outcome; // "sent", "temporary", "permanent", "session", "unknown", "expired", "cut"
-    int reply_code;      // 0: none
+    // "sent", "temporary", "permanent", "session", "unknown", "expired", "cut", "suspect"
+    const char *outcome;
+    int reply_code;            // 0: none
     const char *enhanced_code; // "4.7.1" or NULL
     const char *reply_text;    // NULL or the first characters of the reply, secrets masked
     const char *address, *tls; // "192.0.2.1:25", "TLSv1.3"; NULL: there was no such thing

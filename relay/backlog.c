@@ -144,6 +144,8 @@ struct look {
     bool more;           // what was read did not suffice: rows were parked, or wait for a token now
     bool failed;         // it has to be repeated
     int64_t opens_at_ms; // CLOCK_BOOTTIME: when a lane that has sent enough altogether may go on
+    // Of deliverers_turn(): those of a later turn are left, the next of which is the first left.
+    uint64_t turn, next_turn;
 };
 
 // Claims due rows of a lane until there are so many.
@@ -167,6 +169,11 @@ static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t want
             look->opens_at_ms = opens_at_ms;
         if (!is_open || dispatcher->jobs.count >= JOBS_MAX + FETCH_MAX)
             break;
+        uint64_t turn = deliverers_turn(dispatcher->deliverers, ids[seen], clock_boot_ms());
+        if (turn > look->turn) {
+            look->next_turn = turn < look->next_turn ? turn : look->next_turn;
+            continue;
+        }
         struct job *job = backlog_load(dispatcher, ids[seen], &look->failed);
         if (!job || expiry_end_dead(dispatcher, job) ||
             (job->was_released && admission_end_duplicate(dispatcher, job)))
@@ -192,6 +199,13 @@ static bool is_put_off(struct dispatcher *dispatcher, size_t wanted, int64_t now
     return dispatcher->fetch_is_put_off;
 }
 
+static void look_at_lanes(struct dispatcher *dispatcher, size_t wanted, int64_t now, bool reversed,
+                          struct look *look)
+{
+    for (int i = 0; i < LANE_COUNT && look->claimed < wanted; i++)
+        claim_due(dispatcher, (enum lane)(reversed ? LANE_COUNT - 1 - i : i), wanted, now, look);
+}
+
 static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
 {
     size_t wanted = now_ms >= dispatcher->due_at_ms ? count_wanted(dispatcher, now_ms) : 0;
@@ -201,9 +215,13 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
     // One moment for all of it: what falls due, or a token that comes, while it lasts would else be
     // seen neither by the look nor by whoever asks when to look next.
     int64_t now = queue_now_ms(dispatcher->queue);
-    struct look look = {.opens_at_ms = INT64_MAX};
-    for (int i = 0; i < LANE_COUNT && look.claimed < wanted; i++)
-        claim_due(dispatcher, (enum lane)(reversed ? LANE_COUNT - 1 - i : i), wanted, now, &look);
+    struct look look = {.opens_at_ms = INT64_MAX, .next_turn = UINT64_MAX};
+    look_at_lanes(dispatcher, wanted, now, reversed, &look);
+    // Only those wait that have failed as a probe before: then one of them, each in its turn.
+    if (look.claimed == 0 && look.next_turn < UINT64_MAX) {
+        look.turn = look.next_turn;
+        look_at_lanes(dispatcher, wanted, now, reversed, &look);
+    }
     if (look.claimed == wanted)
         return; // there may be more
     int64_t next_ms = INT64_MAX;

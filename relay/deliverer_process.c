@@ -22,8 +22,8 @@ static const char *const outcome_names[] = {
     [DELIVERY_UNKNOWN] = "unknown",
     [DELIVERY_EXPIRED] = "expired",
     [DELIVERY_CUT] = "cut",
+    [DELIVERY_SUSPECT] = "suspect",
 };
-enum { OUTCOME_COUNT = sizeof(outcome_names) / sizeof(outcome_names[0]) };
 
 const char *delivery_outcome_name(enum delivery_outcome outcome)
 {
@@ -32,7 +32,7 @@ const char *delivery_outcome_name(enum delivery_outcome outcome)
 
 static bool parse_outcome(const char *name, enum delivery_outcome *ret_outcome)
 {
-    for (size_t i = 0; name && i < OUTCOME_COUNT; i++)
+    for (size_t i = 0; name && i < DELIVERY_SUSPECT; i++) // which the core alone says
         if (strcmp(name, outcome_names[i]) == 0) {
             *ret_outcome = (enum delivery_outcome)i;
             return true;
@@ -42,7 +42,7 @@ static bool parse_outcome(const char *name, enum delivery_outcome *ret_outcome)
 
 // Takes the delivery out of the list and tells how it ended.
 static void finish(struct deliverer_process *process, struct delivery *delivery,
-                   const struct delivery_result *result)
+                   struct delivery_result *result)
 {
     struct delivery **link = &process->under_way;
     while (*link != delivery)
@@ -57,17 +57,21 @@ static void on_frame(void *context, const struct json_t *header, const struct fr
     (void)frame;
     struct deliverer_process *process = context;
     const char *op = member_text(header, "op"), *id = member_text(header, "id");
-    if (op && strcmp(op, "ready") == 0)
-        return; // messages may follow `init` at once, so nobody waits for this
+    if (op && strcmp(op, "ready") == 0) {
+        process->is_ready = true; // messages may follow `init` at once, so nobody waits for this
+        return;
+    }
     if (op && strcmp(op, "faults") == 0) {
         json_t *fault = json_array_get(json_object_get(header, "faults"), 0);
         struct delivery_result result = {.outcome = DELIVERY_SESSION,
                                          .smarthost = process->smarthost->name,
                                          .stage = "init",
                                          .reply_text = member_text(fault, "what")};
-        process->condemned = true;
-        while (process->under_way)
-            finish(process, process->under_way, &result);
+        process->condemned = process->is_dismissed = true;
+        while (process->under_way) {
+            struct delivery_result each = result;
+            finish(process, process->under_way, &each);
+        }
         return;
     }
     struct delivery *delivery = process->under_way;
@@ -91,8 +95,9 @@ static void on_frame(void *context, const struct json_t *header, const struct fr
     finish(process, delivery, &result);
 }
 
-// A deliverer has died: only the mark knows how far a message got. One that had not begun its
-// dot is charged an attempt all the same: it may be what killed the deliverer.
+// A deliverer has died: only the mark knows how far a message got. One that had not begun its dot
+// is not the smarthost's fault, and whether it is the message's is for the owner to say; but one
+// that could not even begin is broken.
 static struct delivery_result verdict_of_mark(const struct deliverer_process *process,
                                               const struct delivery *delivery)
 {
@@ -101,16 +106,22 @@ static struct delivery_result verdict_of_mark(const struct deliverer_process *pr
     struct delivery_result result = {.outcome = DELIVERY_TEMPORARY,
                                      .smarthost = process->smarthost->name,
                                      .stage = "dot",
-                                     .reply_text = "the deliverer died"};
+                                     .reply_text = "the deliverer died",
+                                     .has_died = true};
     switch (dot.state) {
     case DOT_FREE:
     case DOT_ASSIGNED:
         result.stage = "connect";
+        if (process->is_hung)
+            result.reply_text = "the deliverer hung";
+        else
+            result.outcome = process->is_ready ? DELIVERY_CUT : DELIVERY_SESSION;
         break;
     case DOT_BEGUN:
         result.outcome = DELIVERY_UNKNOWN;
         break;
     case DOT_VERDICT:
+        result.has_died = false; // the smarthost has said this
         result.reply_code = dot.reply_code;
         result.outcome = dot.reply_code / 100 == 2   ? DELIVERY_SENT
                          : dot.reply_code / 100 == 5 ? DELIVERY_PERMANENT
@@ -120,14 +131,28 @@ static struct delivery_result verdict_of_mark(const struct deliverer_process *pr
     return result;
 }
 
+static size_t count_before_dot(const struct deliverer_process *process)
+{
+    size_t count = 0;
+    for (const struct delivery *at = process->under_way; at; at = at->next) {
+        struct dot dot;
+        dots_get(process->dots, (size_t)at->mark, &dot);
+        count += dot.state == DOT_FREE || dot.state == DOT_ASSIGNED;
+    }
+    return count;
+}
+
 static void on_end(void *context, const struct error *err)
 {
     (void)err;
     struct deliverer_process *process = context;
     // First of all, so that nothing new is given to it from within done().
     process->condemned = true;
+    process->died_at_work = process->under_way && !process->is_hung;
+    bool is_alone = count_before_dot(process) == 1;
     while (process->under_way) {
         struct delivery_result result = verdict_of_mark(process, process->under_way);
+        result.was_alone = is_alone;
         finish(process, process->under_way, &result);
     }
     process->handlers.ended(process->handlers.context, process);
@@ -228,8 +253,10 @@ void deliverer_process_watch(struct deliverer_process *process, int64_t now_ms)
     for (struct delivery *at = process->under_way; at; at = at->next)
         hung += is_hung(at, now_ms);
     process->condemned = process->condemned || hung > 0;
-    if (process->condemned && hung == process->count)
+    if (process->condemned && hung == process->count) {
+        process->is_hung = hung > 0;
         child_kill(process->child);
+    }
 }
 
 int64_t deliverer_process_next_ms(const struct deliverer_process *process, int64_t now_ms)

@@ -25,7 +25,8 @@ enum delivery_outcome {
     DELIVERY_SESSION, // the smarthost's fault: nothing is charged to the message
     DELIVERY_UNKNOWN, // the dot was begun and its verdict is not known
     DELIVERY_EXPIRED, // the deadline passed before the dot
-    DELIVERY_CUT,     // shut down by us before the dot
+    DELIVERY_CUT,     // shut down by us before the dot, or with a deliverer that died
+    DELIVERY_SUSPECT, // refused for good, but perhaps the smarthost is wrong: it stays, uncharged
 };
 
 const char *delivery_outcome_name(enum delivery_outcome outcome);
@@ -52,13 +53,18 @@ struct delivery_result {
     const char *stage;
     int reply_code; // 0: none
     const char *enhanced_code, *reply_text, *address, *tls, *alarm;
+    bool has_died;  // the deliverer has: only the mark told this
+    bool was_alone; // ... and had nothing else under way before its dot
+    // Uncharged, but it does not go again at once: as after so many attempts more. 0: it does.
+    int set_back;
 };
 
 struct deliverer_process;
 
 struct deliverer_process_handlers {
-    void (*done)(void *context, struct delivery *delivery, const struct delivery_result *result);
-    // It has died, and nothing is under way any more; the callee destroys it there.
+    // The callee may change *result, which is its own.
+    void (*done)(void *context, struct delivery *delivery, struct delivery_result *result);
+    // It has ended, and nothing is under way any more; the callee destroys it there.
     void (*ended)(void *context, struct deliverer_process *process);
     void *context;
 };
@@ -72,6 +78,10 @@ struct deliverer_process {
     struct delivery *under_way;
     size_t count;
     bool condemned;                 // hung or broken: is given nothing more
+    bool is_ready;                  // it has said so
+    bool is_hung;                   // it was killed for it
+    bool is_dismissed;              // it cannot do what it was started for, as it has said
+    bool died_at_work;              // by itself, with something under way
     struct deliverer_process *next; // the list of its owner
 };
 

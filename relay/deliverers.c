@@ -3,13 +3,14 @@
 #include <stdlib.h>
 
 #include "relay/base/clock.h"
-#include "relay/circuit.h"
 #include "relay/config/config.h"
+#include "relay/smarthost_health.h"
 
 struct smarthost_pool {
     struct deliverers *owner;
     const struct smarthost *smarthost;
-    struct circuit circuit;
+    struct smarthost_health health;
+    enum circuit_reason told;            // to the operator
     struct deliverer_process *processes; // the first not condemned is in use
     size_t under_way;
 };
@@ -19,58 +20,64 @@ struct deliverers {
     const struct config *config;
     struct dots *dots;
     struct deliverers_handlers handlers;
+    struct smarthost_pool *in_use; // the first closed one, as told
     size_t pool_count;
     struct smarthost_pool pools[];
 };
 
-// Tells the circuit how a transaction ended, and the operator where that changed something.
-static void judge(struct smarthost_pool *pool, const struct delivery *delivery,
-                  const struct delivery_result *result)
+// ---- what an operator is told ----------------------------------------------------------------
+
+static struct smarthost_pool *first_closed(struct deliverers *deliverers)
 {
-    const struct deliverers_handlers *handlers = &pool->owner->handlers;
-    int64_t started_ms = delivery->started_boot_ms;
-    bool changed = false, up = true;
-    switch (result->outcome) {
-    case DELIVERY_SENT:
-    case DELIVERY_TEMPORARY:
-    case DELIVERY_PERMANENT:
-        changed = circuit_succeeded(&pool->circuit, started_ms);
-        break;
-    case DELIVERY_SESSION:
-        up = false;
-        changed = circuit_failed(&pool->circuit, started_ms, clock_boot_ms());
-        break;
-    case DELIVERY_UNKNOWN:
-        // The connection broke after the dot. As a probe's end that is no health; otherwise it
-        // is one message's bad luck, and the next one shows.
-        if (pool->circuit.state != CIRCUIT_CLOSED)
-            circuit_failed(&pool->circuit, started_ms, clock_boot_ms());
-        break;
-    case DELIVERY_EXPIRED:
-    case DELIVERY_CUT:
-        circuit_undecided(&pool->circuit, started_ms, clock_boot_ms());
-        break;
-    }
-    if (changed)
-        handlers->circuit(handlers->context, pool->smarthost->name, up,
-                          result->reply_text ? result->reply_text : result->stage);
+    for (size_t i = 0; i < deliverers->pool_count; i++)
+        if (circuit_reason(&deliverers->pools[i].health.circuit) == CIRCUIT_NO_REASON)
+            return &deliverers->pools[i];
+    return NULL;
 }
 
-static void on_done(void *context, struct delivery *delivery, const struct delivery_result *result)
+// Tells what has changed since it was told last. detail: in words; may be NULL.
+static void tell(struct smarthost_pool *pool, const char *detail)
+{
+    struct deliverers *deliverers = pool->owner;
+    const struct deliverers_handlers *handlers = &deliverers->handlers;
+    enum circuit_reason reason = circuit_reason(&pool->health.circuit);
+    if (reason != pool->told) {
+        enum circuit_reason why = reason == CIRCUIT_NO_REASON ? pool->told : reason;
+        pool->told = reason;
+        handlers->circuit(handlers->context, pool->smarthost->name, reason == CIRCUIT_NO_REASON,
+                          why, detail);
+    }
+    struct smarthost_pool *in_use = first_closed(deliverers);
+    if (in_use && in_use != deliverers->in_use) {
+        deliverers->in_use = in_use;
+        handlers->in_use(handlers->context, in_use->smarthost->name,
+                         in_use == &deliverers->pools[0]);
+    }
+}
+
+// ---- processes ---------------------------------------------------------------------------------
+
+static void on_done(void *context, struct delivery *delivery, struct delivery_result *result)
 {
     struct smarthost_pool *pool = context;
     pool->under_way--;
-    judge(pool, delivery, result);
+    smarthost_health_judge(&pool->health, delivery, result, clock_boot_ms());
+    tell(pool, result->reply_text ? result->reply_text : result->stage);
     pool->owner->handlers.done(pool->owner->handlers.context, delivery, result);
 }
 
 static void on_ended(void *context, struct deliverer_process *process)
 {
     struct smarthost_pool *pool = context;
+    const struct deliverers_handlers *handlers = &pool->owner->handlers;
     struct deliverer_process **link = &pool->processes;
     while (*link != process)
         link = &(*link)->next;
     *link = process->next;
+    if (process->died_at_work)
+        suspicion_count_death(&pool->health.suspicion);
+    if (!process->is_dismissed)
+        handlers->died(handlers->context, pool->smarthost->name);
     deliverer_process_destroy(process);
 }
 
@@ -105,8 +112,9 @@ struct deliverers *deliverers_create(struct event_loop *loop, const struct confi
         struct smarthost_pool *pool = &deliverers->pools[i];
         pool->owner = deliverers;
         pool->smarthost = &config->smarthosts[i];
-        circuit_init(&pool->circuit);
+        smarthost_health_init(&pool->health, clock_boot_ms());
     }
+    deliverers->in_use = deliverers->pools;
     return deliverers;
 }
 
@@ -115,16 +123,19 @@ void deliverers_destroy(struct deliverers *deliverers)
     if (!deliverers)
         return;
     for (size_t i = 0; i < deliverers->pool_count; i++)
-        while (deliverers->pools[i].processes)
-            on_ended(&deliverers->pools[i], deliverers->pools[i].processes);
+        while (deliverers->pools[i].processes) {
+            struct deliverer_process *process = deliverers->pools[i].processes;
+            deliverers->pools[i].processes = process->next;
+            deliverer_process_destroy(process);
+        }
     free(deliverers);
 }
 
 static size_t free_slots(const struct smarthost_pool *pool, int64_t now_ms)
 {
-    if (!circuit_allows(&pool->circuit, now_ms))
+    if (!circuit_allows(&pool->health.circuit, now_ms))
         return 0;
-    if (pool->circuit.state != CIRCUIT_CLOSED)
+    if (pool->health.circuit.state != CIRCUIT_CLOSED)
         return 1; // the probe
     size_t limit = (size_t)pool->owner->config->connections;
     return pool->under_way < limit ? limit - pool->under_way : 0;
@@ -134,7 +145,7 @@ size_t deliverers_free_slots(const struct deliverers *deliverers, int64_t now_ms
 {
     // Only the first that may be used counts: the next is for when its circuit is open.
     for (size_t i = 0; i < deliverers->pool_count; i++)
-        if (circuit_allows(&deliverers->pools[i].circuit, now_ms))
+        if (circuit_allows(&deliverers->pools[i].health.circuit, now_ms))
             return free_slots(&deliverers->pools[i], now_ms);
     return 0;
 }
@@ -142,7 +153,7 @@ size_t deliverers_free_slots(const struct deliverers *deliverers, int64_t now_ms
 bool deliverers_down(const struct deliverers *deliverers, int64_t now_ms)
 {
     for (size_t i = 0; i < deliverers->pool_count; i++)
-        if (circuit_allows(&deliverers->pools[i].circuit, now_ms))
+        if (circuit_allows(&deliverers->pools[i].health.circuit, now_ms))
             return false;
     return true;
 }
@@ -165,26 +176,56 @@ static bool start_at(struct smarthost_pool *pool, struct delivery *delivery, str
     if (!process || !deliverer_process_deliver(process, delivery, err))
         return false;
     pool->under_way++;
-    circuit_started(&pool->circuit, delivery->started_boot_ms);
+    circuit_started(&pool->health.circuit, delivery->started_boot_ms);
     return true;
+}
+
+// The first in order that takes one. A message that it has refused goes by the next, which may
+// think otherwise, unless none of these takes it now.
+static struct smarthost_pool *choose(struct deliverers *deliverers, const char *id, int64_t now_ms)
+{
+    struct smarthost_pool *second_best = NULL;
+    for (size_t i = 0; i < deliverers->pool_count; i++) {
+        struct smarthost_pool *pool = &deliverers->pools[i];
+        if (!circuit_allows(&pool->health.circuit, now_ms))
+            continue;
+        bool has_slot = free_slots(pool, now_ms) > 0;
+        if (!smarthost_health_suspects(&pool->health, id))
+            return has_slot ? pool : second_best;
+        if (has_slot && !second_best)
+            second_best = pool;
+    }
+    return second_best;
 }
 
 bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms)
 {
-    for (size_t i = 0; i < deliverers->pool_count; i++) {
-        struct smarthost_pool *pool = &deliverers->pools[i];
-        if (!circuit_allows(&pool->circuit, now_ms))
-            continue;
-        if (free_slots(pool, now_ms) == 0)
-            return false;
+    struct smarthost_pool *pool;
+    while ((pool = choose(deliverers, delivery->id, now_ms))) {
         struct error err = {0};
         if (start_at(pool, delivery, &err))
             return true;
         // No deliverer process: to the messages that is the same as no smarthost.
-        if (circuit_failed(&pool->circuit, now_ms, now_ms))
-            deliverers->handlers.circuit(deliverers->handlers.context, pool->smarthost->name, false,
-                                         err.message);
+        smarthost_health_fail(&pool->health, now_ms);
+        tell(pool, err.message);
     }
+    return false;
+}
+
+uint64_t deliverers_turn(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+{
+    for (size_t i = 0; i < deliverers->pool_count; i++)
+        if (circuit_allows(&deliverers->pools[i].health.circuit, now_ms))
+            return smarthost_health_turn(&deliverers->pools[i].health, id);
+    return 0;
+}
+
+bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+{
+    for (size_t i = 0; i < deliverers->pool_count; i++)
+        if (circuit_allows(&deliverers->pools[i].health.circuit, now_ms) &&
+            !smarthost_health_suspects(&deliverers->pools[i].health, id))
+            return true;
     return false;
 }
 
@@ -207,7 +248,7 @@ int64_t deliverers_next_ms(const struct deliverers *deliverers, int64_t now_ms)
     int64_t next = INT64_MAX;
     for (size_t i = 0; i < deliverers->pool_count; i++) {
         const struct smarthost_pool *pool = &deliverers->pools[i];
-        int64_t at_ms = circuit_next_ms(&pool->circuit);
+        int64_t at_ms = circuit_next_ms(&pool->health.circuit);
         if (at_ms > now_ms && at_ms < next)
             next = at_ms;
         for (const struct deliverer_process *at = pool->processes; at; at = at->next) {

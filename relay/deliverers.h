@@ -12,6 +12,7 @@
 
 #include "relay/base/dots.h"
 #include "relay/base/error.h"
+#include "relay/circuit.h"
 #include "relay/deliverer_process.h"
 #include "relay/event_loop.h"
 
@@ -19,8 +20,14 @@ struct deliverers;
 
 struct deliverers_handlers {
     void (*done)(void *context, struct delivery *delivery, const struct delivery_result *result);
-    // A circuit has closed (up) or opened; detail says why in words.
-    void (*circuit)(void *context, const char *smarthost, bool up, const char *detail);
+    // A circuit has closed (up) or opened, or been paused; detail says why in words, or is NULL.
+    // reason: what it is that began, or (up) has ended.
+    void (*circuit)(void *context, const char *smarthost, bool up, enum circuit_reason reason,
+                    const char *detail);
+    // Messages go to this smarthost from now on; is_first: to the one that is preferred.
+    void (*in_use)(void *context, const char *smarthost, bool is_first);
+    // A deliverer has died, or was killed as hung.
+    void (*died)(void *context, const char *smarthost);
     void *context;
 };
 
@@ -37,8 +44,14 @@ size_t deliverers_free_slots(const struct deliverers *deliverers, int64_t now_ms
 bool deliverers_down(const struct deliverers *deliverers, int64_t now_ms);
 size_t deliverers_under_way(const struct deliverers *deliverers);
 
-// Hands the message to the first smarthost in order that takes one. False where none does.
+// Hands the message to the first smarthost in order that takes one; one that has refused it only
+// where no other takes it. False where none does.
 bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms);
+// Is another message to be started before this one, because the next one is a probe and this one
+// has had its chance? 0: no; else the lowest of those that are left goes first.
+uint64_t deliverers_turn(const struct deliverers *deliverers, const char *id, int64_t now_ms);
+// Is there a smarthost in use that has not refused the message?
+bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms);
 
 // Shuts all transactions down; done() comes for each, `cut` where its dot was not begun.
 void deliverers_cut(struct deliverers *deliverers);

@@ -18,13 +18,20 @@ static bool goes_before(const struct job *a, const struct job *b, bool reversed)
     return a->received_ms < b->received_ms;
 }
 
-static struct job *pick_ready(struct dispatcher *dispatcher)
+static struct job *pick_ready(struct dispatcher *dispatcher, int64_t now_ms)
 {
     bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0;
     struct job *best = NULL;
-    for (struct job *job = dispatcher->jobs.all; job; job = job->list_next)
-        if (job->state == JOB_READY && (!best || goes_before(job, best, reversed)))
+    uint64_t best_turn = 0;
+    for (struct job *job = dispatcher->jobs.all; job; job = job->list_next) {
+        if (job->state != JOB_READY)
+            continue;
+        uint64_t turn = deliverers_turn(dispatcher->deliverers, job->id, now_ms);
+        if (!best || turn < best_turn || (turn == best_turn && goes_before(job, best, reversed))) {
             best = job;
+            best_turn = turn;
+        }
+    }
     return best;
 }
 
@@ -102,7 +109,7 @@ void delivery_pump(struct dispatcher *dispatcher)
         return;
     int64_t now_ms = clock_boot_ms();
     while (deliverers_free_slots(dispatcher->deliverers, now_ms) > 0) {
-        struct job *job = pick_ready(dispatcher);
+        struct job *job = pick_ready(dispatcher, now_ms);
         if (!job)
             return;
         if (is_alive(dispatcher, job) && is_fresh(dispatcher, job, now_ms) &&
@@ -119,28 +126,17 @@ static void log_attempt(const struct job *job, const struct delivery_result *res
     LOG(result->alarm ? LOG_ERROR : LOG_INFO, "attempt", LOG_STRING("id", job->id),
         LOG_STRING("smarthost", result->smarthost),
         LOG_STRING("outcome", delivery_outcome_name(result->outcome)),
-        LOG_STRING("stage", result->stage), LOG_INTEGER("reply_code", result->reply_code),
+        LOG_STRING("stage", result->stage),
+        result->reply_code > 0 ? LOG_INTEGER("reply_code", result->reply_code)
+                               : LOG_STRING("reply_code", NULL), // there was no answer
         LOG_STRING("enhanced_code", result->enhanced_code), LOG_STRING("reply", result->reply_text),
         LOG_STRING("address", result->address), LOG_STRING("tls", result->tls),
         LOG_STRING("alarm", result->alarm),
         LOG_INTEGER("took_ms", clock_boot_ms() - job->delivery.started_boot_ms));
 }
 
-// Not the message's fault: the next smarthost is tried at once, from memory; where none is left
-// the message waits in the queue, uncharged.
-static void smarthost_failed(struct dispatcher *dispatcher, struct job *job,
-                             struct queue_settlement *settlement)
-{
-    if (!dispatcher->draining && !deliverers_down(dispatcher->deliverers, clock_boot_ms())) {
-        job->state = JOB_READY;
-        job->ready_since_ms = clock_boot_ms();
-        return;
-    }
-    wait_in_queue(dispatcher, job, settlement);
-}
-
 static void try_again(struct dispatcher *dispatcher, struct job *job,
-                      struct queue_settlement *settlement)
+                      struct queue_settlement *settlement, int set_back)
 {
     // An older code that comes back is dead where a newer one of its flow has come meanwhile.
     if (admission_has_newer(dispatcher, job)) {
@@ -149,10 +145,26 @@ static void try_again(struct dispatcher *dispatcher, struct job *job,
     } else {
         settlement->state = MESSAGE_QUEUED;
         settlement->not_before_ms =
-            retry_at_ms(job->envelope.lane, job->attempts, arc4random(),
+            retry_at_ms(job->envelope.lane, job->attempts + set_back, arc4random(),
                         queue_now_ms(dispatcher->queue), job->envelope.deadline_ms);
     }
     settlement_submit(dispatcher, job, settlement);
+}
+
+// Perhaps not the message's fault, so nothing is charged: a smarthost that has not refused it yet
+// is tried at once, from memory; where there is none the message waits in the queue, on its
+// lane's schedule where it was set back.
+static void smarthost_failed(struct dispatcher *dispatcher, struct job *job,
+                             struct queue_settlement *settlement, int set_back, bool has_other)
+{
+    if (!dispatcher->draining && has_other) {
+        job->state = JOB_READY;
+        job->ready_since_ms = clock_boot_ms();
+    } else if (set_back > 0) {
+        try_again(dispatcher, job, settlement, set_back);
+    } else {
+        wait_in_queue(dispatcher, job, settlement);
+    }
 }
 
 static void unknown_outcome(struct dispatcher *dispatcher, struct job *job,
@@ -163,7 +175,7 @@ static void unknown_outcome(struct dispatcher *dispatcher, struct job *job,
     if (job->unknown_outcomes > UNKNOWN_OUTCOMES_MAX)
         settlement_finish(dispatcher, job, settlement, MESSAGE_UNKNOWN, "unknown_outcomes");
     else
-        try_again(dispatcher, job, settlement);
+        try_again(dispatcher, job, settlement, 0);
 }
 
 // Stopped before its dot. A `received` row is still what it was, so nothing is written.
@@ -196,7 +208,9 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
         .tls = result->tls,
     };
     struct queue_settlement settlement = {.attempt = &attempt};
-    if (result->outcome != DELIVERY_SESSION && result->outcome != DELIVERY_CUT) {
+    bool has_other = deliverers_has_other(dispatcher->deliverers, job->id, clock_boot_ms());
+    if (result->outcome != DELIVERY_SESSION && result->outcome != DELIVERY_CUT &&
+        result->outcome != DELIVERY_SUSPECT) {
         settlement.charge = true;
         job->attempts++;
     }
@@ -205,13 +219,17 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
         settlement_finish(dispatcher, job, &settlement, MESSAGE_SENT, NULL);
         break;
     case DELIVERY_TEMPORARY:
-        try_again(dispatcher, job, &settlement);
+        try_again(dispatcher, job, &settlement, 0);
         break;
     case DELIVERY_PERMANENT:
         settlement_finish(dispatcher, job, &settlement, MESSAGE_FAILED, "rejected");
         break;
     case DELIVERY_SESSION:
-        smarthost_failed(dispatcher, job, &settlement);
+        smarthost_failed(dispatcher, job, &settlement, result->set_back, has_other);
+        break;
+    case DELIVERY_SUSPECT:
+        settlement.reason = "suspect"; // for who looks into the queue
+        smarthost_failed(dispatcher, job, &settlement, result->set_back, has_other);
         break;
     case DELIVERY_UNKNOWN:
         unknown_outcome(dispatcher, job, &settlement);
@@ -247,12 +265,28 @@ bool delivery_settle_verdict(struct dispatcher *dispatcher, struct job *job)
     return true;
 }
 
-void delivery_circuit(void *context, const char *smarthost, bool up, const char *detail)
+void delivery_circuit(void *context, const char *smarthost, bool up, enum circuit_reason reason,
+                      const char *detail)
 {
     (void)context;
+    bool is_wanted = reason == CIRCUIT_PAUSED;
     if (up)
-        LOG(LOG_INFO, "smarthost_up", LOG_STRING("smarthost", smarthost));
+        LOG(LOG_INFO, "smarthost_up", LOG_STRING("smarthost", smarthost),
+            LOG_STRING("reason", circuit_reason_name(reason)));
     else
-        LOG(LOG_ERROR, "smarthost_down", LOG_STRING("smarthost", smarthost),
-            LOG_STRING("error", detail));
+        LOG(is_wanted ? LOG_WARNING : LOG_ERROR, "smarthost_down",
+            LOG_STRING("smarthost", smarthost), LOG_STRING("reason", circuit_reason_name(reason)),
+            LOG_STRING("error", is_wanted ? NULL : detail));
+}
+
+void delivery_in_use(void *context, const char *smarthost, bool is_first)
+{
+    (void)context;
+    LOG(is_first ? LOG_INFO : LOG_WARNING, "smarthost_in_use", LOG_STRING("smarthost", smarthost));
+}
+
+void delivery_died(void *context, const char *smarthost)
+{
+    (void)context;
+    LOG(LOG_ERROR, "deliverer_died", LOG_STRING("smarthost", smarthost));
 }

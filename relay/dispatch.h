@@ -102,7 +102,11 @@ void delivery_pump(struct dispatcher *dispatcher); // ready jobs -> free slots
 void delivery_done(void *context, struct delivery *delivery, const struct delivery_result *result);
 // Ends a job whose dot mark holds a verdict of an earlier run (recovery.h). False: it holds none.
 bool delivery_settle_verdict(struct dispatcher *dispatcher, struct job *job);
-void delivery_circuit(void *context, const char *smarthost, bool up, const char *detail);
+// What an operator is told: see deliverers_handlers.
+void delivery_circuit(void *context, const char *smarthost, bool up, enum circuit_reason reason,
+                      const char *detail);
+void delivery_in_use(void *context, const char *smarthost, bool is_first);
+void delivery_died(void *context, const char *smarthost);
 // Lets a job wait in the queue instead of in memory; nothing is charged.
 void delivery_put_back(struct dispatcher *dispatcher, struct job *job);
 

@@ -212,8 +212,11 @@ static bool create_parts(struct dispatcher *dispatcher, json_t **ret_faults, str
     dispatcher->reader = queue_reader_create(dispatcher->queue, err);
     if (!dispatcher->reader)
         return false;
-    const struct deliverers_handlers deliverers_handlers = {
-        .done = delivery_done, .circuit = delivery_circuit, .context = dispatcher};
+    const struct deliverers_handlers deliverers_handlers = {.done = delivery_done,
+                                                            .circuit = delivery_circuit,
+                                                            .in_use = delivery_in_use,
+                                                            .died = delivery_died,
+                                                            .context = dispatcher};
     dispatcher->deliverers = deliverers_create(dispatcher->loop, dispatcher->config,
                                                dispatcher->dots, &deliverers_handlers, err);
     if (!dispatcher->deliverers)

@@ -34,6 +34,9 @@ static struct {
     struct started started[STARTED_MAX];
     size_t started_count, under_way, slots;
     bool down;
+    bool is_only;                              // of smarthosts: it has no other
+    char suspects[STARTED_MAX][QUEUE_ID_SIZE]; // not to be the probe, unless there is nothing else
+    size_t suspect_count;
 } seen;
 
 struct composers *composers_create(struct event_loop *loop, const char *program, const json_t *init,

@@ -69,14 +69,16 @@ static inline void admit(struct fixture *fixture, int64_t received_ms, json_t *m
 }
 
 // Ends the started delivery of that index.
-static inline void end(size_t index, enum delivery_outcome outcome)
+static inline void end_set_back(size_t index, enum delivery_outcome outcome, int set_back)
 {
     const struct delivery_result result = {
-        .outcome = outcome, .smarthost = "smarthost", .stage = "dot"};
+        .outcome = outcome, .smarthost = "smarthost", .stage = "dot", .set_back = set_back};
     assert_true(index < seen.started_count);
     seen.under_way--;
     seen.deliverers.done(seen.deliverers.context, seen.started[index].delivery, &result);
 }
+
+#define end(index, outcome) end_set_back((index), (outcome), 0)
 
 // ---- what has become of it --------------------------------------------------------------------
 

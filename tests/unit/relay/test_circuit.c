@@ -12,30 +12,33 @@ static void opens_at_a_failure_and_closes_by_a_probe(void **state)
 {
     (void)state;
     struct circuit circuit;
-    circuit_init(&circuit);
+    circuit_init(&circuit, 0);
     assert_true(circuit_allows(&circuit, 1000));
     circuit_started(&circuit, 1000);
-    assert_true(circuit_failed(&circuit, 1000, 1010)); // news
+    circuit_failed(&circuit, CIRCUIT_SESSION, 1000, 1010);
+    assert_int_equal(circuit_reason(&circuit), CIRCUIT_SESSION);
     assert_false(circuit_allows(&circuit, 1010));
     assert_int_equal(circuit_next_ms(&circuit), 1510);
     assert_true(circuit_allows(&circuit, 1510));
     circuit_started(&circuit, 1510);
     assert_false(circuit_allows(&circuit, 1511)); // one probe at a time
     assert_int_equal(circuit_next_ms(&circuit), INT64_MAX);
-    assert_true(circuit_succeeded(&circuit, 1510)); // news
-    assert_true(circuit_allows(&circuit, 1512));
-    assert_false(circuit_succeeded(&circuit, 1512)); // no news
+    assert_string_equal(circuit_state_name(&circuit), "probing");
+    circuit_succeeded(&circuit, 1510, 1520);
+    assert_true(circuit_allows(&circuit, 1520));
+    assert_int_equal(circuit_reason(&circuit), CIRCUIT_NO_REASON);
+    assert_int_equal(circuit.since_ms, 1520);
 }
 
 static void pauses_grow_to_a_limit(void **state)
 {
     (void)state;
     struct circuit circuit;
-    circuit_init(&circuit);
+    circuit_init(&circuit, 0);
     int64_t now = 0, pauses[8];
     for (int i = 0; i < 8; i++) {
         circuit_started(&circuit, now);
-        assert_int_equal(circuit_failed(&circuit, now, now), i == 0);
+        circuit_failed(&circuit, CIRCUIT_SESSION, now, now);
         pauses[i] = circuit_next_ms(&circuit) - now;
         now = circuit_next_ms(&circuit);
     }
@@ -49,12 +52,14 @@ static void what_was_under_way_says_nothing_new(void **state)
 {
     (void)state;
     struct circuit circuit;
-    circuit_init(&circuit);
-    assert_true(circuit_failed(&circuit, 100, 200));
+    circuit_init(&circuit, 0);
+    circuit_failed(&circuit, CIRCUIT_SESSION, 100, 200);
     for (int i = 0; i < 15; i++)
-        assert_false(circuit_failed(&circuit, 100 + i, 210));
+        circuit_failed(&circuit, CIRCUIT_SUSPICIOUS, 100 + i, 210);
     assert_int_equal(circuit_next_ms(&circuit), 700);
-    assert_false(circuit_succeeded(&circuit, 150)); // an old success is no sign of health
+    assert_int_equal(circuit_reason(&circuit), CIRCUIT_SESSION);
+    assert_int_equal(circuit.since_ms, 200);
+    circuit_succeeded(&circuit, 150, 220); // an old success is no sign of health
     assert_false(circuit_allows(&circuit, 300));
 }
 
@@ -62,11 +67,51 @@ static void a_probe_without_a_word_lets_another_go(void **state)
 {
     (void)state;
     struct circuit circuit;
-    circuit_init(&circuit);
-    circuit_failed(&circuit, 0, 0);
+    circuit_init(&circuit, 0);
+    circuit_failed(&circuit, CIRCUIT_SESSION, 0, 0);
     circuit_started(&circuit, 500);
     circuit_undecided(&circuit, 500, 600);
     assert_true(circuit_allows(&circuit, 600));
+}
+
+static void what_is_paused_takes_nothing_until_it_is_resumed(void **state)
+{
+    (void)state;
+    struct circuit circuit;
+    circuit_init(&circuit, 0);
+    circuit_started(&circuit, 10);
+    circuit_pause(&circuit, 20);
+    assert_false(circuit_allows(&circuit, 30));
+    assert_string_equal(circuit_state_name(&circuit), "paused");
+    assert_string_equal(circuit_reason_name(circuit_reason(&circuit)), "paused");
+    circuit_succeeded(&circuit, 10, 40); // what was under way has ended
+    assert_false(circuit_allows(&circuit, 50));
+    assert_int_equal(circuit.since_ms, 20);
+    circuit_resume(&circuit, 60);
+    assert_true(circuit_allows(&circuit, 60));
+    assert_int_equal(circuit.since_ms, 60);
+}
+
+// Paused while it is open: no probe goes until it is resumed, and then one goes at once.
+static void to_resume_an_open_one_probes_at_once(void **state)
+{
+    (void)state;
+    struct circuit circuit;
+    circuit_init(&circuit, 0);
+    for (int64_t now = 0; now < 60000; now = circuit_next_ms(&circuit)) {
+        circuit_started(&circuit, now);
+        circuit_failed(&circuit, CIRCUIT_SESSION, now, now);
+    }
+    int64_t now = circuit.opened_at_ms + 1;
+    circuit_pause(&circuit, now);
+    assert_int_equal(circuit_next_ms(&circuit), INT64_MAX);
+    assert_false(circuit_allows(&circuit, now + 60000));
+    circuit_resume(&circuit, now + 1);
+    assert_int_equal(circuit_reason(&circuit), CIRCUIT_SESSION);
+    assert_true(circuit_allows(&circuit, now + 1));
+    circuit_started(&circuit, now + 1);
+    circuit_failed(&circuit, CIRCUIT_SESSION, now + 1, now + 2);
+    assert_int_equal(circuit_next_ms(&circuit), now + 2 + CIRCUIT_PAUSE_FIRST_MS);
 }
 
 int main(void)
@@ -76,6 +121,8 @@ int main(void)
         cmocka_unit_test(pauses_grow_to_a_limit),
         cmocka_unit_test(what_was_under_way_says_nothing_new),
         cmocka_unit_test(a_probe_without_a_word_lets_another_go),
+        cmocka_unit_test(what_is_paused_takes_nothing_until_it_is_resumed),
+        cmocka_unit_test(to_resume_an_open_one_probes_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,8 +45,14 @@ static void obey(struct dots *dots, const char *id, int mark)
             dots_verdict(dots, (size_t)mark, 250);
         _exit(3);
     }
-    if (strcmp(id, "hang") == 0)
+    if (strcmp(id, "hang") == 0 || strcmp(id, "another") == 0)
         return;
+    if (strcmp(id, "denied") == 0) {
+        answer(json_pack("{s:s, s:s, s:s, s:s, s:i, s:s}", "op", "result", "id", id, "outcome",
+                         "permanent", "stage", "rcpt", "reply_code", 554, "enhanced_code",
+                         "5.7.1"));
+        return;
+    }
     const char *outcome = strcmp(id, "refuse") == 0 ? "session" : id;
     answer(json_pack("{s:s, s:s, s:s, s:i}", "op", "result", "id", id, "outcome", outcome,
                      "reply_code", 250));
@@ -65,6 +71,8 @@ static int be_deliverer(void)
         if (strcmp(op, "init") == 0 && strcmp(helo, "bad") == 0)
             answer(json_pack("{s:s, s:[{s:s, s:s}]}", "op", "faults", "faults", "where", "helo",
                              "what", "no such host"));
+        else if (strcmp(op, "init") == 0 && strcmp(helo, "mute") != 0)
+            answer(json_pack("{s:s}", "op", "ready"));
         else if (strcmp(op, "deliver") == 0)
             obey(dots, json_string_value(json_object_get(header, "id")),
                  (int)json_integer_value(json_object_get(header, "mark")));
@@ -88,7 +96,9 @@ struct fixture {
     size_t started;
     enum delivery_outcome outcomes[32]; // by delivery
     const char *smarthost_of[32];
-    size_t done, went_down, came_up;
+    size_t done, went_down, came_up, died;
+    enum circuit_reason reason; // told last
+    char in_use[64];            // all that were told, in order
 };
 
 static void on_done(void *context, struct delivery *delivery, const struct delivery_result *result)
@@ -100,14 +110,44 @@ static void on_done(void *context, struct delivery *delivery, const struct deliv
     fixture->done++;
 }
 
-static void on_circuit(void *context, const char *smarthost, bool up, const char *detail)
+static void on_circuit(void *context, const char *smarthost, bool up, enum circuit_reason reason,
+                       const char *detail)
 {
     (void)smarthost, (void)detail;
     struct fixture *fixture = context;
     up ? fixture->came_up++ : fixture->went_down++;
+    fixture->reason = reason;
 }
 
-static char text_good[] = "good", text_bad[] = "bad";
+static void on_in_use(void *context, const char *smarthost, bool is_first)
+{
+    struct fixture *fixture = context;
+    assert_int_equal(is_first, strcmp(smarthost, "first") == 0);
+    size_t used = strlen(fixture->in_use);
+    snprintf(fixture->in_use + used, sizeof(fixture->in_use) - used, "%s ", smarthost);
+}
+
+static void on_died(void *context, const char *smarthost)
+{
+    (void)smarthost;
+    struct fixture *fixture = context;
+    fixture->died++;
+}
+
+static bool create(struct fixture *fixture)
+{
+    const struct deliverers_handlers handlers = {.done = on_done,
+                                                 .circuit = on_circuit,
+                                                 .in_use = on_in_use,
+                                                 .died = on_died,
+                                                 .context = fixture};
+    struct error err = {0};
+    fixture->deliverers =
+        deliverers_create(fixture->loop, &fixture->config, fixture->dots, &handlers, &err);
+    return fixture->deliverers != NULL;
+}
+
+static char text_good[] = "good", text_bad[] = "bad", text_mute[] = "mute";
 
 static int set_up(void **state)
 {
@@ -130,11 +170,7 @@ static int set_up(void **state)
                                       .transaction_timeout_ms = 1};
     fixture->loop = event_loop_create(&err);
     fixture->dots = dots_open(fixture->dir, 0, &err);
-    const struct deliverers_handlers handlers = {
-        .done = on_done, .circuit = on_circuit, .context = fixture};
-    fixture->deliverers =
-        deliverers_create(fixture->loop, &fixture->config, fixture->dots, &handlers, &err);
-    return fixture->deliverers ? 0 : -1;
+    return create(fixture) ? 0 : -1;
 }
 
 static int set_up_two(void **state)
@@ -143,11 +179,7 @@ static int set_up_two(void **state)
     struct fixture *fixture = *state;
     deliverers_destroy(fixture->deliverers);
     fixture->config.smarthost_count = 2;
-    const struct deliverers_handlers handlers = {
-        .done = on_done, .circuit = on_circuit, .context = fixture};
-    fixture->deliverers =
-        deliverers_create(fixture->loop, &fixture->config, fixture->dots, &handlers, NULL);
-    return failed;
+    return failed || !create(fixture) ? -1 : 0;
 }
 
 static int tear_down(void **state)
@@ -224,7 +256,7 @@ static void a_dead_deliverer_is_judged_by_its_marks(void **state)
         const char *id;
         enum delivery_outcome want;
     } cases[] = {
-        {"die", DELIVERY_TEMPORARY}, // charged: it may be what killed the deliverer
+        {"die", DELIVERY_TEMPORARY}, // charged: nothing else can have killed the deliverer
         {"die at the dot", DELIVERY_UNKNOWN},
         {"die with a verdict", DELIVERY_SENT},
     };
@@ -233,9 +265,42 @@ static void a_dead_deliverer_is_judged_by_its_marks(void **state)
         wait_for(fixture, i + 1);
         assert_int_equal(fixture->outcomes[index], cases[i].want);
     }
+    assert_int_equal(fixture->went_down, 0);
     start(fixture, "sent"); // by a new deliverer
     wait_for(fixture, 4);
     assert_int_equal(fixture->outcomes[3], DELIVERY_SENT);
+    assert_int_equal(fixture->died, 3);
+}
+
+// Nobody knows which of two it was: neither is charged, until one does it again.
+static void of_several_in_a_dead_deliverer_none_is_charged_at_first(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "hang");
+    start(fixture, "die");
+    wait_for(fixture, 2);
+    assert_int_equal(fixture->outcomes[0], DELIVERY_CUT);
+    assert_int_equal(fixture->outcomes[1], DELIVERY_CUT);
+    start(fixture, "sent");
+    wait_for(fixture, 3);
+    start(fixture, "another");
+    start(fixture, "die");
+    wait_for(fixture, 5);
+    assert_int_equal(fixture->outcomes[3], DELIVERY_CUT);
+    assert_int_equal(fixture->outcomes[4], DELIVERY_TEMPORARY);
+    assert_int_equal(fixture->went_down, 0);
+}
+
+static void a_deliverer_that_dies_before_it_is_ready_is_a_smarthost_that_is_down(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.smtp_helo = text_mute;
+    start(fixture, "die");
+    wait_for(fixture, 1);
+    assert_int_equal(fixture->outcomes[0], DELIVERY_SESSION);
+    assert_int_equal(fixture->went_down, 1);
+    assert_int_equal(fixture->reason, CIRCUIT_SESSION);
+    assert_true(deliverers_down(fixture->deliverers, clock_boot_ms()));
 }
 
 // The hung transaction ends by the deliverer's death, which waits for the others to end.
@@ -250,6 +315,15 @@ static void a_hung_deliverer_is_killed_and_replaced(void **state)
     assert_int_equal(fixture->outcomes[1], DELIVERY_SENT);
 }
 
+// Until the circuit that is open may be probed.
+static void wait_for_probe(struct fixture *fixture)
+{
+    int64_t probe_ms = deliverers_next_ms(fixture->deliverers, clock_boot_ms());
+    assert_true(probe_ms > clock_boot_ms() && probe_ms < INT64_MAX);
+    while (clock_boot_ms() < probe_ms)
+        event_loop_wait(fixture->loop, (int)(probe_ms - clock_boot_ms()), NULL);
+}
+
 static void a_session_fault_opens_the_circuit_until_a_probe(void **state)
 {
     struct fixture *fixture = *state;
@@ -260,10 +334,7 @@ static void a_session_fault_opens_the_circuit_until_a_probe(void **state)
     assert_true(deliverers_down(fixture->deliverers, clock_boot_ms()));
     assert_int_equal(start(fixture, "sent"), -1);
 
-    int64_t probe_ms = deliverers_next_ms(fixture->deliverers, clock_boot_ms());
-    assert_true(probe_ms > clock_boot_ms());
-    while (clock_boot_ms() < probe_ms)
-        event_loop_wait(fixture->loop, (int)(probe_ms - clock_boot_ms()), NULL);
+    wait_for_probe(fixture);
     assert_int_equal(deliverers_free_slots(fixture->deliverers, clock_boot_ms()), 1);
     assert_true(start(fixture, "sent") >= 0);
     assert_int_equal(start(fixture, "sent"), -1); // one probe at a time
@@ -283,6 +354,30 @@ static void the_next_smarthost_serves_while_the_first_is_down(void **state)
     wait_for(fixture, 2);
     assert_string_equal(fixture->smarthost_of[1], "second");
     assert_int_equal(fixture->outcomes[1], DELIVERY_SENT);
+    assert_string_equal(fixture->in_use, "second ");
+    wait_for_probe(fixture);
+    start(fixture, "sent"); // the probe, and back
+    wait_for(fixture, 3);
+    assert_string_equal(fixture->smarthost_of[2], "first");
+    assert_string_equal(fixture->in_use, "second first ");
+}
+
+// A message that the first has refused for what may be its own fault goes by the second.
+static void a_suspect_goes_by_the_next_smarthost(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "denied");
+    wait_for(fixture, 1);
+    assert_int_equal(fixture->outcomes[0], DELIVERY_SUSPECT);
+    assert_true(deliverers_has_other(fixture->deliverers, "denied", clock_boot_ms()));
+    start(fixture, "denied");
+    wait_for(fixture, 2);
+    assert_string_equal(fixture->smarthost_of[1], "second");
+    assert_false(deliverers_has_other(fixture->deliverers, "denied", clock_boot_ms()));
+    start(fixture, "sent");
+    wait_for(fixture, 3);
+    assert_string_equal(fixture->smarthost_of[2], "first");
+    assert_int_equal(fixture->went_down, 0);
 }
 
 static void a_deliverer_that_cannot_start_is_a_smarthost_that_is_down(void **state)
@@ -305,6 +400,13 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(tells_each_outcome, set_up, tear_down),
         cmocka_unit_test_setup_teardown(takes_no_more_than_there_are_slots, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dead_deliverer_is_judged_by_its_marks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_several_in_a_dead_deliverer_none_is_charged_at_first,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_deliverer_that_dies_before_it_is_ready_is_a_smarthost_that_is_down, set_up,
+            tear_down),
+        cmocka_unit_test_setup_teardown(a_suspect_goes_by_the_next_smarthost, set_up_two,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_hung_deliverer_is_killed_and_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_fault_opens_the_circuit_until_a_probe, set_up,
                                         tear_down),

@@ -1,0 +1,217 @@
+"""When a smarthost is not used any more, and when again: session faults, suspicious refusals,
+deliverers that die, the next in order, and an operator's pause."""
+import contextlib
+import os
+import signal
+
+import payloads
+import pytest
+import relay as harness
+from smtp_server import SmtpServer, hang, reply
+
+DENIED = "554 5.7.1 Relay access denied"
+
+
+class Smarthost(SmtpServer):
+    """Refuses RCPT for the domains that are in `denies`; None: for all."""
+
+    def __init__(self, driver):
+        # The relay takes libesmtp where there is no AUTH, else libcurl.
+        self.driver = driver
+        super().__init__(auth=["PLAIN"] if driver == "curl" else ())
+        self.denies = set()
+        self.refused = []
+        self.on("rcpt", self._judge)
+
+    def _judge(self, connection, ordinary):
+        line = next(line for number, line in reversed(self.commands)
+                    if number == connection.number and line.upper().startswith("RCPT"))
+        address = line[line.index("<") + 1:line.index(">")]
+        if self.denies is None or address.partition("@")[2] in self.denies:
+            self.note(lambda: self.refused.append(address))
+            connection.say(DENIED)
+        else:
+            connection.say(ordinary)
+
+    @property
+    def uri(self):
+        user = f"{self.user}:{self.password}@" if self.driver == "curl" else ""
+        return f"smtp://{user}127.0.0.1:{self.port}/?disable_starttls=true"
+
+    @property
+    def name(self):
+        return f"127.0.0.1:{self.port}"
+
+
+@pytest.fixture(params=["esmtp", "curl"])
+def make_smarthost(request):
+    with contextlib.ExitStack() as all_made:
+        yield lambda: all_made.enter_context(Smarthost(request.param))
+
+
+def code_for(domain):
+    return payloads.login_code(payloads.unique_recipient().replace("example.com", domain))
+
+
+def rows(relay, ids):
+    return [row for row in relay.queue_list("--limit", "1000") if row["id"] in ids]
+
+
+# ---- suspicious refusals ------------------------------------------------------------------------
+
+def test_relaying_denied_kills_no_mail(make_smarthost, start_relay):
+    """A relay whose address is not allowed any more: the mail waits until it is again, and goes
+    though nothing new comes."""
+    smarthost = make_smarthost()
+    smarthost.denies = None
+    with start_relay(None, smtp_uri=smarthost.uri) as relay:
+        ids = [relay.accept(code_for(f"{letter}.test")) for letter in "aabbc"]
+        down = relay.wait_for("smarthost_down", reason="suspicious", level="error")
+        assert "Relay access denied" in down["error"]
+        harness.wait_until(lambda: {row["reason"] for row in rows(relay, ids)} == {"suspect"},
+                           "each one to be refused")
+        assert {(row["state"], row["attempts"]) for row in rows(relay, ids)} == {("queued", 0)}
+        smarthost.denies = set()
+        relay.wait_for("smarthost_up", reason="suspicious", smarthost=smarthost.name)
+        for one in ids:
+            relay.wait_for("sent", id=one)
+        assert {(row["state"], row["attempts"]) for row in rows(relay, ids)} == {("sent", 1)}
+        assert not relay.found("failed")
+
+
+def test_one_recipient_that_is_denied_holds_nobody_up(make_smarthost, start_relay):
+    smarthost = make_smarthost()
+    smarthost.denies = {"poison.test"}
+    with start_relay(None, smtp_uri=smarthost.uri) as relay:
+        poison = relay.accept(code_for("poison.test"))
+        attempt = relay.wait_for("attempt", id=poison, outcome="suspect")
+        assert (attempt["reply_code"], attempt["enhanced_code"]) == (554, "5.7.1")
+        good = [relay.accept(code_for("good.test")) for _ in range(3)]
+        for one in good:
+            relay.wait_for("sent", id=one)
+        relay.wait_for("failed", id=poison, reason="rejected")
+        assert not relay.found("smarthost_down")
+    assert len(smarthost.refused) == 2  # once more, after others had passed
+
+
+def test_a_poisonous_message_does_not_hold_an_open_circuit(make_smarthost, start_relay):
+    """The smarthost is mended, but for one: what arrives then is the probe, not that one."""
+    smarthost = make_smarthost()
+    smarthost.denies = None
+    with start_relay(None, smtp_uri=smarthost.uri) as relay:
+        held = [relay.accept(code_for(domain)) for domain in ("a.test", "b.test", "b.test")]
+        relay.wait_for("smarthost_down", reason="suspicious")
+        poison = relay.accept(code_for("poison.test"))
+        relay.wait_for("attempt", id=poison, outcome="suspect")
+        smarthost.denies = {"poison.test"}
+        good = [relay.accept(code_for("good.test")) for _ in range(5)]
+        for one in held + good:
+            relay.wait_for("sent", id=one)
+        relay.wait_for("failed", id=poison, reason="rejected")
+        assert len(relay.found("smarthost_up")) == 1
+        assert not relay.found("failed", id=held[0])
+
+
+def test_most_refused_after_the_dot_keeps_the_rest(make_smarthost, start_relay):
+    """A quota: ten end as they always did, then the smarthost is under suspicion."""
+    smarthost = make_smarthost()
+    smarthost.full = True
+
+    def judge(connection, ordinary):
+        connection.say("552 5.2.2 quota exceeded" if smarthost.full else ordinary)
+    smarthost.on("dot", judge)
+    with start_relay(None, smtp_uri=smarthost.uri) as relay:
+        ids = [relay.accept(code_for("a.test")) for _ in range(14)]
+        relay.wait_for("failed", count=10)
+        relay.wait_for("smarthost_down", reason="suspicious")
+        smarthost.full = False
+        relay.wait_for("smarthost_up")
+        relay.wait_for("sent", count=4)
+        states = [row["state"] for row in rows(relay, ids)]
+        assert (states.count("failed"), states.count("sent")) == (10, 4)
+
+
+def test_a_suspect_goes_by_the_next_smarthost(make_smarthost, start_relay):
+    first, second = make_smarthost(), make_smarthost()
+    first.denies = {"a.test"}
+    with start_relay(None, smtp_uri=f"{first.uri},{second.uri}") as relay:
+        suspect = relay.accept(code_for("a.test"))
+        relay.wait_for("sent", id=suspect)
+        assert relay.found("attempt", id=suspect, outcome="suspect", smarthost=first.name)
+        row = relay.state(suspect)
+        assert (row["smarthost"], row["attempts"]) == (second.name, 1)
+        other = relay.accept(code_for("b.test"))
+        relay.wait_for("sent", id=other)
+        assert relay.state(other)["smarthost"] == first.name
+
+
+# ---- deliverers that die -------------------------------------------------------------------------
+
+def kill_deliverer(relay):
+    deliverer, = relay.children("deliverer")
+    os.kill(deliverer, signal.SIGKILL)
+
+
+def test_what_alone_went_down_with_a_deliverer_is_charged(make_smarthost, start_relay):
+    smarthost = make_smarthost()
+    smarthost.on("mail", hang(), times=1)
+    with start_relay(None, smtp_uri=smarthost.uri) as relay:
+        message_id = relay.accept(payloads.login_code())
+        smarthost.wait_until(lambda: "MAIL" in smarthost.verbs())
+        kill_deliverer(relay)
+        relay.wait_for("deliverer_died", smarthost=smarthost.name, level="error")
+        attempt = relay.wait_for("attempt", id=message_id, outcome="temporary")
+        assert "reply_code" not in attempt  # there was no answer
+        relay.wait_for("sent", id=message_id)
+        assert relay.state(message_id)["attempts"] == 2
+        assert not relay.found("smarthost_down") and not relay.found("smarthost_up")
+
+
+def test_of_several_that_went_down_with_a_deliverer_none_is_charged(make_smarthost, start_relay):
+    smarthost = make_smarthost()
+    smarthost.on("mail", hang(), times=3)
+    with start_relay(None, smtp_uri=smarthost.uri) as relay:
+        ids = [relay.accept(payloads.login_code()) for _ in range(3)]
+        smarthost.wait_until(lambda: smarthost.verbs().count("MAIL") == 3)
+        kill_deliverer(relay)
+        for one in ids:
+            relay.wait_for("attempt", id=one, outcome="cut")
+            relay.wait_for("sent", id=one)
+        assert {row["attempts"] for row in rows(relay, ids)} == {1}
+
+
+# ---- the next in order ---------------------------------------------------------------------------
+
+def test_failing_over_and_back_is_told(make_smarthost, start_relay):
+    first, second = make_smarthost(), make_smarthost()
+    first.is_ill = True
+
+    def greet(connection, ordinary):
+        connection.say("421 4.3.2 not now" if first.is_ill else ordinary)
+    first.on("greeting", greet)
+    with start_relay(None, smtp_uri=f"{first.uri},{second.uri}") as relay:
+        ids = [relay.accept(payloads.login_code()) for _ in range(3)]
+        relay.wait_for("smarthost_down", smarthost=first.name, reason="session")
+        relay.wait_for("smarthost_in_use", smarthost=second.name, level="warning")
+        for one in ids:
+            relay.wait_for("sent", id=one)
+        assert {row["attempts"] for row in rows(relay, ids)} == {1}
+        assert len(second.messages) == 3
+        first.is_ill = False
+        while not relay.found("smarthost_up"):  # a probe needs a message
+            relay.wait_for("sent", id=relay.accept(payloads.login_code()))
+        relay.wait_for("smarthost_in_use", smarthost=first.name, level="info")
+        assert first.messages
+        assert len(relay.found("smarthost_in_use")) == 2
+
+
+def test_while_all_are_down_a_message_waits_uncharged(make_smarthost, start_relay):
+    first, second = make_smarthost(), make_smarthost()
+    for smarthost in (first, second):
+        smarthost.on("greeting", reply("554 5.3.2 go away"), times=1)
+    with start_relay(None, smtp_uri=f"{first.uri},{second.uri}") as relay:
+        message_id = relay.accept(payloads.login_code())
+        relay.wait_for("smarthost_down", smarthost=second.name)
+        relay.wait_for("sent", id=message_id)
+        assert relay.state(message_id)["attempts"] == 1
+        assert len(relay.found("attempt", id=message_id, outcome="session")) == 2

@@ -1,0 +1,127 @@
+// What becomes of a message that a smarthost refused for what may be its own fault.
+#include "dispatcher_fixture.h"
+
+static void hold_against(const char *id)
+{
+    snprintf(seen.suspects[seen.suspect_count++], QUEUE_ID_SIZE, "%s", id);
+}
+
+static void a_suspect_waits_uncharged_on_its_lanes_schedule(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    seen.slots = 1;
+    seen.is_only = true;
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    admit(fixture, now_ms, mail_in("code", LIFETIME_MS), id);
+    end_set_back(0, DELIVERY_SUSPECT, 2);
+    settle_down(fixture);
+    assert_row(fixture, id, MESSAGE_QUEUED, "suspect");
+    struct queue_message row = row_of(fixture, id);
+    assert_int_equal(row.attempts, 0);
+    assert_in_range(row.not_before_ms - now_ms, 4500, 10000); // 5 s: the second step
+    assert_memory_empty(fixture);
+}
+
+// The circuit is open: its pause decides when it goes, not the message's own schedule.
+static void a_suspect_of_an_open_circuit_waits_for_its_turn_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    seen.slots = 1;
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    admit(fixture, now_ms, mail_in("code", LIFETIME_MS), id);
+    seen.down = true;
+    end(0, DELIVERY_SUSPECT);
+    settle_down(fixture);
+    assert_row(fixture, id, MESSAGE_QUEUED, "suspect");
+    assert_true(row_of(fixture, id).not_before_ms <= queue_now_ms(fixture->queue));
+}
+
+static void a_suspect_goes_by_another_smarthost_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    seen.slots = 1;
+    admit(fixture, queue_now_ms(fixture->queue), mail_in("code", LIFETIME_MS), id);
+    end_set_back(0, DELIVERY_SUSPECT, 1);
+    assert_started(1, id);
+    end(1, DELIVERY_SENT);
+    settle_down(fixture);
+    assert_row(fixture, id, MESSAGE_SENT, "");
+    assert_int_equal(row_of(fixture, id).attempts, 1);
+}
+
+static void a_session_that_is_one_messages_fault_sets_it_back_uncharged(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    seen.slots = 1;
+    seen.is_only = true;
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    admit(fixture, now_ms, mail_in("code", LIFETIME_MS), id);
+    end_set_back(0, DELIVERY_SESSION, 3);
+    settle_down(fixture);
+    struct queue_message row = row_of(fixture, id);
+    assert_int_equal(row.attempts, 0);
+    assert_in_range(row.not_before_ms - now_ms, 13500, 25000);
+}
+
+// Three codes wait; the newest has failed as a probe, the second newest has before that.
+static void a_probe_is_another_message_while_there_is_one(void **state)
+{
+    struct fixture *fixture = *state;
+    char ids[3][QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    for (int i = 0; i < 3; i++)
+        admit(fixture, now_ms - 10 + i, mail_in("code", LIFETIME_MS), ids[i]);
+    hold_against(ids[1]);
+    hold_against(ids[2]);
+    seen.slots = 1;
+    for (size_t i = 0; i < 3; i++) {
+        dispatcher_tick(fixture->dispatcher);
+        assert_started(i, ids[i]);
+        end(i, DELIVERY_SENT);
+    }
+}
+
+static void a_probe_from_the_queue_is_another_message_while_there_is_one(void **state)
+{
+    struct fixture *fixture = *state;
+    char ids[3][QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    for (int i = 0; i < 3; i++)
+        admit(fixture, now_ms - 10 + i, mail_in(i == 0 ? "bulk" : "code", LIFETIME_MS), ids[i]);
+    seen.down = true;
+    settle_down(fixture);
+    assert_memory_empty(fixture);
+    hold_against(ids[1]);
+    hold_against(ids[2]);
+    seen.down = false;
+    seen.slots = 1;
+    seen.request_count = 0;
+    fixture->dispatcher->due_at_ms = 0;
+    fixture->dispatcher->pick_turn = 0;
+    for (size_t i = 0; i < 3; i++) { // the one of a lower lane first, and then each in its turn
+        settle_down(fixture);
+        assert_int_equal(seen.request_count, i + 1);
+        assert_string_equal(seen.requests[i]->id, ids[i]);
+        answer(i, mail_in("code", LIFETIME_MS));
+        settle_down(fixture);
+        assert_started(i, ids[i]);
+        end(i, DELIVERY_SENT);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DISPATCHER_TEST(a_suspect_waits_uncharged_on_its_lanes_schedule),
+        DISPATCHER_TEST(a_suspect_of_an_open_circuit_waits_for_its_turn_alone),
+        DISPATCHER_TEST(a_suspect_goes_by_another_smarthost_at_once),
+        DISPATCHER_TEST(a_session_that_is_one_messages_fault_sets_it_back_uncharged),
+        DISPATCHER_TEST(a_probe_is_another_message_while_there_is_one),
+        DISPATCHER_TEST(a_probe_from_the_queue_is_another_message_while_there_is_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
