@@ -114,8 +114,7 @@ bool composer_child_is_free(const struct composer_child *composer)
     return composer->state == COMPOSER_IDLE && !composer->killed;
 }
 
-// Processor time that it has used so far; 0 where the kernel does not say.
-static int64_t used_cpu_ms(const struct composer_child *composer)
+int64_t composer_child_cpu_ms(const struct composer_child *composer)
 {
     clockid_t clock;
     struct timespec used;
@@ -135,7 +134,7 @@ bool composer_child_ask(struct composer_child *composer, const json_t *header, c
     composer->asked_id = json_incref(json_object_get(header, "id"));
     composer->limit_ms = composer->since_ms + for_ms;
     composer->for_ms = for_ms;
-    composer->cpu_before_ms = used_cpu_ms(composer);
+    composer->cpu_before_ms = composer_child_cpu_ms(composer);
     return true;
 }
 
@@ -143,7 +142,7 @@ bool composer_child_ask(struct composer_child *composer, const json_t *header, c
 static bool is_starved(const struct composer_child *composer)
 {
     return composer->state == COMPOSER_BUSY &&
-           used_cpu_ms(composer) - composer->cpu_before_ms < composer->for_ms / 2;
+           composer_child_cpu_ms(composer) - composer->cpu_before_ms < composer->for_ms / 2;
 }
 
 void composer_child_tick(struct composer_child *composer, int64_t now_ms)

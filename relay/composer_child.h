@@ -60,6 +60,9 @@ void composer_child_kill(struct composer_child *composer);
 void composer_child_hand_over(struct composer_child *composer, const struct composer_events *events,
                               void *context);
 
+// Processor time that it has used so far; 0 where the kernel does not say.
+int64_t composer_child_cpu_ms(const struct composer_child *composer);
+
 // May it be asked?
 bool composer_child_is_free(const struct composer_child *composer);
 

@@ -14,9 +14,11 @@ enum {
     LAST_RESORT_LIMIT_MS = 200,
     // Without an operator's and a stranger's text at work together only a starved machine is slow.
     RENDER_LIMIT_MS = 5000,
-    // A second composer costs a tenth of our memory, so it starts only when one is not enough,
+    // A second composer costs a quarter of our memory, so it starts only when one is not enough,
     // and ends when it has had nothing to do for a while.
     SECOND_AFTER_MS = 50,
+    SECOND_ANYWAY_MS = 500,    // ... whatever that one does meanwhile
+    SECOND_SHARE_PERCENT = 90, // of a processor
     SECOND_IDLE_MS = 10000,
     RESTART_FIRST_MS = 20,
     RESTART_MAX_MS = 5000,
@@ -39,8 +41,9 @@ struct composers {
     struct slot slots[COMPOSERS_MAX];
     struct slot leaving[COMPOSERS_MAX]; // from before a reload, at their last request
     struct compose_line waiting;
-    json_t *faults;     // of a composer that could not load
-    json_t *last_ready; // the frame that the confinement was last told of
+    int64_t looked_ms, looked_cpu_ms; // when first_is_not_enough() was asked last, and what it saw
+    json_t *faults;                   // of a composer that could not load
+    json_t *last_ready;               // the frame that the confinement was last told of
 
     struct composer_trial *trial; // a reload under way
     composers_reload_fn *reload_done;
@@ -400,7 +403,27 @@ static int64_t start_ms(const struct composers *composers, size_t index)
     if (since_ms == INT64_MAX || !may_start_second(composers))
         return INT64_MAX;
     int64_t needed_ms = since_ms + SECOND_AFTER_MS;
+    if (needed_ms < composers->looked_ms + SECOND_AFTER_MS)
+        needed_ms = composers->looked_ms + SECOND_AFTER_MS;
     return needed_ms > start_at_ms ? needed_ms : start_at_ms;
+}
+
+// Has the first one had a processor to itself since the last look, or as much of one for a single
+// request, or is it at that for far too long? Where others leave it none, a second one would only
+// take more from them.
+static bool first_is_not_enough(struct composers *composers, int64_t now_ms)
+{
+    const struct composer_child *first = composers->slots[0].composer;
+    if (!first)
+        return true;
+    int64_t cpu_ms = composer_child_cpu_ms(first), took_ms = now_ms - composers->looked_ms;
+    int64_t used_ms = cpu_ms - composers->looked_cpu_ms;
+    composers->looked_ms = now_ms;
+    composers->looked_cpu_ms = cpu_ms;
+    if (used_ms * 100 >= took_ms * SECOND_SHARE_PERCENT)
+        return true;
+    return first->state == COMPOSER_BUSY && (cpu_ms - first->cpu_before_ms >= SECOND_AFTER_MS ||
+                                             now_ms - first->since_ms >= SECOND_ANYWAY_MS);
 }
 
 static int64_t slot_next_ms(const struct composers *composers, size_t index)
@@ -419,7 +442,8 @@ static void tick_slot(struct composers *composers, size_t index, int64_t now_ms)
     if (now_ms < slot_next_ms(composers, index))
         return;
     if (!slot->composer) {
-        start(slot);
+        if (index == 0 || first_is_not_enough(composers, now_ms))
+            start(slot);
     } else if (slot->composer->state == COMPOSER_IDLE) {
         composer_child_destroy(slot->composer);
         slot->composer = NULL;

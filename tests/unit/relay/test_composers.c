@@ -133,6 +133,43 @@ static void a_hanging_payload_does_not_hold_the_others_up(void **state)
     assert_true(clock_boot_ms() - began >= 1000);
 }
 
+static size_t count_children(void)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    size_t count = 0;
+    for (int pid; fscanf(file, "%d", &pid) == 1;)
+        count++;
+    fclose(file);
+    return count;
+}
+
+// On a machine that has no processor to spare a second one would only take from the others. But
+// nobody waits for half a second.
+static void what_gets_no_processor_time_gets_no_second_composer_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    char dir[FOLDER_PATH_SIZE], path[FOLDER_PATH_SIZE + 8];
+    make_pipe(dir, path, sizeof(path));
+    struct compose_request first = request_of("wait"), second = request_of("ok");
+    first.blob = path;
+    first.blob_size = strlen(path);
+    int64_t began_ms = clock_boot_ms();
+    composers_submit(fixture->composers, &first);
+    composers_submit(fixture->composers, &second);
+    for (int64_t ms = 0; ms < 500; ms += 10)
+        composers_tick(fixture->composers, began_ms + ms);
+    assert_int_equal(count_children(), 1);
+    wait_for(fixture, 1);
+    assert_int_equal(count_children(), 2);
+    assert_ptr_equal(fixture->outcomes[0].request, &second);
+    close(open(path, O_WRONLY | O_CLOEXEC));
+    wait_for(fixture, 2);
+    folder_remove(dir);
+}
+
 static void a_forgotten_request_is_not_told_of(void **state)
 {
     struct fixture *fixture = *state;
@@ -286,6 +323,7 @@ int main(int argc, char **argv)
         COMPOSERS_TEST(a_second_answer_is_not_the_next_ones),
         COMPOSERS_TEST(an_answer_at_the_last_moment_costs_nobody_else_anything),
         COMPOSERS_TEST(a_hanging_payload_does_not_hold_the_others_up),
+        COMPOSERS_TEST(what_gets_no_processor_time_gets_no_second_composer_at_once),
         COMPOSERS_TEST(a_second_try_has_what_is_left_of_the_time),
         COMPOSERS_TEST(the_last_resort_has_less_time),
         COMPOSERS_TEST(the_quick_are_composed_before_what_may_hang),
