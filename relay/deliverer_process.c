@@ -214,8 +214,9 @@ bool deliverer_process_deliver(struct deliverer_process *process, struct deliver
         "{s:s, s:s, s:i, s:s, s:s, s:b, s:I}", "op", "deliver", "id", delivery->id, "mark",
         delivery->mark, "sender", delivery->sender, "recipient", delivery->recipient, "smtputf8",
         delivery->smtputf8, "deadline_boot_ms", (json_int_t)delivery->deadline_boot_ms);
-    struct frame_blob blob = {delivery->message, delivery->message_size};
-    if (!header || !child_send(process->child, header, &blob, 1, err))
+    const struct frame_blob blobs[] = {{delivery->message, delivery->message_size},
+                                       {delivery->mask, delivery->mask_size}};
+    if (!header || !child_send(process->child, header, blobs, delivery->mask_size ? 2 : 1, err))
         return false;
     delivery->started_boot_ms = clock_boot_ms();
     delivery->limit_ms =

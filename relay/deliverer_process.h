@@ -36,6 +36,9 @@ struct delivery {
     const char *id, *sender, *recipient;
     const void *message;
     size_t message_size;
+    const void
+        *mask; // its secrets, one a line, which no reply is to show; NULL where mask_size is 0
+    size_t mask_size;
     bool smtputf8;
     int64_t deadline_boot_ms;
     int mark; // its dot mark; the caller assigns it before and clears it after

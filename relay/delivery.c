@@ -83,6 +83,7 @@ static bool start(struct dispatcher *dispatcher, struct job *job, int64_t now_ms
     delivery->sender = job->sender;
     delivery->recipient = job->recipient;
     delivery->message = job->mime;
+    delivery->mask = job->mask;
     delivery->deadline_boot_ms = queue_boot_ms(dispatcher->queue, job->envelope.deadline_ms);
     if (!deliverers_start(dispatcher->deliverers, delivery, now_ms))
         return false;

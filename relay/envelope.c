@@ -99,12 +99,13 @@ static void fill(struct job *job, struct queue *queue, const struct config *conf
 bool envelope_take(struct job *job, struct queue *queue, const struct config *config,
                    const json_t *mail, size_t index, const struct frame *frame, struct error *err)
 {
-    const struct frame_blob *canonical, *mime;
+    const struct frame_blob *canonical, *mime, *mask;
     const char *lane = json_string_value(json_object_get(mail, "lane"));
     enum lane parsed_lane;
     if (!json_is_object(mail) || !lane || !lane_parse(lane, &parsed_lane) ||
         !is_lifetime(json_integer_value(json_object_get(mail, "lifetime_ms"))) ||
-        !blob_of(mail, "canonical", frame, &canonical) || !blob_of(mail, "mime", frame, &mime))
+        !blob_of(mail, "canonical", frame, &canonical) || !blob_of(mail, "mime", frame, &mime) ||
+        !blob_of(mail, "mask", frame, &mask))
         return error_set(err, ERR_CORRUPT, "the composer's mail lacks lane, lifetime or blobs");
     if (!copy_text(mail, "channel", job->channel, sizeof(job->channel)) ||
         !copy_text(mail, "template", job->template, sizeof(job->template)) ||
@@ -120,11 +121,14 @@ bool envelope_take(struct job *job, struct queue *queue, const struct config *co
 
     free(job->canonical);
     free(job->mime);
+    free(job->mask);
     job->canonical = canonical ? copy_blob(canonical) : NULL;
     job->canonical_size = canonical ? canonical->size : 0;
     job->mime = mime ? copy_blob(mime) : NULL;
     job->delivery.message_size = mime ? mime->size : 0;
-    if ((canonical && !job->canonical) || (mime && !job->mime))
+    job->mask = mask ? copy_blob(mask) : NULL;
+    job->delivery.mask_size = mask ? mask->size : 0;
+    if ((canonical && !job->canonical) || (mime && !job->mime) || (mask && !job->mask))
         return error_set(err, ERR_TEMPORARY, "no memory for a mail of %zu bytes",
                          mime ? mime->size : canonical->size);
     job->envelope.lane = parsed_lane;

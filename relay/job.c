@@ -38,6 +38,7 @@ void job_destroy(struct job *job)
     wipe(job->body, job->body_size);
     wipe(job->canonical, job->canonical_size);
     wipe(job->mime, job->delivery.message_size);
+    wipe(job->mask, job->delivery.mask_size);
     free(job);
 }
 

@@ -62,7 +62,7 @@ struct job {
     char content[JOB_CONTENT_SIZE]; // the composer's digest of the payload, "": not known
     uint8_t content_digest[QUEUE_DIGEST_SIZE], supersede_digest[QUEUE_DIGEST_SIZE];
     unsigned going; // a bit for each mail of the payload that goes by this job; 0: undecided, none
-    char *canonical, *mime;
+    char *canonical, *mime, *mask; // mask: secrets of mime, one a line; never on disk
     size_t canonical_size;
 
     struct delivery delivery; // mark -1: it has no dot mark

@@ -7,9 +7,11 @@
 #include "relay/composer/digest.h"
 #include "relay/composer/envelope.h"
 #include "relay/composer/letter.h"
+#include "relay/composer/secrets.h"
 
 #define BLOBS_MAX (15 * 1024 * 1024) // so that they fit into a frame with its header
 #define MESSAGE_ID_SIZE 48           // a UUID and "-15"
+#define MASK_MAX (16 * 1024)
 
 // What one composition needs besides the mail itself.
 struct source {
@@ -102,10 +104,25 @@ static bool put_letter(struct composer *composer, const struct source *source,
     return done;
 }
 
-static bool add_mail(struct composer *composer, const struct envelope *envelope, int canonical,
-                     int mime, struct composition *composition, struct error *err)
+// Its secrets into a new blob, where it has any.
+static bool put_mask(const struct mail *mail, struct composition *composition, int *ret_number,
+                     struct error *err)
 {
-    json_t *object = envelope_json(envelope, &composer->sender, canonical, mime);
+    struct buffer *blob = new_blob(composition, MASK_MAX);
+    secrets_write(mail, blob);
+    if (blob->failed)
+        return error_set(err, ERR_TEMPORARY, "composition: no memory");
+    if (blob->size > 0)
+        *ret_number = (int)composition->blob_count - 1;
+    else
+        drop_last_blob(composition);
+    return true;
+}
+
+static bool add_mail(struct composer *composer, const struct envelope *envelope, int canonical,
+                     int mime, int mask, struct composition *composition, struct error *err)
+{
+    json_t *object = envelope_json(envelope, &composer->sender, canonical, mime, mask);
     if (json_array_append_new(composition->mails, object) != 0)
         return error_set(err, ERR_TEMPORARY, "composition: no memory");
     return true;
@@ -129,22 +146,25 @@ static bool compose_one(struct composer *composer, const struct source *source, 
         envelope_init_unreadable(&envelope, is_readable ? "too_large" : "not_canonical");
         envelope.detail = error.message;
         envelope.content_digest = source->content_digest;
-        return add_mail(composer, &envelope, -1, -1, composition, err);
+        return add_mail(composer, &envelope, -1, -1, -1, composition, err);
     }
 
     envelope_init(&envelope, &mail, composer->lifetimes);
     envelope.content_digest = source->content_digest;
     envelope_address(&envelope, &mail);
     envelope_supersede(&envelope, &mail, source->document);
-    int mime_number = -1;
+    int mime_number = -1, mask_number = -1;
     if (!envelope.park) {
         mime_number = (int)composition->blob_count;
         if (!put_letter(composer, source, &mail, index, &envelope, composition, &error))
             return error_set(err, error.code, "%s", error.message);
         if (envelope.park)
             mime_number = -1;
+        else if (!put_mask(&mail, composition, &mask_number, err))
+            return false;
     }
-    return add_mail(composer, &envelope, canonical_number, mime_number, composition, err);
+    return add_mail(composer, &envelope, canonical_number, mime_number, mask_number, composition,
+                    err);
 }
 
 static bool composition_init(struct composition *composition, struct error *err)
@@ -207,7 +227,7 @@ bool compose_unparseable(struct composer *composer, const void *payload, size_t 
 
     AUTO_COMPOSITION struct composition composition = {0};
     if (!composition_init(&composition, err) ||
-        !add_mail(composer, &envelope, -1, -1, &composition, err))
+        !add_mail(composer, &envelope, -1, -1, -1, &composition, err))
         return false;
     *ret_composition = composition;
     composition = (struct composition){0};

@@ -27,7 +27,7 @@ struct compose_request {
 // What one request came to: MAIL objects of docs/protocol.md, and the blobs that they number.
 struct composition {
     json_t *mails;
-    struct buffer blobs[2 * MAIL_COUNT_MAX];
+    struct buffer blobs[3 * MAIL_COUNT_MAX];
     size_t blob_count;
 };
 

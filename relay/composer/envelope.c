@@ -131,7 +131,7 @@ static json_t *blob_number(int number)
 }
 
 json_t *envelope_json(const struct envelope *envelope, const struct address *sender, int canonical,
-                      int mime)
+                      int mime, int mask)
 {
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:b, s:I, s:s?, s:s?, s:b, s:s?, s:s?}", "channel",
@@ -144,7 +144,8 @@ json_t *envelope_json(const struct envelope *envelope, const struct address *sen
         envelope->detail);
     if (!object || json_object_set_new(object, "sender", json_string(sender->text)) != 0 ||
         json_object_set_new(object, "canonical", blob_number(canonical)) != 0 ||
-        json_object_set_new(object, "mime", blob_number(mime)) != 0) {
+        json_object_set_new(object, "mime", blob_number(mime)) != 0 ||
+        json_object_set_new(object, "mask", blob_number(mask)) != 0) {
         json_decref(object);
         return NULL;
     }

@@ -44,9 +44,9 @@ void envelope_supersede(struct envelope *envelope, const struct mail *mail, json
 // Whole minutes until the mail is dead, to the nearest, at least 1; 0 where that is not stated.
 int envelope_minutes_left(const struct envelope *envelope, int64_t elapsed_ms);
 
-// MAIL, for the caller to json_decref(). canonical, mime: numbers of blobs, -1 for none.
+// MAIL, for the caller to json_decref(). canonical, mime, mask: numbers of blobs, -1 for none.
 // NULL: no memory.
 json_t *envelope_json(const struct envelope *envelope, const struct address *sender, int canonical,
-                      int mime);
+                      int mime, int mask);
 
 #endif

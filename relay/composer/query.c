@@ -11,7 +11,7 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static bool decode(const char *from, const char *end, char *to, size_t size)
+bool query_decode(const char *from, const char *end, char *to, size_t size)
 {
     size_t used = 0;
     while (from < end) {
@@ -44,7 +44,7 @@ bool query_value(const char *url, const char *name, char *ret_value, size_t size
         size_t field_size = strcspn(field, "&#");
         if (field_size > name_size + 1 && field[name_size] == '=' &&
             strncmp(field, name, name_size) == 0)
-            return decode(field + name_size + 1, field + field_size, ret_value, size);
+            return query_decode(field + name_size + 1, field + field_size, ret_value, size);
         field += field_size;
         if (*field == '&')
             field++;

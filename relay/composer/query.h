@@ -10,4 +10,7 @@
 // bytes, is wrongly encoded or holds a control character.
 bool query_value(const char *url, const char *name, char *ret_value, size_t size);
 
+// The same for the bytes from `from` to `end`.
+bool query_decode(const char *from, const char *end, char *ret_value, size_t size);
+
 #endif

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/base/cleanup.h"
+
 enum { ADDRESS_MAX = 320, LINE_MAX_BYTES = 998 };
 
 void job_destroy(struct job *job)
@@ -12,6 +14,7 @@ void job_destroy(struct job *job)
     if (job->body)
         explicit_bzero(job->body, job->body_size);
     free(job->body);
+    wipe_free(job->mask);
     free(job->sender);
     free(job->recipient);
     free(job);

@@ -15,11 +15,12 @@ struct job {
     char *sender, *recipient;
     char *body; // the whole message; not NUL-terminated
     size_t body_size;
+    char *mask; // its secrets, one a line: reply_clean()'s
     int64_t deadline_boot_ms;
     struct job *next; // pool::waiting
 };
 
-// Frees the job and wipes its body. NULL is a no-op.
+// Frees the job and wipes its body and its secrets. NULL is a no-op.
 void job_destroy(struct job *job);
 
 // NULL, or why the job must not come near an SMTP connection: an address that could end its

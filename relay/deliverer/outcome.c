@@ -95,6 +95,7 @@ void outcome_set(struct outcome *outcome, enum outcome_kind kind, enum stage sta
     outcome->kind = kind;
     outcome->stage = stage;
     outcome->alarm = NULL;
+    outcome->is_own_text = true;
     memset(&outcome->reply, 0, sizeof(outcome->reply));
     say(outcome, text);
 }

@@ -38,7 +38,8 @@ enum outcome_kind {
 struct outcome {
     enum outcome_kind kind;
     enum stage stage;
-    struct reply reply; // code 0: text is our own account of what happened
+    struct reply reply; // code 0: text is not the smarthost's
+    bool is_own_text;   // reply.text is all our own words, and holds nothing of anybody else's
     char address[OUTCOME_ADDRESS_SIZE];
     char tls[OUTCOME_TLS_SIZE]; // "TLSv1.3", or empty
     const char *alarm;          // "tls", "auth" or NULL

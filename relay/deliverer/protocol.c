@@ -109,8 +109,9 @@ static bool parse_deliver(const json_t *header, const struct frame *frame, struc
 {
     const json_t *deadline = json_object_get(header, "deadline_boot_ms");
     int mark = int_of(header, "mark", -1);
-    if (frame->blob_count != 1 || mark < 0 || mark >= DOTS_COUNT || !json_is_integer(deadline) ||
-        !string_of(header, "sender") || !string_of(header, "recipient"))
+    if (frame->blob_count < 1 || frame->blob_count > 2 || mark < 0 || mark >= DOTS_COUNT ||
+        !json_is_integer(deadline) || !string_of(header, "sender") ||
+        !string_of(header, "recipient"))
         return error_set(err, ERR_INPUT, "deliver: something is missing or out of range");
 
     struct job *job = calloc(1, sizeof(*job));
@@ -125,8 +126,10 @@ static bool parse_deliver(const json_t *header, const struct frame *frame, struc
         job_destroy(job);
         return error_set(err, ERR_INPUT, "deliver: the id is missing or odd");
     }
+    const struct frame_blob *mask = frame->blob_count > 1 ? &frame->blobs[1] : NULL;
+    job->mask = mask ? strndup(mask->data, mask->size) : NULL;
     if (!copy_string(header, "sender", &job->sender) ||
-        !copy_string(header, "recipient", &job->recipient) || !job->body) {
+        !copy_string(header, "recipient", &job->recipient) || !job->body || (mask && !job->mask)) {
         job->body_size = job->body ? job->body_size : 0;
         job_destroy(job);
         return error_set(err, ERR_TEMPORARY, "deliver: no memory");
@@ -196,6 +199,17 @@ bool protocol_write_fault(int fd, const char *where, const char *what, struct er
     return write_json(fd, header, err);
 }
 
+// Whatever a smarthost or a library has said, this is its only way out.
+static void show(const struct job *job, const struct outcome *outcome,
+                 char ret_text[REPLY_TEXT_MAX + 1])
+{
+    const char *text = outcome->reply.text;
+    if (outcome->is_own_text)
+        reply_print(text, strlen(text), ret_text);
+    else
+        reply_clean(text, strlen(text), job->mask, ret_text);
+}
+
 static const char *null_if_empty(const char *text)
 {
     return text[0] ? text : NULL;
@@ -204,13 +218,15 @@ static const char *null_if_empty(const char *text)
 bool protocol_write_result(int fd, const struct job *job, const struct outcome *outcome,
                            struct error *err)
 {
+    char text[REPLY_TEXT_MAX + 1];
+    show(job, outcome, text);
     json_auto_t *header = json_pack(
         "{s:s, s:s, s:i, s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:s?}", "op", "result", "id",
         job->id, "mark", (int)job->mark, "outcome", outcome_kind_name(outcome->kind), "stage",
         outcome_stage_name(outcome->stage), "reply_code",
         outcome->reply.code ? json_integer(outcome->reply.code) : json_null(), "enhanced_code",
-        null_if_empty(outcome->reply.enhanced), "reply_text", null_if_empty(outcome->reply.text),
-        "address", null_if_empty(outcome->address), "tls", null_if_empty(outcome->tls), "alarm",
+        null_if_empty(outcome->reply.enhanced), "reply_text", null_if_empty(text), "address",
+        null_if_empty(outcome->address), "tls", null_if_empty(outcome->tls), "alarm",
         outcome->alarm);
     return write_json(fd, header, err);
 }

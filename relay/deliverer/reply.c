@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#define MASK "****"
+enum { FRAGMENT_MIN = 8 };
+
 // Locale-free on purpose: ctype.h takes no plain char.
 static bool is_digit(char c)
 {
@@ -39,7 +42,7 @@ static void put_without_codes(struct output *out, const char *word, size_t size)
         while (i + run < size && is_digit(word[i + run]))
             run++;
         if (run >= 4 && run <= 8)
-            put(out, "****", 4);
+            put(out, MASK, strlen(MASK));
         else
             put(out, word + i, run ? run : 1);
         i += run ? run : 1;
@@ -56,29 +59,88 @@ static void put_word(struct output *out, const char *word, size_t size)
         put_without_codes(out, word, size);
 }
 
-void reply_clean(const char *text, size_t size, char to[REPLY_TEXT_MAX + 1])
+// Bytes beyond ASCII are of an unknown encoding, control characters of no use; but left out, those
+// would join two runs of digits to one that looks like a code.
+static void put_printable(struct output *out, char c)
+{
+    put(out, is_printable(c) ? &c : (unsigned char)c >= 0x80 ? "?" : " ", 1);
+}
+
+static size_t line_size(const char *text, size_t size)
+{
+    const char *end = memchr(text, '\n', size);
+    return end ? (size_t)(end - text) : size;
+}
+
+static void end_text(struct output *out)
+{
+    while (out->size > 0 && out->text[out->size - 1] == ' ')
+        out->size--;
+    out->text[out->size] = '\0';
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+// How many bytes of text are the first of a secret: all of it, or so many that it is no chance.
+static size_t secret_length(const char *text, size_t size, const char *secrets)
+{
+    size_t longest = 0;
+    while (secrets && *secrets) {
+        size_t whole = strcspn(secrets, "\n"), same = 0;
+        while (same < whole && same < size && lower(text[same]) == lower(secrets[same]))
+            same++;
+        if (same > longest && (same == whole || same >= FRAGMENT_MIN))
+            longest = same;
+        secrets += whole + (secrets[whole] == '\n');
+    }
+    return longest;
+}
+
+// A first pass of its own: the words of the second would cut a secret into pieces.
+static size_t hide_secrets(const char *text, size_t size, const char *secrets,
+                           char to[REPLY_RAW_SIZE])
+{
+    size_t used = 0;
+    for (size_t i = 0; i < size && used + strlen(MASK) < REPLY_RAW_SIZE;) {
+        size_t hidden = secret_length(text + i, size - i, secrets);
+        if (hidden > 0)
+            memcpy(to + used, MASK, strlen(MASK));
+        else
+            to[used] = text[i];
+        used += hidden ? strlen(MASK) : 1;
+        i += hidden ? hidden : 1;
+    }
+    return used;
+}
+
+void reply_clean(const char *text, size_t size, const char *secrets, char to[REPLY_TEXT_MAX + 1])
 {
     struct output out = {.text = to};
-    const char *end = memchr(text, '\n', size);
-    if (end)
-        size = (size_t)(end - text);
+    char hidden[REPLY_RAW_SIZE];
+    size = hide_secrets(text, line_size(text, size), secrets, hidden);
     for (size_t i = 0; i < size;) {
         size_t word = 0;
-        while (i + word < size && !is_delimiter(text[i + word]))
+        while (i + word < size && !is_delimiter(hidden[i + word]))
             word++;
-        put_word(&out, text + i, word);
+        put_word(&out, hidden + i, word);
         i += word;
-        if (i < size) {
-            // Bytes beyond ASCII are of an unknown encoding, control characters of no use; but left
-            // out, those would join two runs of digits to one that looks like a code.
-            bool unknown = (unsigned char)text[i] >= 0x80;
-            put(&out, is_printable(text[i]) ? text + i : unknown ? "?" : " ", 1);
-            i++;
-        }
+        if (i < size)
+            put_printable(&out, hidden[i++]);
     }
-    while (out.size > 0 && to[out.size - 1] == ' ')
-        out.size--;
-    to[out.size] = '\0';
+    explicit_bzero(hidden, sizeof(hidden));
+    end_text(&out);
+}
+
+void reply_print(const char *text, size_t size, char to[REPLY_TEXT_MAX + 1])
+{
+    struct output out = {.text = to};
+    size = line_size(text, size);
+    for (size_t i = 0; i < size; i++)
+        put_printable(&out, text[i]);
+    end_text(&out);
 }
 
 // "5.7.1 " or "5.7.1" at the end: class, then two numbers of one to three digits (RFC 3463).
@@ -113,7 +175,10 @@ void reply_set_text(struct reply *reply, const char *text, size_t size)
         text++;
         size--;
     }
-    reply_clean(text, size, reply->text);
+    if (size >= sizeof(reply->text))
+        size = sizeof(reply->text) - 1;
+    memcpy(reply->text, text, size);
+    reply->text[size] = '\0';
 }
 
 bool reply_parse_line(const char *line, size_t size, struct reply *ret_reply, bool *ret_last)

@@ -1,8 +1,9 @@
 // reply.h - what a smarthost said, made fit to be shown.
 //
 // Replies are a stranger's text: they may quote the recipient, the code or a link of the mail
-// that is refused, and hold any bytes. What leaves this module is printable ASCII of at most
-// REPLY_TEXT_MAX bytes in which addresses, links and runs of 4 to 8 digits are masked.
+// that is refused, and hold any bytes. What reply_clean() makes of it is printable ASCII of at most
+// REPLY_TEXT_MAX bytes in which the mail's secrets, addresses, links and runs of 4 to 8 digits are
+// masked: nothing else of a reply is to be shown.
 // Pure; no I/O.
 #ifndef RELAY_DELIVERER_REPLY_H
 #define RELAY_DELIVERER_REPLY_H
@@ -11,12 +12,13 @@
 #include <stddef.h>
 
 #define REPLY_TEXT_MAX 200
+#define REPLY_RAW_SIZE 1024    // the longest line that is taken for a reply (dialogue.h)
 #define REPLY_ENHANCED_SIZE 16 // "5.123.123" and its NUL
 
 struct reply {
     int code;                           // 250; 0: there is no reply
     char enhanced[REPLY_ENHANCED_SIZE]; // "5.7.1" (RFC 3463), or empty
-    char text[REPLY_TEXT_MAX + 1];      // without the codes
+    char text[REPLY_RAW_SIZE];          // without the codes, as it came
 };
 
 // Reads "250", "250 text" or "250-text" (with or without CRLF) into *ret_reply. ret_last says
@@ -27,7 +29,11 @@ bool reply_parse_line(const char *line, size_t size, struct reply *ret_reply, bo
 // Sets text (and enhanced, where text begins with such a code) from the words after the code.
 void reply_set_text(struct reply *reply, const char *text, size_t size);
 
-// Masks and cuts text into to.
-void reply_clean(const char *text, size_t size, char to[REPLY_TEXT_MAX + 1]);
+// Masks and cuts text into to. secrets: one a line, found in any case, also where only the first of
+// it stands there; NULL: none are known.
+void reply_clean(const char *text, size_t size, const char *secrets, char to[REPLY_TEXT_MAX + 1]);
+
+// The same for words of our own: nothing in them is masked.
+void reply_print(const char *text, size_t size, char to[REPLY_TEXT_MAX + 1]);
 
 #endif

@@ -123,7 +123,7 @@ static void check_envelope(const struct mail *mail, json_t *document)
     FUZZ_CHECK(envelope_minutes_left(&envelope, 0) >= 0 &&
                    envelope_minutes_left(&envelope, LIFETIME_MAX_MS) <= 1,
                "minutes never go below one");
-    json_t *object = envelope_json(&envelope, &sender, -1, -1);
+    json_t *object = envelope_json(&envelope, &sender, -1, -1, -1);
     FUZZ_CHECK(object, "every mail has an envelope");
     json_decref(object);
 }

@@ -42,10 +42,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(!memchr(line, '\0', size), "a NUL is no part of a reply");
         FUZZ_CHECK(strspn(reply.enhanced, "0123456789.") == strlen(reply.enhanced),
                    "an enhanced code is digits and dots");
-        check_text(reply.text);
+        char shown[REPLY_TEXT_MAX + 1];
+        reply_clean(reply.text, strlen(reply.text), NULL, shown);
+        check_text(shown);
     }
     char text[REPLY_TEXT_MAX + 1];
-    reply_clean(line, size, text);
+    // What is masked is the stranger's own text, in lines.
+    AUTO_FREE char *secrets = strndup(line, size);
+    FUZZ_CHECK(secrets, "there is memory");
+    reply_clean(line, size, secrets, text);
+    check_text(text);
+    reply_clean(line, size, NULL, text);
     check_text(text);
     return 0;
 }

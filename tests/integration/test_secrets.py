@@ -12,7 +12,7 @@ CODE, TOKEN = "83640917", "canarytokenq7x2v9"
 KEY, PASSWORD, BROWSER = "canary-key-5fb1c7d2e4a6", "canary-password-93bd", "CanaryBrowser/7.7"
 VERSION = "7193.4"  # of a browser that is known by name
 FIREFOX = f"Mozilla/5.0 (X11; Linux x86_64; rv:{VERSION}) Gecko/20100101 Firefox/{VERSION}"
-SECRETS = (CODE, TOKEN, KEY, PASSWORD, BROWSER, VERSION, "Gecko")
+SECRETS = (CODE, TOKEN, TOKEN.upper(), TOKEN[:9], KEY, PASSWORD, BROWSER, VERSION, "Gecko")
 
 
 def scan(where, data):
@@ -53,11 +53,17 @@ def messages():
             payloads.recovery_link("0f3c0011", token=TOKEN, headers=headers)]
 
 
+def quote(_envelope, mail):
+    """What a filter might say of this mail: its secret, in other letters too, and cut off."""
+    secret = TOKEN if TOKEN in mail.text() else CODE
+    return f"554 5.7.1 spam: {secret} is in it, {secret.upper()}! {secret[:9]}"
+
+
 @pytest.mark.parametrize("smarthost", ["takes all", "refuses, quoting", "is down"])
 def test_nothing_shows(start_relay, smarthost):
     sink = sink_module.Sink(listening=smarthost != "is down")
     if smarthost == "refuses, quoting":
-        sink.data_reply = lambda envelope, mail: f"554 5.7.1 spam: {CODE} is your code"
+        sink.data_reply = quote
     with sink, start_relay(sink, api_key=KEY, log_level="debug") as relay:
         ids = []
         for made in messages():
@@ -71,6 +77,9 @@ def test_nothing_shows(start_relay, smarthost):
         ids.append(relay.post(b'{"broken": "%s",}' % CODE.encode(), key=KEY).headers["X-Message-Id"])
         for one in ids:
             relay.state(one)
+        if smarthost == "refuses, quoting":
+            quoted = relay.found("attempt", reply="spam: **** is in it, ****! ****")
+            assert {attempt["id"] for attempt in quoted} >= set(ids[:3])
         scan_processes(relay)
         scan_commands(relay, ids)
         scan_files(relay)

@@ -78,6 +78,12 @@ static void takes_what_the_composer_says(void **state)
     assert_null(job->envelope.identity_id);
     assert_string_equal(job->canonical, "{}");
     assert_int_equal(job->delivery.message_size, 9);
+    assert_null(job->mask);
+    frame.blobs[frame.blob_count++] = (struct frame_blob){"750046\n", 7};
+    json_object_set_new(mail, "mask", json_integer(2));
+    assert_true(envelope_take(job, fixture->queue, &config, mail, 0, &frame, &err));
+    assert_string_equal(job->mask, "750046\n");
+    assert_int_equal(job->delivery.mask_size, 7);
 
     // The digest is keyed and depends on route and index.
     uint8_t first[QUEUE_DIGEST_SIZE];
@@ -109,6 +115,8 @@ static void refuses_what_no_composer_of_ours_says(void **state)
         {"mime", "\"1\""},
         {"mime", "null"},
         {"canonical", "null"},
+        {"mask", "2"},
+        {"mask", "\"750046\""},
         {"recipient", "null"},
         {"recipient", "\"a@b>\\r\\nRCPT TO:<x@y\""},
         {"recipient", "\"a@b,c@d\""},

@@ -17,7 +17,9 @@ static void composes_a_mail(void **state)
     assert_true(json_is_true(json_object_get(got, "coded")));
     assert_true(json_is_null(json_object_get(got, "park")));
     assert_int_equal(strlen(text(got, "content_digest")), 64);
-    assert_int_equal(composition.blob_count, 2);
+    assert_int_equal(composition.blob_count, 3);
+    assert_string_equal(composition.blobs[json_integer_value(json_object_get(got, "mask"))].data,
+                        "750046\n");
     const char *bytes = composition.blobs[json_integer_value(json_object_get(got, "mime"))].data;
     assert_non_null(strstr(bytes, "\r\nContent-Language: de\r\n"));
     assert_non_null(strstr(bytes, "750046"));
@@ -212,9 +214,9 @@ static void splits_an_array(void **state)
     AUTO_COMPOSITION struct composition composition;
     json_t *mails = compose(*state, "{}", results, &composition);
     assert_int_equal(json_array_size(mails), MAIL_COUNT_MAX);
-    assert_int_equal(composition.blob_count, 2 * MAIL_COUNT_MAX);
+    assert_int_equal(composition.blob_count, 3 * MAIL_COUNT_MAX);
     assert_non_null(strstr(composition.blobs[1].data, "-eeeeffff0001@acme"));
-    assert_non_null(strstr(composition.blobs[31].data, "-eeeeffff0001-15@acme"));
+    assert_non_null(strstr(composition.blobs[46].data, "-eeeeffff0001-15@acme"));
 
     json_array_append(results, mail);
     json_auto_t *payload = json("{}");
