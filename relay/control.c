@@ -11,6 +11,7 @@
 #include "relay/base/log.h"
 #include "relay/endpoint.h"
 #include "relay/http/server.h"
+#include "relay/member_text.h"
 
 enum { BACKLOG = 16, BODY_LIMIT_BYTES = 32 * 1024 };
 
@@ -140,6 +141,49 @@ static void back_up(struct control *control, struct http_exchange *exchange,
         destroy_asked(asked);
 }
 
+// ---- smarthosts ---------------------------------------------------------------------------------
+
+struct asked_smarthosts {
+    struct http_exchange *exchange;
+    enum smarthost_act act;
+};
+
+// In the dispatcher's thread, or (NULL) in the listener's own.
+static void on_ordered(void *context, const json_t *smarthosts)
+{
+    struct asked_smarthosts *asked = context;
+    if (!smarthosts) {
+        http_answer(asked->exchange, HTTP_UNAVAILABLE, NULL);
+    } else if (json_array_size(smarthosts) == 0) {
+        http_answer(asked->exchange, HTTP_NO_SMARTHOST, NULL);
+    } else {
+        if (asked->act != SMARTHOSTS_LIST)
+            LOG(LOG_INFO, asked->act == SMARTHOST_PAUSE ? "paused" : "resumed",
+                LOG_STRING("smarthost", member_text(json_array_get(smarthosts, 0), "name")),
+                LOG_STRING("by", "owner"));
+        http_answer_body(asked->exchange, HTTP_DONE, json_dumps(smarthosts, JSON_COMPACT));
+    }
+    free(asked);
+}
+
+static void order_smarthosts(struct control *control, struct http_exchange *exchange,
+                             const struct http_order *order, enum smarthost_act act)
+{
+    json_auto_t *body = json_loadb(order->body, order->body_size, 0, NULL);
+    const char *name = member_text(body, "smarthost");
+    if (act != SMARTHOSTS_LIST && !name) {
+        http_answer_text(exchange, HTTP_BAD_ORDER, "the body does not say {\"smarthost\": NAME}");
+        return;
+    }
+    struct asked_smarthosts *asked = malloc(sizeof(*asked));
+    if (!asked) {
+        http_answer(exchange, HTTP_UNAVAILABLE, NULL);
+        return;
+    }
+    *asked = (struct asked_smarthosts){.exchange = exchange, .act = act};
+    dispatcher_order(control->dispatcher, act, name, on_ordered, asked);
+}
+
 static void obey(void *context, struct http_exchange *exchange, const struct http_order *order)
 {
     struct control *control = context;
@@ -152,6 +196,15 @@ static void obey(void *context, struct http_exchange *exchange, const struct htt
         return;
     case HTTP_BACKUP:
         back_up(control, exchange, order);
+        return;
+    case HTTP_SMARTHOSTS:
+        order_smarthosts(control, exchange, order, SMARTHOSTS_LIST);
+        return;
+    case HTTP_PAUSE:
+        order_smarthosts(control, exchange, order, SMARTHOST_PAUSE);
+        return;
+    case HTTP_RESUME:
+        order_smarthosts(control, exchange, order, SMARTHOST_RESUME);
         return;
     }
 }
@@ -191,6 +244,7 @@ void control_destroy(struct control *control)
     if (!control)
         return;
     queue_backup_stop(control->queue); // answers whoever waits for one
+    dispatcher_close_orders(control->dispatcher);
     http_server_destroy(control->http);
     if (control->dir_fd >= 0) {
         unlinkat(control->dir_fd, CONTROL_SOCKET, 0); // a refused connection says no more than none

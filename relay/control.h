@@ -1,7 +1,7 @@
 // control.h - how an operator's command reaches the daemon: control.sock in the queue's folder.
 //
 // Serves the orders of enum http_act to whoever may open the socket, which is the folder's owner
-// alone. Logs `released`, `backed_up` and `backup_failed`.
+// alone. Logs `released`, `backed_up`, `backup_failed`, `paused` and `resumed`.
 #ifndef RELAY_CONTROL_H
 #define RELAY_CONTROL_H
 

@@ -1,6 +1,7 @@
 #include "relay/deliverers.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "relay/base/clock.h"
 #include "relay/config/config.h"
@@ -227,6 +228,52 @@ bool deliverers_has_other(const struct deliverers *deliverers, const char *id, i
             !smarthost_health_suspects(&deliverers->pools[i].health, id))
             return true;
     return false;
+}
+
+// ---- an operator's ------------------------------------------------------------------------------
+
+bool deliverers_pause(struct deliverers *deliverers, const char *name, bool paused)
+{
+    bool found = false;
+    for (size_t i = 0; i < deliverers->pool_count; i++) {
+        struct smarthost_pool *pool = &deliverers->pools[i];
+        if (strcmp(pool->smarthost->name, name) != 0)
+            continue;
+        found = true;
+        if (paused)
+            circuit_pause(&pool->health.circuit, clock_boot_ms());
+        else
+            circuit_resume(&pool->health.circuit, clock_boot_ms());
+        tell(pool, NULL);
+    }
+    return found;
+}
+
+static json_t *describe(const struct smarthost_pool *pool)
+{
+    const struct circuit *circuit = &pool->health.circuit;
+    char since[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(circuit->since_ms + clock_wall_ahead_ms(), since);
+    return json_pack("{s:s, s:s, s:s?, s:s, s:i, s:I}", "name", pool->smarthost->name, "state",
+                     circuit_state_name(circuit), "reason",
+                     circuit_reason_name(circuit_reason(circuit)), "since", since, "connections",
+                     (int)pool->owner->config->connections, "under_way",
+                     (json_int_t)pool->under_way);
+}
+
+json_t *deliverers_describe(const struct deliverers *deliverers, const char *name)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; all && i < deliverers->pool_count; i++) {
+        const struct smarthost_pool *pool = &deliverers->pools[i];
+        if (name && strcmp(pool->smarthost->name, name) != 0)
+            continue;
+        if (json_array_append_new(all, describe(pool)) < 0) {
+            json_decref(all);
+            return NULL; // a list that lacks one would say that it is not there
+        }
+    }
+    return all;
 }
 
 void deliverers_cut(struct deliverers *deliverers)

@@ -6,6 +6,7 @@
 #ifndef RELAY_DELIVERERS_H
 #define RELAY_DELIVERERS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,6 +53,13 @@ bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, 
 uint64_t deliverers_turn(const struct deliverers *deliverers, const char *id, int64_t now_ms);
 // Is there a smarthost in use that has not refused the message?
 bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms);
+
+// An operator's: nothing new goes to the smarthosts of that name until they are resumed; what is
+// under way there ends. To resume one that is open lets a probe go at once. False: there is none.
+bool deliverers_pause(struct deliverers *deliverers, const char *name, bool paused);
+// An array of {name, state, reason, since, connections, under_way}, of those of that name, or
+// (NULL) of all. NULL without memory; the caller json_decref()s it.
+json_t *deliverers_describe(const struct deliverers *deliverers, const char *name);
 
 // Shuts all transactions down; done() comes for each, `cut` where its dot was not begun.
 void deliverers_cut(struct deliverers *deliverers);

@@ -58,6 +58,7 @@ struct dispatcher {
     struct event_source wake;             // an eventfd
     pthread_mutex_t inbox_lock;           // guards the inbox alone; held for a few stores
     struct notice *inbox, **inbox_end;
+    bool orders_closed; // guarded as well
 };
 
 // dispatcher.c

@@ -41,10 +41,15 @@ void dispatcher_release(struct dispatcher *dispatcher, struct job *job)
 
 // ---- the inbox: what other threads leave ------------------------------------------------------
 
-static void leave(struct dispatcher *dispatcher, struct notice *notice)
+// False: it is an order, and none is taken any more.
+static bool leave(struct dispatcher *dispatcher, struct notice *notice)
 {
     notice->next = NULL;
     pthread_mutex_lock(&dispatcher->inbox_lock);
+    if (notice->kind == NOTICE_ORDERED && dispatcher->orders_closed) {
+        pthread_mutex_unlock(&dispatcher->inbox_lock);
+        return false;
+    }
     bool was_empty = dispatcher->inbox == NULL;
     *dispatcher->inbox_end = notice;
     dispatcher->inbox_end = &notice->next;
@@ -53,6 +58,7 @@ static void leave(struct dispatcher *dispatcher, struct notice *notice)
     // counter that never gets near its limit cannot fail to be written.
     if (was_empty && eventfd_write(dispatcher->wake.fd, 1) < 0)
         abort();
+    return true;
 }
 
 void dispatcher_offer(struct dispatcher *dispatcher, const char *id, const char *route,
@@ -98,6 +104,39 @@ void dispatcher_released(struct dispatcher *dispatcher)
         abort();
     *notice = (struct notice){.kind = NOTICE_RELEASED};
     leave(dispatcher, notice);
+}
+
+struct smarthost_order {
+    struct notice notice; // first
+    enum smarthost_act act;
+    char name[SMARTHOST_NAME_SIZE]; // empty: all
+    dispatcher_ordered_fn *done;
+    void *context;
+};
+
+void dispatcher_order(struct dispatcher *dispatcher, enum smarthost_act act, const char *name,
+                      dispatcher_ordered_fn *done, void *context)
+{
+    struct smarthost_order *order = calloc(1, sizeof(*order));
+    if (order) {
+        *order = (struct smarthost_order){
+            .notice = {.kind = NOTICE_ORDERED}, .act = act, .done = done, .context = context};
+        snprintf(order->name, sizeof(order->name), "%s", name ? name : "");
+        if (leave(dispatcher, &order->notice))
+            return;
+    }
+    free(order);
+    done(context, NULL);
+}
+
+static void carry_out(struct dispatcher *dispatcher, struct smarthost_order *order)
+{
+    const char *name = order->act == SMARTHOSTS_LIST ? NULL : order->name;
+    if (name)
+        deliverers_pause(dispatcher->deliverers, name, order->act == SMARTHOST_PAUSE);
+    json_auto_t *smarthosts = deliverers_describe(dispatcher->deliverers, name);
+    order->done(order->context, smarthosts);
+    free(order);
 }
 
 static void payload_committed(struct dispatcher *dispatcher, const char *id,
@@ -146,6 +185,9 @@ static void take_notice(struct dispatcher *dispatcher, struct notice *notice)
         dispatcher->due_at_ms = dispatcher->overdue_at_ms = 0;
         free(notice);
         break;
+    case NOTICE_ORDERED:
+        carry_out(dispatcher, (struct smarthost_order *)(void *)notice);
+        break;
     case NOTICE_WRITTEN:
         if (job->is_claiming)
             backlog_claimed(dispatcher, job, notice->result);
@@ -167,6 +209,14 @@ static void empty_inbox(struct dispatcher *dispatcher)
         take_notice(dispatcher, notice);
         notice = next;
     }
+}
+
+void dispatcher_close_orders(struct dispatcher *dispatcher)
+{
+    pthread_mutex_lock(&dispatcher->inbox_lock);
+    dispatcher->orders_closed = true;
+    pthread_mutex_unlock(&dispatcher->inbox_lock);
+    empty_inbox(dispatcher);
 }
 
 static void on_wake(void *context, uint32_t events)

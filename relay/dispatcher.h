@@ -1,8 +1,8 @@
 // dispatcher.h - from stored payload to settled message: composes, waits, delivers, retries.
 //
 // All its state belongs to the thread of its event loop; other threads reach it only through
-// dispatcher_offer(), dispatcher_committed() and dispatcher_released(), which leave a note and wake
-// it.
+// dispatcher_offer(), dispatcher_committed(), dispatcher_released() and dispatcher_order(), which
+// leave a note and wake it.
 //
 // Inside: dispatcher.c the inbox and the beat, admission.c what is decided about a composed
 // mail, delivery.c slots and outcomes, backlog.c what comes from the queue; dispatch.h is their
@@ -66,5 +66,18 @@ void dispatcher_committed(struct dispatcher *dispatcher, const char *id, enum qu
 
 // Any thread (the queue's writer). A message was released: it is looked for at the next beat.
 void dispatcher_released(struct dispatcher *dispatcher);
+
+// What an operator may ask of smarthosts.
+enum smarthost_act { SMARTHOSTS_LIST, SMARTHOST_PAUSE, SMARTHOST_RESUME };
+// smarthosts: as deliverers_describe() has them, behind the act: all, or those of the name; empty:
+// there is none of that name. NULL: it was not done, the relay ends or has no memory. Good during
+// the call only.
+typedef void dispatcher_ordered_fn(void *context, const json_t *smarthosts);
+// Any thread. done is called once, in the dispatcher's thread, or at once where it is NULL that is
+// told. name may be NULL with SMARTHOSTS_LIST.
+void dispatcher_order(struct dispatcher *dispatcher, enum smarthost_act act, const char *name,
+                      dispatcher_ordered_fn *done, void *context);
+// The dispatcher's thread. Orders that wait are carried out, later ones are not.
+void dispatcher_close_orders(struct dispatcher *dispatcher);
 
 #endif

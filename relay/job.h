@@ -25,8 +25,14 @@ enum job_state {
 
 // What another thread has to tell the dispatcher.
 struct notice {
-    enum { NOTICE_OFFERED, NOTICE_COMMITTED, NOTICE_WRITTEN, NOTICE_RELEASED } kind;
-    struct job *job; // COMMITTED: NULL, id tells; RELEASED: NULL
+    enum {
+        NOTICE_OFFERED,
+        NOTICE_COMMITTED,
+        NOTICE_WRITTEN,
+        NOTICE_RELEASED,
+        NOTICE_ORDERED,
+    } kind;
+    struct job *job; // COMMITTED: NULL, id tells; RELEASED, ORDERED: NULL
     char id[QUEUE_ID_SIZE];
     enum queue_result result;
     struct notice *next; // dispatcher::inbox

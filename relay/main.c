@@ -20,6 +20,7 @@ static const char help[] =
     "  queue release     let parked messages go\n"
     "  queue rekey       seal the queue with a new key\n"
     "  queue backup FILE copy the queue while the relay runs\n"
+    "  smarthosts        list smarthosts, or pause and resume one\n"
     "  render            show what mails look like, one or all of them\n"
     "  templates list|check    show or check types, locales and brands\n"
     "\n"
@@ -68,6 +69,8 @@ static int dispatch(int argc, char **argv)
         return cli_render(argc, argv);
     if (strcmp(command, "templates") == 0)
         return cli_templates(argc, argv);
+    if (strcmp(command, "smarthosts") == 0)
+        return cli_smarthosts(argc, argv);
     if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
         fputs(help, stdout);
         return CLI_DONE;

@@ -18,6 +18,7 @@ int cli_check(int argc, char **argv);
 int cli_queue(int argc, char **argv);
 int cli_render(int argc, char **argv);
 int cli_send(int argc, char **argv);
+int cli_smarthosts(int argc, char **argv);
 int cli_templates(int argc, char **argv);
 
 // The options that every subcommand takes, to be put into its table.

@@ -63,7 +63,8 @@ enum cli_given cli_give(struct cli_orders *orders, const struct cli_order *order
     const struct cli_post post = {.url = url,
                                   .body = body,
                                   .body_size = body ? strlen(body) : 0,
-                                  .has_no_limit = order->may_take_long};
+                                  .has_no_limit = order->may_take_long,
+                                  .ret_body = order->ret_body};
     struct error err = {0};
     if (cli_post(orders->poster, &post, ret_answer, &err))
         return CLI_GIVEN;

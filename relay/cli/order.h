@@ -16,6 +16,7 @@ struct cli_order {
     const char *path;   // "/admin/..."
     const json_t *body; // NULL: none
     bool may_take_long; // no limit of time
+    json_t **ret_body;  // see struct cli_post
 };
 
 enum cli_given {

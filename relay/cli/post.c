@@ -121,6 +121,8 @@ bool cli_post(struct cli_poster *poster, const struct cli_post *post, struct cli
     bool ok = code == CURLE_OK || no_answer(poster->curl, code, post->url, err);
     if (ok)
         read_answer(poster->curl, &body, ret_answer);
+    if (ok && post->ret_body)
+        *post->ret_body = json_loadb(body.data ? body.data : "", body.size, 0, NULL);
     curl_slist_free_all(headers);
     return ok;
 }

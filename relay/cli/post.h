@@ -2,6 +2,7 @@
 #ifndef RELAY_CLI_POST_H
 #define RELAY_CLI_POST_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,6 +21,8 @@ struct cli_post {
     const void *body;
     size_t body_size;
     bool has_no_limit; // of time; else 30 s
+    json_t *
+        *ret_body; // the JSON that was answered, for the caller to json_decref(); NULL: unwanted
 };
 
 struct cli_answer {

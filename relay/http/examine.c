@@ -98,7 +98,11 @@ static bool parse_order(struct http_verdict *verdict, const char *path)
     static const struct {
         const char *path;
         enum http_act act;
-    } orders[] = {{"/admin/queue/rekey", HTTP_REKEY}, {"/admin/queue/backup", HTTP_BACKUP}};
+    } orders[] = {{"/admin/queue/rekey", HTTP_REKEY},
+                  {"/admin/queue/backup", HTTP_BACKUP},
+                  {"/admin/smarthosts", HTTP_SMARTHOSTS},
+                  {"/admin/smarthosts/pause", HTTP_PAUSE},
+                  {"/admin/smarthosts/resume", HTTP_RESUME}};
     for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
         if (strcmp(path, orders[i].path) == 0) {
             verdict->act = orders[i].act;

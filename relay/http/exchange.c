@@ -117,6 +117,12 @@ void http_answer_text(struct http_exchange *exchange, enum http_outcome outcome,
     answer(exchange, outcome);
 }
 
+void http_answer_body(struct http_exchange *exchange, enum http_outcome outcome, char *body)
+{
+    exchange->text = body;
+    answer(exchange, body ? outcome : HTTP_UNAVAILABLE);
+}
+
 // ---- a request's head ---------------------------------------------------------------------------
 
 static struct routes *current_routes(struct http_exchanges *exchanges)

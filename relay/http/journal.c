@@ -64,6 +64,7 @@ void http_journal_outcome(struct http_journal *journal, const struct http_journa
         return;
     case HTTP_DONE:
     case HTTP_NO_MESSAGE:
+    case HTTP_NO_SMARTHOST:
     case HTTP_WRONG_STATE:
     case HTTP_BAD_ORDER:
     case HTTP_FAILED:

@@ -32,6 +32,8 @@ static const struct {
                            ERROR_BODY("unavailable", "the message cannot be stored now")},
     [REPLY_DONE] = {200, "done", ""},
     [REPLY_NO_MESSAGE] = {404, "no_message", ERROR_BODY("no_message", "there is no such message")},
+    [REPLY_NO_SMARTHOST] = {404, "no_smarthost",
+                            ERROR_BODY("no_smarthost", "there is no smarthost of that name")},
     [REPLY_WRONG_STATE] = {409, "wrong_state",
                            ERROR_BODY("wrong_state", "only parked or held messages are released")},
     [REPLY_BAD_ORDER] = {400, "bad_order",
@@ -78,6 +80,8 @@ enum http_reply http_reply_of(enum http_outcome outcome)
         return REPLY_DONE;
     case HTTP_NO_MESSAGE:
         return REPLY_NO_MESSAGE;
+    case HTTP_NO_SMARTHOST:
+        return REPLY_NO_SMARTHOST;
     case HTTP_WRONG_STATE:
         return REPLY_WRONG_STATE;
     case HTTP_BAD_ORDER:

@@ -38,19 +38,23 @@ enum http_outcome {
     HTTP_NOT_JSON,    // 400
     HTTP_UNAVAILABLE, // 503: cannot be stored now
     // of an order
-    HTTP_DONE,        // 200
-    HTTP_NO_MESSAGE,  // 404
-    HTTP_WRONG_STATE, // 409: neither parked nor held
-    HTTP_BAD_ORDER,   // 400: the body does not say what the order needs
-    HTTP_FAILED,      // 500: could not be done; see http_answer_text()
-    HTTP_TRY_AGAIN,   // 503: could not be done now
+    HTTP_DONE,         // 200
+    HTTP_NO_MESSAGE,   // 404
+    HTTP_WRONG_STATE,  // 409: neither parked nor held
+    HTTP_NO_SMARTHOST, // 404
+    HTTP_BAD_ORDER,    // 400: the body does not say what the order needs
+    HTTP_FAILED,       // 500: could not be done; see http_answer_text()
+    HTTP_TRY_AGAIN,    // 503: could not be done now
 };
 
 // What an operator's command asks for on the control socket, by POST.
 enum http_act {
-    HTTP_RELEASE, // /admin/messages/{id}/release
-    HTTP_REKEY,   // /admin/queue/rekey
-    HTTP_BACKUP,  // /admin/queue/backup
+    HTTP_RELEASE,    // /admin/messages/{id}/release
+    HTTP_REKEY,      // /admin/queue/rekey
+    HTTP_BACKUP,     // /admin/queue/backup
+    HTTP_SMARTHOSTS, // /admin/smarthosts
+    HTTP_PAUSE,      // /admin/smarthosts/pause
+    HTTP_RESUME,     // /admin/smarthosts/resume
 };
 
 struct http_order { // good during the call only
@@ -76,6 +80,10 @@ struct http_handlers {
 void http_answer(struct http_exchange *exchange, enum http_outcome outcome, const char *id);
 // The same, with a text for whoever gave the order in place of the outcome's own. NULL: that one.
 void http_answer_text(struct http_exchange *exchange, enum http_outcome outcome, const char *text);
+
+// The same, with that JSON text in place of all of it. body is freed here; NULL: no memory, and it
+// is answered 503.
+void http_answer_body(struct http_exchange *exchange, enum http_outcome outcome, char *body);
 
 struct http_options {
     enum http_service service;

@@ -1,6 +1,7 @@
 """When a smarthost is not used any more, and when again: session faults, suspicious refusals,
 deliverers that die, the next in order, and an operator's pause."""
 import contextlib
+import json
 import os
 import signal
 
@@ -215,3 +216,62 @@ def test_while_all_are_down_a_message_waits_uncharged(make_smarthost, start_rela
         relay.wait_for("sent", id=message_id)
         assert relay.state(message_id)["attempts"] == 1
         assert len(relay.found("attempt", id=message_id, outcome="session")) == 2
+
+
+# ---- an operator's pause -------------------------------------------------------------------------
+
+def smarthosts(relay, *words):
+    text = relay.command("smarthosts", *words, "--json").stdout
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_paused_smarthost_is_spared_until_it_is_resumed(make_smarthost, start_relay):
+    first, second = make_smarthost(), make_smarthost()
+    with start_relay(None, smtp_uri=f"{first.uri},{second.uri}") as relay:
+        first.on("dot", hang(), times=1)
+        under_way = relay.accept(payloads.login_code())
+        first.wait_for(1)
+        assert [(row["name"], row["state"], row["reason"], row["under_way"])
+                for row in smarthosts(relay)] == [
+                    (first.name, "closed", None, 1), (second.name, "closed", None, 0)]
+        paused, = smarthosts(relay, "pause", first.name)
+        assert (paused["state"], paused["reason"]) == ("paused", "paused")
+        relay.wait_for("smarthost_down", smarthost=first.name, reason="paused", level="warning")
+        relay.wait_for("smarthost_in_use", smarthost=second.name)
+        message_id = relay.accept(payloads.login_code())
+        relay.wait_for("sent", id=message_id)
+        assert relay.state(message_id)["smarthost"] == second.name
+        assert not relay.found("attempt", id=under_way)  # it was left to end by itself
+
+        os.kill(relay.process.pid, signal.SIGHUP)
+        relay.wait_for("reloaded")
+        assert smarthosts(relay)[0]["state"] == "paused"
+
+        relay.command("smarthosts", "pause", second.name)
+        waits = relay.accept(payloads.login_code())
+        row = relay.state(waits)
+        assert (row["state"], row["attempts"]) == ("queued", 0)
+        connections = first.connections + second.connections
+        resumed, = smarthosts(relay, "resume", first.name)
+        assert (resumed["state"], resumed["reason"]) == ("closed", None)
+        relay.wait_for("smarthost_up", smarthost=first.name, reason="paused")
+        relay.wait_for("sent", id=waits)
+        assert relay.state(waits)["smarthost"] == first.name
+        assert first.connections + second.connections <= connections + 1
+
+
+def test_what_the_command_says_to_people(make_smarthost, start_relay):
+    smarthost = make_smarthost()
+    with start_relay(None, smtp_uri=smarthost.uri) as relay:
+        head, row = relay.command("smarthosts").stdout.splitlines()
+        assert head.split() == ["NAME", "STATE", "REASON", "SINCE", "UNDER", "WAY", "CONNECTIONS"]
+        assert row.split()[:3] == [smarthost.name, "closed", "-"]
+        wrong = relay.command("smarthosts", "pause", "nobody:25", status=1)
+        assert wrong.stderr == ("courier-relay: nobody:25: no smarthost of the running relay has "
+                                "that name\n")
+        relay.command("smarthosts", "pause", status=2)
+        relay.command("smarthosts", "stop", smarthost.name, status=2)
+        relay.command("smarthosts", "pause", smarthost.name)
+    relay.command("smarthosts", status=75)
+    with relay:  # a pause does not outlive the relay
+        assert smarthosts(relay)[0]["state"] == "closed"

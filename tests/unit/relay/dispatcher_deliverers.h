@@ -72,6 +72,21 @@ bool deliverers_has_other(const struct deliverers *deliverers, const char *id, i
     return !seen.down && !seen.is_only;
 }
 
+bool deliverers_pause(struct deliverers *deliverers, const char *name, bool paused)
+{
+    (void)deliverers;
+    seen.down = paused;
+    return strcmp(name, "smarthost") == 0;
+}
+
+json_t *deliverers_describe(const struct deliverers *deliverers, const char *name)
+{
+    (void)deliverers;
+    if (name && strcmp(name, "smarthost") != 0)
+        return json_array();
+    return json_pack("[{s:s, s:s}]", "name", "smarthost", "state", seen.down ? "paused" : "closed");
+}
+
 void deliverers_cut(struct deliverers *deliverers)
 {
     (void)deliverers;

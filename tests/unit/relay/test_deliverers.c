@@ -390,6 +390,40 @@ static void a_deliverer_that_cannot_start_is_a_smarthost_that_is_down(void **sta
     assert_int_equal(fixture->went_down, 1);
 }
 
+static void a_paused_smarthost_takes_nothing_and_the_next_is_used(void **state)
+{
+    struct fixture *fixture = *state;
+    int hanging = start(fixture, "hang");
+    assert_false(deliverers_pause(fixture->deliverers, "nobody", true));
+    assert_true(deliverers_pause(fixture->deliverers, "first", true));
+    assert_int_equal(fixture->reason, CIRCUIT_PAUSED);
+    assert_int_equal(fixture->done, 0); // what is under way there ends by itself
+    start(fixture, "sent");
+    wait_for(fixture, 2);
+    assert_string_equal(fixture->smarthost_of[1], "second");
+    assert_int_equal(fixture->outcomes[hanging], DELIVERY_TEMPORARY);
+    assert_true(deliverers_pause(fixture->deliverers, "second", true));
+    assert_true(deliverers_down(fixture->deliverers, clock_boot_ms()));
+    assert_int_equal(start(fixture, "sent"), -1);
+    assert_int_equal(fixture->went_down, 2);
+
+    json_auto_t *all = deliverers_describe(fixture->deliverers, NULL);
+    assert_int_equal(json_array_size(all), 2);
+    json_auto_t *one = deliverers_describe(fixture->deliverers, "first");
+    const json_t *row = json_array_get(one, 0);
+    assert_string_equal(json_string_value(json_object_get(row, "name")), "first");
+    assert_string_equal(json_string_value(json_object_get(row, "state")), "paused");
+    assert_string_equal(json_string_value(json_object_get(row, "reason")), "paused");
+    assert_int_equal(json_integer_value(json_object_get(row, "under_way")), 0);
+
+    assert_true(deliverers_pause(fixture->deliverers, "first", false));
+    start(fixture, "sent");
+    wait_for(fixture, 3);
+    assert_string_equal(fixture->smarthost_of[2], "first");
+    assert_int_equal(fixture->came_up, 1);
+    assert_string_equal(fixture->in_use, "second first ");
+}
+
 int main(int argc, char **argv)
 {
     (void)argv;
@@ -405,6 +439,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(
             a_deliverer_that_dies_before_it_is_ready_is_a_smarthost_that_is_down, set_up,
             tear_down),
+        cmocka_unit_test_setup_teardown(a_paused_smarthost_takes_nothing_and_the_next_is_used,
+                                        set_up_two, tear_down),
         cmocka_unit_test_setup_teardown(a_suspect_goes_by_the_next_smarthost, set_up_two,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_hung_deliverer_is_killed_and_replaced, set_up, tear_down),

@@ -113,6 +113,55 @@ static void a_probe_from_the_queue_is_another_message_while_there_is_one(void **
     }
 }
 
+// ---- an operator's orders ---------------------------------------------------------------------
+
+struct told {
+    size_t count;
+    char state[16]; // of the only smarthost; "": there is none of that name, "-": not done
+};
+
+static void on_ordered(void *context, const json_t *smarthosts)
+{
+    struct told *told = context;
+    told->count++;
+    const char *state = json_string_value(json_object_get(json_array_get(smarthosts, 0), "state"));
+    snprintf(told->state, sizeof(told->state), "%s", !smarthosts ? "-" : state ? state : "");
+}
+
+static void an_order_is_told_once_it_has_been_carried_out(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        enum smarthost_act act;
+        const char *name, *want;
+    } cases[] = {
+        {SMARTHOSTS_LIST, NULL, "closed"}, {SMARTHOST_PAUSE, "smarthost", "paused"},
+        {SMARTHOSTS_LIST, NULL, "paused"}, {SMARTHOST_RESUME, "smarthost", "closed"},
+        {SMARTHOST_PAUSE, "nobody", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct told told = {0};
+        dispatcher_order(fixture->dispatcher, cases[i].act, cases[i].name, on_ordered, &told);
+        assert_int_equal(told.count, 0);
+        settle_down(fixture);
+        assert_int_equal(told.count, 1);
+        assert_string_equal(told.state, cases[i].want);
+    }
+}
+
+// Whoever waits at the control socket is answered, or the relay could not stop.
+static void a_relay_that_ends_leaves_no_order_untold(void **state)
+{
+    struct fixture *fixture = *state;
+    struct told before = {0}, after = {0};
+    dispatcher_order(fixture->dispatcher, SMARTHOSTS_LIST, NULL, on_ordered, &before);
+    dispatcher_close_orders(fixture->dispatcher);
+    assert_string_equal(before.state, "closed");
+    dispatcher_order(fixture->dispatcher, SMARTHOSTS_LIST, NULL, on_ordered, &after);
+    assert_int_equal(after.count, 1);
+    assert_string_equal(after.state, "-");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +170,8 @@ int main(void)
         DISPATCHER_TEST(a_suspect_goes_by_another_smarthost_at_once),
         DISPATCHER_TEST(a_session_that_is_one_messages_fault_sets_it_back_uncharged),
         DISPATCHER_TEST(a_probe_is_another_message_while_there_is_one),
+        DISPATCHER_TEST(an_order_is_told_once_it_has_been_carried_out),
+        DISPATCHER_TEST(a_relay_that_ends_leaves_no_order_untold),
         DISPATCHER_TEST(a_probe_from_the_queue_is_another_message_while_there_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

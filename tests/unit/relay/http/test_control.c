@@ -126,6 +126,18 @@ static void hands_over_each_order_with_its_body(void **state)
     assert_int_equal(fixture->body_size, 16);
     assert_int_equal(ask(fixture, RELEASE "Content-Length: 2\r\n\r\n{}").status, 200);
     assert_int_equal(fixture->orders, 3);
+    static const struct {
+        const char *request;
+        enum http_act act;
+    } smarthosts[] = {
+        {"POST /admin/smarthosts HTTP/1.1\r\nHost: x\r\n\r\n", HTTP_SMARTHOSTS},
+        {"POST /admin/smarthosts/pause HTTP/1.1\r\nHost: x\r\n\r\n", HTTP_PAUSE},
+        {"POST /admin/smarthosts/resume HTTP/1.1\r\nHost: x\r\n\r\n", HTTP_RESUME},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(ask(fixture, smarthosts[i].request).status, 200);
+        assert_int_equal(fixture->act, smarthosts[i].act);
+    }
 }
 
 static void refuses_a_body_over_the_limit(void **state)
