@@ -112,14 +112,13 @@ static void leave_idle(struct worker *worker)
     worker->idle = false;
 }
 
-// One with an open connection if there is one, of those the last used.
-static struct worker *pick_idle(struct pool *pool)
+// Of those with an open connection the one used last.
+static struct worker *find_connected(const struct pool *pool)
 {
-    for (struct worker *worker = pool->idle; worker; worker = worker->below) {
-        if (worker->connected)
-            return worker;
-    }
-    return pool->idle;
+    struct worker *worker = pool->idle;
+    while (worker && !worker->connected)
+        worker = worker->below;
+    return worker;
 }
 
 // By the clock of worker::given; keeping a connection is no matter of deadlines.
@@ -269,15 +268,18 @@ static bool start_worker(struct pool *pool, struct job *job)
 // With pool->lock. Returns the job where nobody can ever take it.
 static struct job *hand_over(struct pool *pool, struct job *job)
 {
-    struct worker *worker = pick_idle(pool);
+    // The core may answer a result before the worker has turned round: its connection is kept,
+    // and used rather than another one opened.
+    bool soon = pool->returning > pool->waiting_count;
+    struct worker *worker = find_connected(pool);
+    if (!worker && !soon)
+        worker = pool->idle;
     if (worker) {
         leave_idle(worker);
         give(worker, job);
         pthread_cond_signal(&worker->given);
         return NULL;
     }
-    // The core may answer a result before the worker has turned round: its connection is kept.
-    bool soon = pool->returning > pool->waiting_count;
     if (!soon && pool->worker_count < pool->settings->connections && start_worker(pool, job))
         return NULL;
     if (pool->worker_count == 0)

@@ -72,6 +72,7 @@ static bool parse_init(json_t *header, struct settings *ret_settings, struct err
         .verify = !json_is_false(json_object_get(header, "verify")),
         .port = int_of(header, "port", 0),
         .connections = int_of(header, "connections", 1),
+        .messages_per_connection = int_of(header, "messages_per_connection", 100),
         .idle_ms = int_of(header, "idle_ms", 30000),
         .connect_timeout_ms = int_of(header, "connect_timeout_ms", 10000),
         .timeout_ms = int_of(header, "timeout_ms", 60000),

@@ -69,6 +69,9 @@ const char *settings_check(struct settings *settings, const char **ret_what)
     *ret_what = "not from 1 to the number of dot marks";
     if (settings->connections < 1 || settings->connections > DOTS_COUNT)
         return "connections";
+    *ret_what = "not a positive number";
+    if (settings->messages_per_connection < 1)
+        return "messages_per_connection";
     *ret_what = "not from 10 ms to an hour";
     if (!is_time(settings->idle_ms))
         return "idle_ms";

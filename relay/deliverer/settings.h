@@ -23,6 +23,7 @@ struct settings {
     char *dir;                // DRIVER_FILE
     char *helo;
     int connections;
+    int messages_per_connection;
     int idle_ms, connect_timeout_ms, timeout_ms;
 };
 

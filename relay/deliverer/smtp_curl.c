@@ -33,6 +33,7 @@ struct client {
     char tls[OUTCOME_TLS_SIZE];
     struct token_file token;
     char token_fault[DIALOGUE_LINE_MAX]; // what the smarthost had against the token, as it said it
+    int message_count;                   // that it has carried
 
     const struct job *job; // the message under way
     size_t body_given;     // bytes of it that the library has taken
@@ -70,6 +71,7 @@ static int close_socket(void *argument, curl_socket_t fd)
 {
     struct client *client = argument;
     wire_closed(client->wire, fd);
+    client->message_count = 0;
     return close(fd);
 }
 
@@ -97,6 +99,12 @@ static void keep_token_fault(struct client *client, const char *line, size_t siz
                  (const char *)fault);
 }
 
+// Of the messages that this connection may carry.
+static bool is_last(const struct client *client)
+{
+    return client->message_count + 1 >= client->settings->messages_per_connection;
+}
+
 // A line of a reply. Returning less than size makes libcurl drop the connection.
 static size_t on_reply_line(char *data, size_t unit, size_t count, void *argument)
 {
@@ -110,7 +118,8 @@ static size_t on_reply_line(char *data, size_t unit, size_t count, void *argumen
     // At once: libcurl may say QUIT and wait for the answer before we are back.
     if (dialogue->stage == STAGE_DOT)
         wire_verdict(client->wire, dialogue->reply.code);
-    if (dialogue->stage >= STAGE_MAIL && dialogue->reply.code >= 400)
+    if ((dialogue->stage >= STAGE_MAIL && dialogue->reply.code >= 400) ||
+        (dialogue->stage == STAGE_DOT && is_last(client)))
         wire_hush(client->wire);
     if (dialogue->stage == STAGE_AUTH && dialogue->reply.code == 334 &&
         client->settings->token_file)
@@ -302,7 +311,9 @@ static bool perform(struct client *client, CURLcode *ret_rc, struct error *err)
     client->not_allowed = NULL;
     client->error[0] = '\0';
     client->begun_boot_ms = clock_boot_ms();
+    (void)curl_easy_setopt(client->curl, CURLOPT_FORBID_REUSE, (long)is_last(client));
     *ret_rc = curl_easy_perform(client->curl);
+    client->message_count += wire_is_open(client->wire);
     return true;
 }
 

@@ -23,7 +23,7 @@
 #include "relay/deliverer/smtp_driver.h"
 
 // libesmtp keeps what it has sent until its session ends, and a session cannot be continued.
-enum { MESSAGES_PER_SESSION = 40 };
+enum { MESSAGES_PER_SESSION_MAX = 40 };
 
 static const char not_smtp[] = "the answer is not SMTP";
 
@@ -173,6 +173,12 @@ static void on_recipient_status(struct client *client)
         dialogue_enter(&client->dialogue, STAGE_DATA);
 }
 
+static bool is_used_up(const struct client *client)
+{
+    return client->message_count >= MESSAGES_PER_SESSION_MAX ||
+           client->message_count >= client->settings->messages_per_connection;
+}
+
 // A message has had its answer: to the dot, or to a DATA that was refused.
 static void on_message_sent(struct client *client, smtp_session_t session)
 {
@@ -185,8 +191,8 @@ static void on_message_sent(struct client *client, smtp_session_t session)
         note_answer(client, at_dot ? STAGE_DOT : STAGE_DATA, status);
     report(client);
 
-    // After a refusal of DATA the library has already decided to leave.
-    if (!at_dot || !settled || client->message_count == MESSAGES_PER_SESSION) {
+    // After a refusal of DATA the library has already decided to leave; with 421 the smarthost has.
+    if (!at_dot || !settled || status->code == 421 || is_used_up(client)) {
         end_session(client);
         return;
     }
