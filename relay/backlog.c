@@ -125,7 +125,8 @@ void backlog_claimed(struct dispatcher *dispatcher, struct job *job, enum queue_
 // waits; and always one, lest a stream of new mail keeps the waiting ones out for ever.
 static size_t count_wanted(const struct dispatcher *dispatcher, int64_t now_ms)
 {
-    if (deliverers_down(dispatcher->deliverers, now_ms))
+    if (deliverers_down(dispatcher->deliverers, now_ms) ||
+        deliverers_are_paced(dispatcher->deliverers, now_ms))
         return 0;
     size_t slots = deliverers_free_slots(dispatcher->deliverers, now_ms), taken = 0, claimed = 0;
     for (const struct job *job = dispatcher->jobs.all; job; job = job->list_next) {
@@ -208,7 +209,11 @@ static void look_at_lanes(struct dispatcher *dispatcher, size_t wanted, int64_t 
 
 static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
 {
-    size_t wanted = now_ms >= dispatcher->due_at_ms ? count_wanted(dispatcher, now_ms) : 0;
+    if (now_ms < dispatcher->due_at_ms)
+        return;
+    size_t wanted = count_wanted(dispatcher, now_ms);
+    if (wanted == 0)
+        deliverers_wanted(dispatcher->deliverers, now_ms);
     if (wanted == 0 || is_put_off(dispatcher, wanted, now_ms))
         return;
     bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0;

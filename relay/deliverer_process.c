@@ -12,7 +12,7 @@
 
 // A deliverer ends a transaction itself that takes too long; one that has not reported this much
 // later is hung.
-enum { OVERDUE_MS = 2000, LATE_MS = 100, IDLE_CONNECTION_MS = 30000, CONNECT_TIMEOUT_MS = 10000 };
+enum { OVERDUE_MS = 2000, LATE_MS = 100, CONNECT_TIMEOUT_MS = 10000 };
 
 static const char *const outcome_names[] = {
     [DELIVERY_SENT] = "sent",
@@ -49,6 +49,7 @@ static void finish(struct deliverer_process *process, struct delivery *delivery,
         link = &(*link)->next;
     *link = delivery->next;
     process->count--;
+    process->used_boot_ms = clock_boot_ms();
     process->handlers.done(process->handlers.context, delivery, result);
 }
 
@@ -162,16 +163,16 @@ static json_t *init_header(const struct config *config, const struct smarthost *
 {
     return json_pack(
         "{s:s, s:s, s:s, s:s?, s:i, s:s, s:b, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, "
-        "s:i, s:i, s:I}",
+        "s:i, s:i, s:i, s:I}",
         "op", "init", "smarthost", smarthost->name, "driver",
         smarthost_driver_name(smarthost->driver), "host", smarthost->host, "port",
         (int)smarthost->port, "tls", smarthost_tls_name(smarthost->tls), "verify",
         (int)smarthost->verify, "server_name", smarthost->server_name, "ca_file",
         smarthost->ca_file, "user", smarthost->user, "password", smarthost->password, "auth",
         smarthost->auth, "token_file", smarthost->token_file, "dir", smarthost->dir, "helo",
-        config->smtp_helo, "connections", (int)config->connections, "idle_ms", IDLE_CONNECTION_MS,
-        "connect_timeout_ms", CONNECT_TIMEOUT_MS, "timeout_ms",
-        (json_int_t)config->transaction_timeout_ms);
+        config->smtp_helo, "connections", DELIVERER_CONNECTIONS, "idle_ms", smarthost->idle_ms,
+        "messages_per_connection", smarthost->messages_per_connection, "connect_timeout_ms",
+        CONNECT_TIMEOUT_MS, "timeout_ms", (json_int_t)config->transaction_timeout_ms);
 }
 
 struct deliverer_process *

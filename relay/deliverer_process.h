@@ -14,6 +14,8 @@
 #include "relay/base/error.h"
 #include "relay/event_loop.h"
 
+#define DELIVERER_CONNECTIONS 16 // what one carries at once
+
 struct child;
 struct config;
 struct smarthost;
@@ -80,6 +82,7 @@ struct deliverer_process {
     struct deliverer_process_handlers handlers;
     struct delivery *under_way;
     size_t count;
+    int64_t used_boot_ms;           // when a transaction of it ended last
     bool condemned;                 // hung or broken: is given nothing more
     bool is_ready;                  // it has said so
     bool is_hung;                   // it was killed for it
@@ -96,7 +99,8 @@ deliverer_process_create(struct event_loop *loop, const struct config *config,
                          const struct deliverer_process_handlers *handlers, struct error *err);
 void deliverer_process_destroy(struct deliverer_process *process); // kills; NULL is a no-op
 
-// Hands the message over; done() comes once. False: it was not taken.
+// Hands the message over; done() comes once. False: it was not taken. No more than
+// DELIVERER_CONNECTIONS at a time.
 bool deliverer_process_deliver(struct deliverer_process *process, struct delivery *delivery,
                                struct error *err);
 // Shuts its transactions down; done() comes for each, `cut` where its dot was not begun.

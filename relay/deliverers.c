@@ -5,14 +5,21 @@
 
 #include "relay/base/clock.h"
 #include "relay/config/config.h"
+#include "relay/connection_window.h"
+#include "relay/pace.h"
 #include "relay/smarthost_health.h"
+
+// A further deliverer ends when it was not used for so long after its connections have closed.
+enum { SURPLUS_MS = 1000 };
 
 struct smarthost_pool {
     struct deliverers *owner;
     const struct smarthost *smarthost;
     struct smarthost_health health;
-    enum circuit_reason told;            // to the operator
-    struct deliverer_process *processes; // the first not condemned is in use
+    enum circuit_reason told; // to the operator
+    struct connection_window window;
+    struct pace pace;
+    struct deliverer_process *processes; // the oldest first; the first with room is given a message
     size_t under_way;
 };
 
@@ -45,6 +52,8 @@ static void tell(struct smarthost_pool *pool, const char *detail)
     if (reason != pool->told) {
         enum circuit_reason why = reason == CIRCUIT_NO_REASON ? pool->told : reason;
         pool->told = reason;
+        if (reason != CIRCUIT_NO_REASON)
+            connection_window_restart(&pool->window);
         handlers->circuit(handlers->context, pool->smarthost->name, reason == CIRCUIT_NO_REASON,
                           why, detail);
     }
@@ -58,28 +67,68 @@ static void tell(struct smarthost_pool *pool, const char *detail)
 
 // ---- processes ---------------------------------------------------------------------------------
 
+// Was it a connection that the smarthost refused, not a message? While others are at work that is
+// a limit of its own (RFC 5321 §3.8 has 421 for it), not its being down.
+static bool is_connection_refused(const struct delivery_result *result)
+{
+    if (result->outcome != DELIVERY_SESSION || !result->stage)
+        return false;
+    if (strcmp(result->stage, "connect") == 0)
+        return true;
+    if (strcmp(result->stage, "greeting") == 0)
+        return result->reply_code < 500;
+    return result->reply_code == 421;
+}
+
+// False: it says nothing about the smarthost but that it takes no more connections than are at
+// work, or that is not known yet.
+static bool note_connection(struct smarthost_pool *pool, const struct delivery *delivery,
+                            const struct delivery_result *result, int64_t now_ms)
+{
+    const struct deliverers_handlers *handlers = &pool->owner->handlers;
+    if (is_connection_refused(result) && pool->under_way > 0 &&
+        pool->health.circuit.state == CIRCUIT_CLOSED) {
+        connection_window_refused(&pool->window, pool->under_way, now_ms);
+        return false;
+    }
+    bool is_answered = result->outcome == DELIVERY_SENT ||
+                       (result->outcome != DELIVERY_SESSION && result->reply_code > 0);
+    if (is_answered &&
+        connection_window_ended(&pool->window, now_ms - delivery->started_boot_ms, now_ms))
+        handlers->limit(handlers->context, pool->smarthost->name, pool->window.cap);
+    return true;
+}
+
 static void on_done(void *context, struct delivery *delivery, struct delivery_result *result)
 {
     struct smarthost_pool *pool = context;
+    int64_t now_ms = clock_boot_ms();
     pool->under_way--;
-    smarthost_health_judge(&pool->health, delivery, result, clock_boot_ms());
-    tell(pool, result->reply_text ? result->reply_text : result->stage);
+    if (note_connection(pool, delivery, result, now_ms)) {
+        smarthost_health_judge(&pool->health, delivery, result, now_ms);
+        tell(pool, result->reply_text ? result->reply_text : result->stage);
+    }
     pool->owner->handlers.done(pool->owner->handlers.context, delivery, result);
+}
+
+static void remove_process(struct smarthost_pool *pool, struct deliverer_process *process)
+{
+    struct deliverer_process **link = &pool->processes;
+    while (*link != process)
+        link = &(*link)->next;
+    *link = process->next;
+    deliverer_process_destroy(process);
 }
 
 static void on_ended(void *context, struct deliverer_process *process)
 {
     struct smarthost_pool *pool = context;
     const struct deliverers_handlers *handlers = &pool->owner->handlers;
-    struct deliverer_process **link = &pool->processes;
-    while (*link != process)
-        link = &(*link)->next;
-    *link = process->next;
     if (process->died_at_work)
         suspicion_count_death(&pool->health.suspicion);
     if (!process->is_dismissed)
         handlers->died(handlers->context, pool->smarthost->name);
-    deliverer_process_destroy(process);
+    remove_process(pool, process);
 }
 
 static struct deliverer_process *start_process(struct smarthost_pool *pool, struct error *err)
@@ -89,10 +138,10 @@ static struct deliverer_process *start_process(struct smarthost_pool *pool, stru
         .done = on_done, .ended = on_ended, .context = pool};
     struct deliverer_process *process = deliverer_process_create(
         owner->loop, owner->config, pool->smarthost, owner->dots, &handlers, err);
-    if (process) {
-        process->next = pool->processes;
-        pool->processes = process;
-    }
+    struct deliverer_process **link = &pool->processes;
+    while (*link)
+        link = &(*link)->next;
+    *link = process;
     return process;
 }
 
@@ -114,6 +163,14 @@ struct deliverers *deliverers_create(struct event_loop *loop, const struct confi
         pool->owner = deliverers;
         pool->smarthost = &config->smarthosts[i];
         smarthost_health_init(&pool->health, clock_boot_ms());
+        int64_t own = pool->smarthost->connections;
+        connection_window_init(&pool->window, (size_t)(own > 0 ? own : config->connections),
+                               pool->smarthost->idle_ms);
+        if (!pace_init(&pool->pace, &pool->smarthost->rate)) {
+            error_set(err, ERR_TEMPORARY, "deliverers: no memory");
+            deliverers_destroy(deliverers);
+            return NULL;
+        }
     }
     deliverers->in_use = deliverers->pools;
     return deliverers;
@@ -123,12 +180,12 @@ void deliverers_destroy(struct deliverers *deliverers)
 {
     if (!deliverers)
         return;
-    for (size_t i = 0; i < deliverers->pool_count; i++)
-        while (deliverers->pools[i].processes) {
-            struct deliverer_process *process = deliverers->pools[i].processes;
-            deliverers->pools[i].processes = process->next;
-            deliverer_process_destroy(process);
-        }
+    for (size_t i = 0; i < deliverers->pool_count; i++) {
+        struct smarthost_pool *pool = &deliverers->pools[i];
+        while (pool->processes)
+            remove_process(pool, pool->processes);
+        pace_finish(&pool->pace);
+    }
     free(deliverers);
 }
 
@@ -136,27 +193,49 @@ static size_t free_slots(const struct smarthost_pool *pool, int64_t now_ms)
 {
     if (!circuit_allows(&pool->health.circuit, now_ms))
         return 0;
-    if (pool->health.circuit.state != CIRCUIT_CLOSED)
-        return 1; // the probe
-    size_t limit = (size_t)pool->owner->config->connections;
-    return pool->under_way < limit ? limit - pool->under_way : 0;
+    size_t probe = 1;
+    size_t most = pool->health.circuit.state == CIRCUIT_CLOSED
+                      ? connection_window_free(&pool->window, pool->under_way)
+                      : probe;
+    return pace_free(&pool->pace, most, now_ms);
+}
+
+// Only the first that may be used counts: the next is for when its circuit is open.
+static size_t find_used(const struct deliverers *deliverers, int64_t now_ms)
+{
+    size_t i = 0;
+    while (i < deliverers->pool_count &&
+           !circuit_allows(&deliverers->pools[i].health.circuit, now_ms))
+        i++;
+    return i;
 }
 
 size_t deliverers_free_slots(const struct deliverers *deliverers, int64_t now_ms)
 {
-    // Only the first that may be used counts: the next is for when its circuit is open.
-    for (size_t i = 0; i < deliverers->pool_count; i++)
-        if (circuit_allows(&deliverers->pools[i].health.circuit, now_ms))
-            return free_slots(&deliverers->pools[i], now_ms);
-    return 0;
+    size_t used = find_used(deliverers, now_ms);
+    return used < deliverers->pool_count ? free_slots(&deliverers->pools[used], now_ms) : 0;
 }
 
 bool deliverers_down(const struct deliverers *deliverers, int64_t now_ms)
 {
-    for (size_t i = 0; i < deliverers->pool_count; i++)
-        if (circuit_allows(&deliverers->pools[i].health.circuit, now_ms))
-            return false;
-    return true;
+    return find_used(deliverers, now_ms) == deliverers->pool_count;
+}
+
+bool deliverers_are_paced(const struct deliverers *deliverers, int64_t now_ms)
+{
+    size_t used = find_used(deliverers, now_ms);
+    return used < deliverers->pool_count &&
+           pace_free(&deliverers->pools[used].pace, 1, now_ms) == 0;
+}
+
+void deliverers_wanted(struct deliverers *deliverers, int64_t now_ms)
+{
+    size_t used = find_used(deliverers, now_ms);
+    if (used == deliverers->pool_count)
+        return;
+    struct smarthost_pool *pool = &deliverers->pools[used];
+    if (pool->health.circuit.state == CIRCUIT_CLOSED && pace_free(&pool->pace, 1, now_ms) > 0)
+        connection_window_wanted(&pool->window, now_ms);
 }
 
 size_t deliverers_under_way(const struct deliverers *deliverers)
@@ -170,13 +249,15 @@ size_t deliverers_under_way(const struct deliverers *deliverers)
 static bool start_at(struct smarthost_pool *pool, struct delivery *delivery, struct error *err)
 {
     struct deliverer_process *process = pool->processes;
-    while (process && process->condemned)
+    while (process && (process->condemned || process->count >= DELIVERER_CONNECTIONS))
         process = process->next;
     if (!process)
         process = start_process(pool, err);
     if (!process || !deliverer_process_deliver(process, delivery, err))
         return false;
     pool->under_way++;
+    pace_started(&pool->pace, delivery->started_boot_ms);
+    connection_window_started(&pool->window, pool->under_way, delivery->started_boot_ms);
     circuit_started(&pool->health.circuit, delivery->started_boot_ms);
     return true;
 }
@@ -215,10 +296,10 @@ bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, 
 
 uint64_t deliverers_turn(const struct deliverers *deliverers, const char *id, int64_t now_ms)
 {
-    for (size_t i = 0; i < deliverers->pool_count; i++)
-        if (circuit_allows(&deliverers->pools[i].health.circuit, now_ms))
-            return smarthost_health_turn(&deliverers->pools[i].health, id);
-    return 0;
+    size_t used = find_used(deliverers, now_ms);
+    return used < deliverers->pool_count
+               ? smarthost_health_turn(&deliverers->pools[used].health, id)
+               : 0;
 }
 
 bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms)
@@ -257,7 +338,7 @@ static json_t *describe(const struct smarthost_pool *pool)
     return json_pack("{s:s, s:s, s:s?, s:s, s:i, s:I}", "name", pool->smarthost->name, "state",
                      circuit_state_name(circuit), "reason",
                      circuit_reason_name(circuit_reason(circuit)), "since", since, "connections",
-                     (int)pool->owner->config->connections, "under_way",
+                     (int)connection_window_most(&pool->window), "under_way",
                      (json_int_t)pool->under_way);
 }
 
@@ -283,11 +364,41 @@ void deliverers_cut(struct deliverers *deliverers)
             deliverer_process_cut(at);
 }
 
+// When a deliverer that is not the only one is to end; INT64_MAX: it is at work.
+static int64_t surplus_until_ms(const struct smarthost_pool *pool,
+                                const struct deliverer_process *process)
+{
+    if (process == pool->processes || process->count > 0)
+        return INT64_MAX;
+    return process->used_boot_ms + pool->smarthost->idle_ms + SURPLUS_MS;
+}
+
+static void tick(struct smarthost_pool *pool, int64_t now_ms)
+{
+    for (struct deliverer_process *at = pool->processes, *next; at; at = next) {
+        next = at->next;
+        if (now_ms >= surplus_until_ms(pool, at))
+            remove_process(pool, at);
+        else
+            deliverer_process_watch(at, now_ms);
+    }
+    if (connection_window_tick(&pool->window, now_ms))
+        return;
+    smarthost_health_fail(&pool->health, now_ms);
+    connection_window_restart(&pool->window);
+    tell(pool, "it refuses connections, and those that are open give no answer");
+}
+
 void deliverers_tick(struct deliverers *deliverers, int64_t now_ms)
 {
     for (size_t i = 0; i < deliverers->pool_count; i++)
-        for (struct deliverer_process *at = deliverers->pools[i].processes; at; at = at->next)
-            deliverer_process_watch(at, now_ms);
+        tick(&deliverers->pools[i], now_ms);
+}
+
+static void earlier(int64_t *next_ms, int64_t at_ms, int64_t now_ms)
+{
+    if (at_ms > now_ms && at_ms < *next_ms)
+        *next_ms = at_ms;
 }
 
 int64_t deliverers_next_ms(const struct deliverers *deliverers, int64_t now_ms)
@@ -295,13 +406,12 @@ int64_t deliverers_next_ms(const struct deliverers *deliverers, int64_t now_ms)
     int64_t next = INT64_MAX;
     for (size_t i = 0; i < deliverers->pool_count; i++) {
         const struct smarthost_pool *pool = &deliverers->pools[i];
-        int64_t at_ms = circuit_next_ms(&pool->health.circuit);
-        if (at_ms > now_ms && at_ms < next)
-            next = at_ms;
+        earlier(&next, circuit_next_ms(&pool->health.circuit), now_ms);
+        earlier(&next, connection_window_next_ms(&pool->window), now_ms);
+        earlier(&next, pace_next_ms(&pool->pace), now_ms);
         for (const struct deliverer_process *at = pool->processes; at; at = at->next) {
-            at_ms = deliverer_process_next_ms(at, now_ms);
-            if (at_ms < next)
-                next = at_ms;
+            earlier(&next, deliverer_process_next_ms(at, now_ms), now_ms);
+            earlier(&next, surplus_until_ms(pool, at), now_ms);
         }
     }
     return next;

@@ -27,6 +27,8 @@ struct deliverers_handlers {
                     const char *detail);
     // Messages go to this smarthost from now on; is_first: to the one that is preferred.
     void (*in_use)(void *context, const char *smarthost, bool is_first);
+    // The smarthost has refused a connection beyond so many, which work on.
+    void (*limit)(void *context, const char *smarthost, size_t connections);
     // A deliverer has died, or was killed as hung.
     void (*died)(void *context, const char *smarthost);
     void *context;
@@ -43,6 +45,10 @@ void deliverers_destroy(struct deliverers *deliverers); // kills; NULL is a no-o
 size_t deliverers_free_slots(const struct deliverers *deliverers, int64_t now_ms);
 // True while no circuit would take a message, now or when a running probe has ended.
 bool deliverers_down(const struct deliverers *deliverers, int64_t now_ms);
+// True while there are no slots since the smarthost has been given as many as its rate allows.
+bool deliverers_are_paced(const struct deliverers *deliverers, int64_t now_ms);
+// To be told while something waits and no slot is free: more connections open by that.
+void deliverers_wanted(struct deliverers *deliverers, int64_t now_ms);
 size_t deliverers_under_way(const struct deliverers *deliverers);
 
 // Hands the message to the first smarthost in order that takes one; one that has refused it only
@@ -65,7 +71,8 @@ json_t *deliverers_describe(const struct deliverers *deliverers, const char *nam
 void deliverers_cut(struct deliverers *deliverers);
 
 void deliverers_tick(struct deliverers *deliverers, int64_t now_ms);
-// When to call it next: a limit, or a circuit that may be probed. INT64_MAX: never by time alone.
+// When to call it next: a limit, a circuit that may be probed, a slot that comes free by time.
+// INT64_MAX: never by time alone.
 int64_t deliverers_next_ms(const struct deliverers *deliverers, int64_t now_ms);
 
 #endif

@@ -96,11 +96,15 @@ static bool start(struct dispatcher *dispatcher, struct job *job, int64_t now_ms
 static void put_back_waiting(struct dispatcher *dispatcher, int64_t now_ms)
 {
     bool is_down = deliverers_down(dispatcher->deliverers, now_ms);
+    bool waits = false;
     for (struct job *job = dispatcher->jobs.all, *next; job; job = next) {
         next = job->list_next;
+        waits = waits || job->state == JOB_READY;
         if (job->state == JOB_READY && (is_down || now_ms >= job->ready_since_ms + READY_LIMIT_MS))
             delivery_put_back(dispatcher, job);
     }
+    if (waits)
+        deliverers_wanted(dispatcher->deliverers, now_ms);
 }
 
 void delivery_pump(struct dispatcher *dispatcher)
@@ -290,4 +294,11 @@ void delivery_died(void *context, const char *smarthost)
 {
     (void)context;
     LOG(LOG_ERROR, "deliverer_died", LOG_STRING("smarthost", smarthost));
+}
+
+void delivery_limit(void *context, const char *smarthost, size_t connections)
+{
+    (void)context;
+    LOG(LOG_WARNING, "smarthost_limit", LOG_STRING("smarthost", smarthost),
+        LOG_INTEGER("connections", (int64_t)connections));
 }

@@ -107,9 +107,9 @@ bool delivery_settle_verdict(struct dispatcher *dispatcher, struct job *job);
 void delivery_circuit(void *context, const char *smarthost, bool up, enum circuit_reason reason,
                       const char *detail);
 void delivery_in_use(void *context, const char *smarthost, bool is_first);
+void delivery_limit(void *context, const char *smarthost, size_t connections);
 void delivery_died(void *context, const char *smarthost);
-// Lets a job wait in the queue instead of in memory; nothing is charged.
-void delivery_put_back(struct dispatcher *dispatcher, struct job *job);
+void delivery_put_back(struct dispatcher *dispatcher, struct job *job); // waits on disk, uncharged
 
 // backlog.c
 void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms);

@@ -265,6 +265,7 @@ static bool create_parts(struct dispatcher *dispatcher, json_t **ret_faults, str
     const struct deliverers_handlers deliverers_handlers = {.done = delivery_done,
                                                             .circuit = delivery_circuit,
                                                             .in_use = delivery_in_use,
+                                                            .limit = delivery_limit,
                                                             .died = delivery_died,
                                                             .context = dispatcher};
     dispatcher->deliverers = deliverers_create(dispatcher->loop, dispatcher->config,

@@ -149,7 +149,9 @@ static bool parse_server(struct span rest, enum smarthost_tls tls, struct smarth
 
 static bool parse_one(struct span uri, struct smarthost *smarthost, struct error *err)
 {
-    *smarthost = (struct smarthost){.verify = true};
+    *smarthost = (struct smarthost){.verify = true,
+                                    .idle_ms = SMARTHOST_IDLE_MS,
+                                    .messages_per_connection = SMARTHOST_MESSAGES};
     if (span_skip(&uri, "smtp://"))
         return parse_server(uri, SMARTHOST_TLS_STARTTLS, smarthost, err);
     if (span_skip(&uri, "smtps://"))

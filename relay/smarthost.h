@@ -16,8 +16,13 @@
 #include <stdint.h>
 
 #include "relay/base/error.h"
+#include "relay/rate_limit.h"
 
 #define SMARTHOST_NAME_SIZE 65
+#define SMARTHOST_IDLE_MS 30000
+#define SMARTHOST_MESSAGES 100
+#define SMARTHOST_CONNECTIONS_MAX 128
+#define SMARTHOST_MESSAGES_MAX 100000
 
 enum smarthost_tls { SMARTHOST_TLS_NONE, SMARTHOST_TLS_STARTTLS, SMARTHOST_TLS_IMPLICIT };
 // esmtp: in the clear, without AUTH, no IPv6 literal (design §3); curl: every other server.
@@ -37,6 +42,10 @@ struct smarthost {
     char *token_file;  // of the two others, and of no one else: what holds the bearer token
     char *dir;         // file only
     enum smarthost_driver driver;
+    int connections;             // at most so many at once; 0: as the setting `connections` says
+    int idle_ms;                 // how long one that is not in use is kept
+    int messages_per_connection; // then another one is opened
+    struct rates rate;           // at most so many messages in those times
 };
 
 // Parses one or more URIs, separated by commas, best first. A comma is a separator only where a

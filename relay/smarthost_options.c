@@ -6,6 +6,8 @@
 #include <strings.h>
 
 #include "relay/base/cleanup.h"
+#include "relay/number.h"
+#include "relay/pace.h"
 
 // What Go's strconv.ParseBool takes, as Kratos uses it; but anything else is a fault here and
 // `false` there.
@@ -79,6 +81,46 @@ static bool set_auth(const char *value, struct smarthost *smarthost, struct erro
     return error_set(err, ERR_INPUT, "none of plain, login, xoauth2 and oauthbearer");
 }
 
+static bool set_connections(const char *value, struct smarthost *smarthost, struct error *err)
+{
+    int64_t count;
+    if (!number_parse(value, strlen(value), SMARTHOST_CONNECTIONS_MAX, &count) || count == 0)
+        return error_set(err, ERR_INPUT, "not a number from 1 to %d", SMARTHOST_CONNECTIONS_MAX);
+    smarthost->connections = (int)count;
+    return true;
+}
+
+static bool set_idle(const char *value, struct smarthost *smarthost, struct error *err)
+{
+    int64_t ms;
+    if (!duration_parse(value, strlen(value), &ms) || ms < 1000 || ms > 60 * 60 * 1000)
+        return error_set(err, ERR_INPUT, "not a time from 1s to 1h");
+    smarthost->idle_ms = (int)ms;
+    return true;
+}
+
+static bool set_messages_per_connection(const char *value, struct smarthost *smarthost,
+                                        struct error *err)
+{
+    int64_t count;
+    if (!number_parse(value, strlen(value), SMARTHOST_MESSAGES_MAX, &count) || count == 0)
+        return error_set(err, ERR_INPUT, "not a number from 1 to %d", SMARTHOST_MESSAGES_MAX);
+    smarthost->messages_per_connection = (int)count;
+    return true;
+}
+
+static bool set_rate(const char *value, struct smarthost *smarthost, struct error *err)
+{
+    struct rates rates;
+    if (!rates_parse(value, &rates, err))
+        return false;
+    for (size_t i = 0; i < rates.count; i++)
+        if (rates.rate[i].count > PACE_COUNT_MAX)
+            return error_set(err, ERR_INPUT, "more than %d messages", PACE_COUNT_MAX);
+    smarthost->rate = rates;
+    return true;
+}
+
 static const struct option {
     const char *name;
     bool (*set)(const char *value, struct smarthost *smarthost, struct error *err);
@@ -89,6 +131,10 @@ static const struct option {
     {"ca_file", set_ca_file},
     {"auth", set_auth},
     {"token_file", set_token_file},
+    {"connections", set_connections},
+    {"idle", set_idle},
+    {"messages_per_connection", set_messages_per_connection},
+    {"rate", set_rate},
 };
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
 

@@ -33,7 +33,8 @@ static struct {
     struct deliverers_handlers deliverers;
     struct started started[STARTED_MAX];
     size_t started_count, under_way, slots;
-    bool down;
+    bool down, is_paced;
+    size_t wanted_count;                       // deliverers_wanted()
     bool is_only;                              // of smarthosts: it has no other
     char suspects[STARTED_MAX][QUEUE_ID_SIZE]; // not to be the probe, unless there is nothing else
     size_t suspect_count;

@@ -37,6 +37,18 @@ bool deliverers_down(const struct deliverers *deliverers, int64_t now_ms)
     return seen.down;
 }
 
+bool deliverers_are_paced(const struct deliverers *deliverers, int64_t now_ms)
+{
+    (void)deliverers, (void)now_ms;
+    return seen.is_paced;
+}
+
+void deliverers_wanted(struct deliverers *deliverers, int64_t now_ms)
+{
+    (void)deliverers, (void)now_ms;
+    seen.wanted_count++;
+}
+
 size_t deliverers_under_way(const struct deliverers *deliverers)
 {
     (void)deliverers;

@@ -263,6 +263,48 @@ static void a_look_for_one_row_is_put_off_once(void **state)
     assert_int_equal(seen.request_count, 1);
 }
 
+static void what_waits_for_a_slot_wants_more_connections(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    seen.slots = 1;
+    admit(fixture, queue_now_ms(fixture->queue), mail_in("code", LIFETIME_MS), id);
+    assert_int_equal(seen.started_count, 1);
+    fixture->dispatcher->due_at_ms = INT64_MAX; // nothing on disk
+    seen.wanted_count = 0;
+    dispatcher_tick(fixture->dispatcher);
+    assert_int_equal(seen.wanted_count, 0);
+    fixture->dispatcher->due_at_ms = 0; // something, as far as anybody knows
+    dispatcher_tick(fixture->dispatcher);
+    assert_true(seen.wanted_count > 0);
+
+    fixture->dispatcher->due_at_ms = INT64_MAX;
+    seen.wanted_count = 0;
+    admit(fixture, queue_now_ms(fixture->queue), mail_in("code", LIFETIME_MS), id);
+    assert_int_equal(seen.started_count, 1);
+    assert_true(seen.wanted_count > 0); // it waits in memory
+}
+
+// What is brought in would be put back again and again, a commit each time.
+static void nothing_is_brought_in_while_a_rate_holds_it_back(void **state)
+{
+    struct fixture *fixture = *state;
+    char waiting[QUEUE_ID_SIZE], on_disk[QUEUE_ID_SIZE];
+    seen.slots = 0;
+    admit(fixture, queue_now_ms(fixture->queue), mail_in("code", LIFETIME_MS), waiting);
+    leave_composed(fixture, queue_now_ms(fixture->queue), on_disk);
+    struct error err = {0};
+    assert_true(queue_flush(fixture->queue, &err));
+    size_t before = seen.request_count;
+    seen.is_paced = true;
+    fixture->dispatcher->due_at_ms = 0;
+    dispatcher_tick(fixture->dispatcher);
+    assert_int_equal(seen.request_count, before);
+    seen.is_paced = false;
+    dispatcher_tick(fixture->dispatcher);
+    assert_int_equal(seen.request_count, before + 1);
+}
+
 // ---- the moment of a look ---------------------------------------------------------------------
 
 bool __real_queue_due(struct queue_reader *reader, enum lane lane, int64_t now_ms, size_t limit,
@@ -335,6 +377,8 @@ int main(void)
         DISPATCHER_TEST(a_newer_one_of_an_earlier_run_is_found_on_disk),
         DISPATCHER_TEST(a_full_disk_is_looked_at_once_a_second),
         DISPATCHER_TEST(a_look_for_one_row_is_put_off_once),
+        DISPATCHER_TEST(what_waits_for_a_slot_wants_more_connections),
+        DISPATCHER_TEST(nothing_is_brought_in_while_a_rate_holds_it_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

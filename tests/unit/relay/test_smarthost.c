@@ -133,6 +133,29 @@ static void reads_what_kratos_reads(void **state)
     }
 }
 
+static void reads_how_many_and_how_fast(void **state)
+{
+    (void)state;
+    struct smarthost *got = NULL;
+    size_t count = 0;
+    struct error err = {0};
+    assert_true(smarthosts_parse("smtp://one.example/?connections=5&idle=2m&rate=14/1s,50000/24h"
+                                 "&messages_per_connection=7,smtp://two.example",
+                                 &got, &count, &err));
+    assert_int_equal(count, 2);
+    assert_int_equal(got[0].connections, 5);
+    assert_int_equal(got[0].idle_ms, 120000);
+    assert_int_equal(got[0].messages_per_connection, 7);
+    assert_int_equal(got[0].rate.count, 2);
+    assert_int_equal(got[0].rate.rate[0].count, 14);
+    assert_int_equal(got[0].rate.rate[1].period_ms, 24 * 60 * 60 * 1000);
+    assert_int_equal(got[1].connections, 0);
+    assert_int_equal(got[1].idle_ms, SMARTHOST_IDLE_MS);
+    assert_int_equal(got[1].messages_per_connection, SMARTHOST_MESSAGES);
+    assert_int_equal(got[1].rate.count, 0);
+    smarthosts_free(got, count);
+}
+
 static void takes_several_in_order(void **state)
 {
     (void)state;
@@ -193,6 +216,13 @@ static void refuses_without_repeating_the_text(void **state)
         "smtp://u@mail.example/?token_file=x&auth=plain",
         "smtp://u:S3CRET@mail.example/?token_file=x&auth=xoauth2",
         "smtp://a.example:25,smtp://a.example:25",
+        "smtp://mail.example/?connections=0",
+        "smtp://mail.example/?connections=129",
+        "smtp://mail.example/?idle=30",
+        "smtp://mail.example/?idle=2h",
+        "smtp://mail.example/?messages_per_connection=0",
+        "smtp://mail.example/?rate=10",
+        "smtp://mail.example/?rate=100001/1h",
         "file:",
         "smtp://a.example:25,",
     };
@@ -214,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_kratos_reads),
+        cmocka_unit_test(reads_how_many_and_how_fast),
         cmocka_unit_test(takes_several_in_order),
         cmocka_unit_test(refuses_without_repeating_the_text),
     };
