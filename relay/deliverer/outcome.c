@@ -70,8 +70,7 @@ void outcome_judge(const struct trace *trace, struct outcome *outcome)
     if (trace->stage == STAGE_DOT && code >= 200 && code <= 299) {
         outcome->kind = OUTCOME_SENT;
     } else if (code >= 400) {
-        // Before the question of the dot: with BDAT the last chunk may be under way already
-        // when RCPT turns out to be refused.
+        // Before the question of the dot: this is the answer to it, too.
         outcome->kind = refused(trace->stage, code, trace->size_declared);
         outcome->alarm = alarm_for(trace->stage, true, code);
     } else if (trace->dot_begun) {

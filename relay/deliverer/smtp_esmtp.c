@@ -106,15 +106,14 @@ static const char *give_body(void **context, int *length, void *argument)
     }
     if (!client->body_given) {
         client->body_given = true;
-        if (!client->refused)
-            dialogue_enter(&client->dialogue, STAGE_BODY);
+        dialogue_enter(&client->dialogue, STAGE_BODY);
         *length = (int)client->job->body_size;
         errno = 0;
         return client->job->body;
     }
     *length = 0;
     bool pass = wire_pass_dot(client->wire, !client->dialogue.offers_chunking);
-    if (pass && !client->refused)
+    if (pass)
         dialogue_enter(&client->dialogue, STAGE_DOT);
     errno = pass ? 0 : ECANCELED;
     return NULL;
@@ -148,51 +147,17 @@ static bool may_be_torn(struct client *client)
     return wire_stopped(client->wire) != STOP_NONE;
 }
 
-static void on_mail_status(struct client *client)
-{
-    if (may_be_torn(client))
-        return;
-    const smtp_status_t *status = smtp_reverse_path_status(client->message);
-    if (status->code / 100 == 2) {
-        dialogue_enter(&client->dialogue, STAGE_RCPT);
-        return;
-    }
-    note_answer(client, STAGE_MAIL, status);
-    end_session(client);
-}
-
-static void on_recipient_status(struct client *client)
-{
-    if (may_be_torn(client))
-        return;
-    const smtp_status_t *status = smtp_recipient_status(client->recipient);
-    client->refused = status->code / 100 != 2;
-    if (client->refused)
-        note_answer(client, STAGE_RCPT, status);
-    else if (!client->body_given) // with BDAT the body may be gone already
-        dialogue_enter(&client->dialogue, STAGE_DATA);
-}
-
 static bool is_used_up(const struct client *client)
 {
     return client->message_count >= MESSAGES_PER_SESSION_MAX ||
            client->message_count >= client->settings->messages_per_connection;
 }
 
-// A message has had its answer: to the dot, or to a DATA that was refused.
-static void on_message_sent(struct client *client, smtp_session_t session)
+// The message has had its answer. The next one goes over the same connection, if there may be one.
+static void go_on(struct client *client, smtp_session_t session, bool leaving)
 {
-    const smtp_status_t *status = smtp_message_transfer_status(client->message);
-    bool at_dot = client->body_given;
-    // "Complete" is the library's own word that a 2xx was the answer to the end of the message.
-    bool accepted = status->code / 100 == 2 && smtp_recipient_check_complete(client->recipient);
-    bool settled = accepted || status->code / 100 == 4 || status->code / 100 == 5;
-    if (!client->refused && settled)
-        note_answer(client, at_dot ? STAGE_DOT : STAGE_DATA, status);
     report(client);
-
-    // After a refusal of DATA the library has already decided to leave; with 421 the smarthost has.
-    if (!at_dot || !settled || status->code == 421 || is_used_up(client)) {
+    if (leaving || is_used_up(client)) {
         end_session(client);
         return;
     }
@@ -206,6 +171,54 @@ static void on_message_sent(struct client *client, smtp_session_t session)
     dialogue_enter(&client->dialogue, STAGE_MAIL);
 }
 
+static void on_mail_status(struct client *client, smtp_session_t session)
+{
+    if (may_be_torn(client))
+        return;
+    const smtp_status_t *status = smtp_reverse_path_status(client->message);
+    if (status->code / 100 == 2) {
+        // Has RCPT answered before anything follows it. With CHUNKING the whole message would, its
+        // end as well; and where the connection then ends, the library counts more replies to
+        // come than it has states for, and calls what stands before its table of them
+        // (protocol.c, do_session).
+        (void)smtp_option_require_all_recipients(session, client->dialogue.offers_chunking);
+        dialogue_enter(&client->dialogue, STAGE_RCPT);
+        return;
+    }
+    note_answer(client, STAGE_MAIL, status);
+    end_session(client);
+}
+
+static void on_recipient_status(struct client *client, smtp_session_t session)
+{
+    if (may_be_torn(client))
+        return;
+    const smtp_status_t *status = smtp_recipient_status(client->recipient);
+    client->refused = status->code / 100 != 2;
+    if (!client->refused) {
+        dialogue_enter(&client->dialogue, STAGE_DATA);
+        return;
+    }
+    note_answer(client, STAGE_RCPT, status);
+    // Where RCPT was waited for this was all: no event follows. Else DATA is under way.
+    if (client->dialogue.offers_chunking)
+        go_on(client, session, status->code == 421);
+}
+
+// A message has had its answer: to the dot, or to a DATA that was refused.
+static void on_message_sent(struct client *client, smtp_session_t session)
+{
+    const smtp_status_t *status = smtp_message_transfer_status(client->message);
+    bool at_dot = client->body_given;
+    // "Complete" is the library's own word that a 2xx was the answer to the end of the message.
+    bool accepted = status->code / 100 == 2 && smtp_recipient_check_complete(client->recipient);
+    bool settled = accepted || status->code / 100 == 4 || status->code / 100 == 5;
+    if (!client->refused && settled)
+        note_answer(client, at_dot ? STAGE_DOT : STAGE_DATA, status);
+    // After a refusal of DATA the library has already decided to leave; with 421 the smarthost has.
+    go_on(client, session, !at_dot || !settled || status->code == 421);
+}
+
 static void on_event(smtp_session_t session, int event, void *argument, ...)
 {
     struct client *client = argument;
@@ -217,9 +230,9 @@ static void on_event(smtp_session_t session, int event, void *argument, ...)
     } else if (client->over || !client->job) {
         return;
     } else if (event == SMTP_EV_MAILSTATUS) {
-        on_mail_status(client);
+        on_mail_status(client, session);
     } else if (event == SMTP_EV_RCPTSTATUS) {
-        on_recipient_status(client);
+        on_recipient_status(client, session);
     } else if (event == SMTP_EV_MESSAGESENT) {
         on_message_sent(client, session);
     }

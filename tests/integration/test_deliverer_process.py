@@ -169,14 +169,46 @@ def test_the_reply_is_masked_and_cut(server, start, driver):
     assert len(result["reply_text"]) <= 200
 
 
-def test_a_refused_recipient_counts_where_the_body_went_out_with_it(start):
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_body_of_a_refused_recipient_stays_here(start, driver):
     with SmtpServer(offers=["PIPELINING", "CHUNKING"]) as server:
-        server.on("rcpt", reply("450 4.2.0 greylisted"))
-        deliverer = start(server)
+        server.on("rcpt", reply("450 4.2.0 greylisted"), times=1)
+        server.on("rcpt", reply("550 5.1.1 unknown"), times=1)
+        deliverer = start(server, driver)
         expect(deliverer.send_one(), "temporary", "rcpt", 450)
-        assert server.messages == []
-        # The end of the message was under way: the mark says how it ended.
-        assert deliverer.dots[0] in [(Dots.VERDICT, 450), (Dots.FREE, 0)]
+        assert deliverer.dots[0] == (Dots.FREE, 0)
+        expect(deliverer.send_one(), "permanent", "rcpt", 550)
+        expect(deliverer.send_one(), "sent", "dot", 250)
+        assert len(server.messages) == 1
+        assert "".join(server.verbs()).count("BDAT") == (3 if driver == "esmtp" else 0)
+
+
+def test_recipients_that_are_refused_cost_no_connection_with_chunks_either(start):
+    with SmtpServer(offers=["PIPELINING", "CHUNKING"]) as server:
+        server.on("rcpt", reply("450 4.2.0 greylisted"), times=10)
+        deliverer = start(server, connections=1)
+        names = [deliverer.deliver() for _ in range(20)]
+        outcomes = [deliverer.result(name)["outcome"] for name in names]
+        assert (outcomes.count("temporary"), outcomes.count("sent")) == (10, 10)
+        assert server.connections == 1, server.commands
+
+
+@pytest.mark.parametrize("how", [drop(), reset(), then_drop("421 4.3.2 going down")],
+                         ids=["drop", "reset", "421"])
+@pytest.mark.parametrize("stage", ["mail", "rcpt"])
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_smarthost_that_takes_chunks_and_leaves_takes_no_process_with_it(start, driver, stage,
+                                                                           how):
+    """libesmtp calls what is no function where chunks are under way that are never answered."""
+    with SmtpServer(offers=["PIPELINING", "CHUNKING"]) as server:
+        deliverer = start(server, driver)
+        server.on(stage, how, times=1)
+        result = deliverer.send_one()
+        assert (result["outcome"], result["stage"]) == (
+            "session" if stage == "mail" else "temporary", stage)
+        assert deliverer.dots[0] == (Dots.FREE, 0)
+        expect(deliverer.send_one(), "sent", "dot", 250)
+        assert len(server.messages) == 1
 
 
 # ---- connections that fail ------------------------------------------------------------------------
