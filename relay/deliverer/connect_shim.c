@@ -2,17 +2,25 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 typedef int connect_function(int fd, const struct sockaddr *address, socklen_t size);
+typedef int getaddrinfo_function(const char *name, const char *service,
+                                 const struct addrinfo *hints, struct addrinfo **ret_found);
 
 static struct {
     pthread_once_t once;
     connect_function *connect;
+    getaddrinfo_function *getaddrinfo;
 } libc = {.once = PTHREAD_ONCE_INIT};
+
+// Of the one name that this process looks up, when it was looked up last.
+static atomic_int address_count = 1;
 
 static _Thread_local struct {
     struct wire *wire;
@@ -20,10 +28,17 @@ static _Thread_local struct {
     int stand_in; // + 1; 0: none
 } shim;
 
-static void find_libc_connect(void)
+static void find_libc(void)
 {
     // POSIX' way round the ban on casting data to function pointers.
     *(void **)&libc.connect = dlsym(RTLD_NEXT, "connect");
+    *(void **)&libc.getaddrinfo = dlsym(RTLD_NEXT, "getaddrinfo");
+}
+
+int connect_shim_share(int timeout_ms)
+{
+    int share_ms = timeout_ms / atomic_load(&address_count);
+    return share_ms > 0 ? share_ms : 1;
 }
 
 void connect_shim_use(struct wire *wire, int timeout_ms)
@@ -43,8 +58,8 @@ static int connect_on_wire(int fd, const struct sockaddr *address, socklen_t siz
         errno = ECANCELED;
         return -1;
     }
-    struct timeval limit = {.tv_sec = shim.timeout_ms / 1000,
-                            .tv_usec = shim.timeout_ms % 1000 * 1000L};
+    int share_ms = connect_shim_share(shim.timeout_ms);
+    struct timeval limit = {.tv_sec = share_ms / 1000, .tv_usec = share_ms % 1000 * 1000L};
     // Only connect() heeds it: the library makes the socket non-blocking afterwards.
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     int rc = libc.connect(fd, address, size);
@@ -59,7 +74,7 @@ static int connect_on_wire(int fd, const struct sockaddr *address, socklen_t siz
 // __CONST_SOCKADDR_ARG is what <sys/socket.h> declares: a transparent union under _GNU_SOURCE.
 int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t size)
 {
-    pthread_once(&libc.once, find_libc_connect);
+    pthread_once(&libc.once, find_libc);
     if (!libc.connect) {
         errno = ENOSYS;
         return -1;
@@ -72,4 +87,19 @@ int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t size)
     if (shim.wire)
         return connect_on_wire(fd, address.__sockaddr__, size);
     return libc.connect(fd, address.__sockaddr__, size);
+}
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **ret_found)
+{
+    pthread_once(&libc.once, find_libc);
+    if (!libc.getaddrinfo)
+        return EAI_SYSTEM;
+    int rc = libc.getaddrinfo(name, service, hints, ret_found);
+    int count = 0;
+    for (const struct addrinfo *at = rc == 0 ? *ret_found : NULL; at; at = at->ai_next)
+        count += at->ai_socktype == SOCK_STREAM;
+    if (count > 0)
+        atomic_store(&address_count, count);
+    return rc;
 }

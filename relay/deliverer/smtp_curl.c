@@ -18,6 +18,7 @@
 
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
+#include "relay/deliverer/connect_shim.h"
 #include "relay/deliverer/curl_options.h"
 #include "relay/deliverer/dialogue.h"
 #include "relay/deliverer/smtp_driver.h"
@@ -35,12 +36,12 @@ struct client {
     char token_fault[DIALOGUE_LINE_MAX]; // what the smarthost had against the token, as it said it
     int message_count;                   // that it has carried
 
-    const struct job *job; // the message under way
-    size_t body_given;     // bytes of it that the library has taken
-    int64_t begun_boot_ms;
-    bool fresh;              // it opened a connection of its own
-    bool token_is_old;       // ... or would have, but with a token that was renewed
-    const char *not_allowed; // why the callback before MAIL said no
+    const struct job *job;                 // the message under way
+    size_t body_given;                     // bytes of it that the library has taken
+    int64_t begun_boot_ms, opened_boot_ms; // ... and when the last socket of it was
+    bool fresh;                            // it opened a connection of its own
+    bool token_is_old;                     // ... or would have, but with a token that was renewed
+    const char *not_allowed;               // why the callback before MAIL said no
     char error[CURL_ERROR_SIZE];
 };
 
@@ -62,6 +63,7 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose,
         return CURL_SOCKET_BAD;
     }
     client->fresh = true;
+    client->opened_boot_ms = clock_boot_ms();
     client->tls[0] = client->token_fault[0] = '\0';
     dialogue_open(&client->dialogue);
     return fd;
@@ -196,11 +198,18 @@ static int on_progress(void *argument, curl_off_t down_total, curl_off_t down, c
     if (wire_stopped(client->wire) != STOP_NONE)
         return 1;
     curl_off_t connected_us = 0;
-    if (client->dialogue.stage != STAGE_CONNECT ||
-        clock_boot_ms() - client->begun_boot_ms < client->settings->connect_timeout_ms)
+    int limit_ms = client->settings->connect_timeout_ms;
+    int64_t now_ms = clock_boot_ms();
+    if (client->dialogue.stage != STAGE_CONNECT || !client->fresh ||
+        now_ms - client->opened_boot_ms < connect_shim_share(limit_ms))
         return 0;
     (void)curl_easy_getinfo(client->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
-    return client->fresh && connected_us == 0;
+    if (connected_us > 0)
+        return 0;
+    if (now_ms - client->begun_boot_ms >= limit_ms)
+        return 1;
+    wire_hush(client->wire); // that address fails, and libcurl goes on to the next
+    return 0;
 }
 
 // TLS that failed shows as an error of libcurl's while the dialogue stands before it.

@@ -1,15 +1,16 @@
 """How many connections a smarthost gets, when they open and close, and how fast mail goes out."""
+import contextlib
 import os
 import pathlib
 import signal
+import socket
 import threading
-import time
 
 import payloads
 import pytest
 import relay as harness
-from deliverer import expect
-from smtp_server import Hangup, SmtpServer, after, reply, then_drop
+from deliverer import BODY, Dots, expect
+from smtp_server import Hangup, SmtpServer, after, reset, then_drop
 
 DRIVERS = ["esmtp", "curl"]
 
@@ -90,6 +91,73 @@ def test_an_idle_connection_is_closed_when_its_smarthosts_uri_says(server, start
         wait_sent(relay, accept_all(relay, 1))
         server.wait_until(lambda: server.open_connections == 0)
         assert server.verbs()[-1] == "QUIT"
+
+
+# ---- names -------------------------------------------------------------------------------------
+
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for an /etc/hosts of its own")
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("first", ["refuses", "hangs"])
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_second_address_of_a_name_is_tried_in_time(start, tmp_path, driver, first):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 two.example\n127.0.0.2 two.example\n")
+    with SmtpServer(host="127.0.0.2") as server, contextlib.ExitStack() as open_sockets:
+        if first == "hangs":
+            fill_backlog(open_sockets, ("127.0.0.1", server.port))
+        deliverer = start(server, driver, host="two.example", hosts=hosts, connect_timeout_ms=3000,
+                          timeout_ms=2500 if driver == "esmtp" else 10000)
+        result = deliverer.send_one()
+        expect(result, "sent", "dot", 250)
+        assert result["address"] == f"127.0.0.2:{server.port}"
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_ipv6_that_refuses_leaves_ipv4(server, start, tmp_path, driver):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("::1 both.example\n127.0.0.1 both.example\n")
+    expect(start(server, driver, host="both.example", hosts=hosts).send_one(), "sent", "dot", 250)
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_name_is_looked_up_again_for_a_new_connection(server, start, tmp_path, driver):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.3 moved.example\n")
+    deliverer = start(server, driver, host="moved.example", hosts=hosts)
+    expect(deliverer.send_one(), "session", "connect")
+    hosts.write_text("127.0.0.1 moved.example\n")
+    expect(deliverer.send_one(), "sent", "dot", 250)
+
+
+def fill_backlog(open_sockets, address):
+    """Listens there so that no further SYN is answered."""
+    open_sockets.enter_context(socket.create_server(address, backlog=0))
+    for _ in range(3):
+        taken = open_sockets.enter_context(socket.socket())
+        taken.setblocking(False)
+        taken.connect_ex(address)
+
+
+# ---- a connection that breaks ------------------------------------------------------------------
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_reset_in_the_middle_of_the_body_is_temporary(server, start, driver):
+    """libesmtp writes on after a write that failed (siobuf.c, raw_write)."""
+    def break_off(connection, ordinary):
+        connection.socket.recv(100000)
+        reset()(connection, ordinary)
+    server.on("body", break_off, times=1)
+    deliverer = start(server, driver)
+    huge = BODY % b"huge" + (b"y" * 76 + b"\r\n") * 100000  # within SIZE
+    expect(deliverer.send_one(body=huge), "temporary", "body")
+    assert deliverer.dots[0][0] == Dots.FREE  # no dot was begun
+    assert not server.messages
+    expect(deliverer.send_one(body=huge), "sent", "dot", 250)
+    assert server.messages[0].data == huge
 
 
 # ---- how many ----------------------------------------------------------------------------------
@@ -176,9 +244,9 @@ def test_a_hung_deliverer_of_two_is_judged_by_its_marks_and_the_other_works_on(s
     had is unknown, and sent again under the same Message-ID."""
     gate = Gate()
     with SmtpServer().on("dot", gate) as server, \
-            start_relay(server, transaction_timeout="8s") as relay:
+            start_relay(server, transaction_timeout="12s") as relay:
         ids = accept_all(relay, 20)
-        server.wait_for(20)
+        server.wait_for(20, timeout=harness.WAIT_S)
         pids = relay.children("deliverer")
         assert len(pids) == 2
         stopped = max(pids, key=count_threads)  # the one with 16 connections

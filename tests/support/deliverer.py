@@ -23,6 +23,10 @@ IN_NAMESPACE = ["/usr/bin/unshare", "--mount", "--propagation", "slave", "/bin/s
                 '/usr/bin/mount --bind "$0" /etc/ssl/certs && exec "$@"']
 
 
+# The same for a file of names.
+WITH_HOSTS = [*IN_NAMESPACE[:-1], '/usr/bin/mount --bind "$0" /etc/hosts && exec "$@"']
+
+
 class Dots:
     """The marks' file of relay/base/dots.c."""
 
@@ -42,9 +46,9 @@ class Dots:
 class Deliverer:
     """Starts the binary as process_spawn() does."""
 
-    def __init__(self, folder, port, *, driver="esmtp", authorities=None, **init):
-        """authorities: a folder in place of the system's certificates, in a mount namespace of
-        its own."""
+    def __init__(self, folder, port, *, driver="esmtp", authorities=None, hosts=None, **init):
+        """authorities: a folder in place of the system's certificates, hosts: a file in place of
+        /etc/hosts, each in a mount namespace of its own."""
         self.dots = Dots(folder / f"dots-{uuid.uuid4()}")
         self.answers = {}
         self.next_mark = 0
@@ -61,6 +65,8 @@ class Deliverer:
         command = [DELIVERER, str(os.getpid())]
         if authorities:
             command = [*IN_NAMESPACE, authorities, *command]
+        if hosts:
+            command = [*WITH_HOSTS, hosts, *command]
         self.process = subprocess.Popen(command, env=environment(),
                                         preexec_fn=place, close_fds=False,
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -137,7 +137,7 @@ class SmtpServer:
     (or at once without tls)."""
 
     def __init__(self, offers=("PIPELINING", "SIZE 10000000", "ENHANCEDSTATUSCODES", "8BITMIME"),
-                 tls=None, implicit=False, auth=(), user="relay", password="secret",
+                 tls=None, implicit=False, host="127.0.0.1", auth=(), user="relay", password="secret",
                  token="bearer-token"):
         self.offers = list(offers)
         self.tls, self.implicit, self.auth = tls, implicit, auth
@@ -150,7 +150,7 @@ class SmtpServer:
         self._behaviours = {}
         self._news = threading.Condition()
         self._live = set()
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._socket = socket.create_server((host, 0), backlog=256)
         self.port = self._socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
