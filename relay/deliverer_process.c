@@ -186,7 +186,7 @@ deliverer_process_create(struct event_loop *loop, const struct config *config,
         return NULL;
     }
     *process = (struct deliverer_process){
-        .smarthost = smarthost, .config = config, .dots = dots, .handlers = *handlers};
+        .smarthost = smarthost, .config = config_hold(config), .dots = dots, .handlers = *handlers};
     int mark_fd = dots_share(dots, err);
     if (mark_fd >= 0) {
         process->child = child_start(loop, config->deliverer_path, PROCESS_HEAP_SMALL, &mark_fd, 1,
@@ -205,6 +205,7 @@ void deliverer_process_destroy(struct deliverer_process *process)
     if (!process)
         return;
     child_destroy(process->child);
+    config_release(process->config);
     free(process);
 }
 

@@ -92,7 +92,7 @@ struct deliverer_process {
 };
 
 // Starts one for that smarthost; the first message may follow at once. All but handlers is
-// borrowed and must outlive it. NULL on failure.
+// borrowed and must outlive it, but for config, which it holds. NULL on failure.
 struct deliverer_process *
 deliverer_process_create(struct event_loop *loop, const struct config *config,
                          const struct smarthost *smarthost, struct dots *dots,

@@ -1,37 +1,11 @@
-#include "relay/deliverers.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "relay/base/clock.h"
-#include "relay/config/config.h"
-#include "relay/connection_window.h"
-#include "relay/pace.h"
-#include "relay/smarthost_health.h"
+#include "relay/deliverers_private.h"
 
 // A further deliverer ends when it was not used for so long after its connections have closed.
 enum { SURPLUS_MS = 1000 };
-
-struct smarthost_pool {
-    struct deliverers *owner;
-    const struct smarthost *smarthost;
-    struct smarthost_health health;
-    enum circuit_reason told; // to the operator
-    struct connection_window window;
-    struct pace pace;
-    struct deliverer_process *processes; // the oldest first; the first with room is given a message
-    size_t under_way;
-};
-
-struct deliverers {
-    struct event_loop *loop;
-    const struct config *config;
-    struct dots *dots;
-    struct deliverers_handlers handlers;
-    struct smarthost_pool *in_use; // the first closed one, as told
-    size_t pool_count;
-    struct smarthost_pool pools[];
-};
 
 // ---- what an operator is told ----------------------------------------------------------------
 
@@ -43,11 +17,12 @@ static struct smarthost_pool *first_closed(struct deliverers *deliverers)
     return NULL;
 }
 
-// Tells what has changed since it was told last. detail: in words; may be NULL.
-static void tell(struct smarthost_pool *pool, const char *detail)
+void deliverers_pool_tell(struct smarthost_pool *pool, const char *detail)
 {
     struct deliverers *deliverers = pool->owner;
     const struct deliverers_handlers *handlers = &deliverers->handlers;
+    if (pool->is_retired)
+        return;
     enum circuit_reason reason = circuit_reason(&pool->health.circuit);
     if (reason != pool->told) {
         enum circuit_reason why = reason == CIRCUIT_NO_REASON ? pool->told : reason;
@@ -106,12 +81,12 @@ static void on_done(void *context, struct delivery *delivery, struct delivery_re
     pool->under_way--;
     if (note_connection(pool, delivery, result, now_ms)) {
         smarthost_health_judge(&pool->health, delivery, result, now_ms);
-        tell(pool, result->reply_text ? result->reply_text : result->stage);
+        deliverers_pool_tell(pool, result->reply_text ? result->reply_text : result->stage);
     }
     pool->owner->handlers.done(pool->owner->handlers.context, delivery, result);
 }
 
-static void remove_process(struct smarthost_pool *pool, struct deliverer_process *process)
+void deliverers_pool_remove(struct smarthost_pool *pool, struct deliverer_process *process)
 {
     struct deliverer_process **link = &pool->processes;
     while (*link != process)
@@ -128,7 +103,7 @@ static void on_ended(void *context, struct deliverer_process *process)
         suspicion_count_death(&pool->health.suspicion);
     if (!process->is_dismissed)
         handlers->died(handlers->context, pool->smarthost->name);
-    remove_process(pool, process);
+    deliverers_pool_remove(pool, process);
 }
 
 static struct deliverer_process *start_process(struct smarthost_pool *pool, struct error *err)
@@ -137,7 +112,7 @@ static struct deliverer_process *start_process(struct smarthost_pool *pool, stru
     const struct deliverer_process_handlers handlers = {
         .done = on_done, .ended = on_ended, .context = pool};
     struct deliverer_process *process = deliverer_process_create(
-        owner->loop, owner->config, pool->smarthost, owner->dots, &handlers, err);
+        owner->loop, pool->config, pool->smarthost, owner->dots, &handlers, err);
     struct deliverer_process **link = &pool->processes;
     while (*link)
         link = &(*link)->next;
@@ -145,34 +120,52 @@ static struct deliverer_process *start_process(struct smarthost_pool *pool, stru
     return process;
 }
 
+bool deliverers_pool_init(struct smarthost_pool *pool, struct deliverers *owner,
+                          const struct config *config, size_t place)
+{
+    const struct smarthost *smarthost = &config->smarthosts[place];
+    *pool = (struct smarthost_pool){.owner = owner, .smarthost = smarthost};
+    if (!pace_init(&pool->pace, &smarthost->rate))
+        return false;
+    pool->config = config_hold(config);
+    smarthost_health_init(&pool->health, clock_boot_ms());
+    int64_t own = smarthost->connections;
+    connection_window_init(&pool->window, (size_t)(own > 0 ? own : config->connections),
+                           smarthost->idle_ms);
+    return true;
+}
+
+void deliverers_pool_finish(struct smarthost_pool *pool)
+{
+    while (pool->processes)
+        deliverers_pool_remove(pool, pool->processes);
+    pace_finish(&pool->pace);
+    config_release(pool->config);
+}
+
 struct deliverers *deliverers_create(struct event_loop *loop, const struct config *config,
                                      struct dots *dots, const struct deliverers_handlers *handlers,
                                      struct error *err)
 {
-    size_t count = config->smarthost_count;
-    struct deliverers *deliverers =
-        calloc(1, sizeof(*deliverers) + count * sizeof(deliverers->pools[0]));
-    if (!deliverers) {
+    struct deliverers *deliverers = calloc(1, sizeof(*deliverers));
+    struct smarthost_pool *pools = calloc(config->smarthost_count, sizeof(*pools));
+    if (!deliverers || !pools) {
+        free(deliverers);
+        free(pools);
         error_set(err, ERR_TEMPORARY, "deliverers: no memory");
         return NULL;
     }
     *deliverers = (struct deliverers){
-        .loop = loop, .config = config, .dots = dots, .handlers = *handlers, .pool_count = count};
-    for (size_t i = 0; i < count; i++) {
-        struct smarthost_pool *pool = &deliverers->pools[i];
-        pool->owner = deliverers;
-        pool->smarthost = &config->smarthosts[i];
-        smarthost_health_init(&pool->health, clock_boot_ms());
-        int64_t own = pool->smarthost->connections;
-        connection_window_init(&pool->window, (size_t)(own > 0 ? own : config->connections),
-                               pool->smarthost->idle_ms);
-        if (!pace_init(&pool->pace, &pool->smarthost->rate)) {
+        .loop = loop, .config = config, .dots = dots, .handlers = *handlers, .pools = pools};
+    for (size_t i = 0; i < config->smarthost_count; i++) {
+        if (!deliverers_pool_init(&pools[i], deliverers, config, i)) {
             error_set(err, ERR_TEMPORARY, "deliverers: no memory");
             deliverers_destroy(deliverers);
             return NULL;
         }
+        deliverers->pool_count = deliverers->all_count = i + 1;
     }
-    deliverers->in_use = deliverers->pools;
+    deliverers->in_use = pools;
     return deliverers;
 }
 
@@ -180,12 +173,9 @@ void deliverers_destroy(struct deliverers *deliverers)
 {
     if (!deliverers)
         return;
-    for (size_t i = 0; i < deliverers->pool_count; i++) {
-        struct smarthost_pool *pool = &deliverers->pools[i];
-        while (pool->processes)
-            remove_process(pool, pool->processes);
-        pace_finish(&pool->pace);
-    }
+    for (size_t i = 0; i < deliverers->all_count; i++)
+        deliverers_pool_finish(&deliverers->pools[i]);
+    free(deliverers->pools);
     free(deliverers);
 }
 
@@ -241,7 +231,7 @@ void deliverers_wanted(struct deliverers *deliverers, int64_t now_ms)
 size_t deliverers_under_way(const struct deliverers *deliverers)
 {
     size_t count = 0;
-    for (size_t i = 0; i < deliverers->pool_count; i++)
+    for (size_t i = 0; i < deliverers->all_count; i++)
         count += deliverers->pools[i].under_way;
     return count;
 }
@@ -289,7 +279,7 @@ bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, 
             return true;
         // No deliverer process: to the messages that is the same as no smarthost.
         smarthost_health_fail(&pool->health, now_ms);
-        tell(pool, err.message);
+        deliverers_pool_tell(pool, err.message);
     }
     return false;
 }
@@ -325,7 +315,7 @@ bool deliverers_pause(struct deliverers *deliverers, const char *name, bool paus
             circuit_pause(&pool->health.circuit, clock_boot_ms());
         else
             circuit_resume(&pool->health.circuit, clock_boot_ms());
-        tell(pool, NULL);
+        deliverers_pool_tell(pool, NULL);
     }
     return found;
 }
@@ -359,7 +349,7 @@ json_t *deliverers_describe(const struct deliverers *deliverers, const char *nam
 
 void deliverers_cut(struct deliverers *deliverers)
 {
-    for (size_t i = 0; i < deliverers->pool_count; i++)
+    for (size_t i = 0; i < deliverers->all_count; i++)
         for (struct deliverer_process *at = deliverers->pools[i].processes; at; at = at->next)
             deliverer_process_cut(at);
 }
@@ -378,7 +368,7 @@ static void tick(struct smarthost_pool *pool, int64_t now_ms)
     for (struct deliverer_process *at = pool->processes, *next; at; at = next) {
         next = at->next;
         if (now_ms >= surplus_until_ms(pool, at))
-            remove_process(pool, at);
+            deliverers_pool_remove(pool, at);
         else
             deliverer_process_watch(at, now_ms);
     }
@@ -386,12 +376,12 @@ static void tick(struct smarthost_pool *pool, int64_t now_ms)
         return;
     smarthost_health_fail(&pool->health, now_ms);
     connection_window_restart(&pool->window);
-    tell(pool, "it refuses connections, and those that are open give no answer");
+    deliverers_pool_tell(pool, "it refuses connections, and those that are open give no answer");
 }
 
 void deliverers_tick(struct deliverers *deliverers, int64_t now_ms)
 {
-    for (size_t i = 0; i < deliverers->pool_count; i++)
+    for (size_t i = 0; i < deliverers->all_count; i++)
         tick(&deliverers->pools[i], now_ms);
 }
 
@@ -404,7 +394,7 @@ static void earlier(int64_t *next_ms, int64_t at_ms, int64_t now_ms)
 int64_t deliverers_next_ms(const struct deliverers *deliverers, int64_t now_ms)
 {
     int64_t next = INT64_MAX;
-    for (size_t i = 0; i < deliverers->pool_count; i++) {
+    for (size_t i = 0; i < deliverers->all_count; i++) {
         const struct smarthost_pool *pool = &deliverers->pools[i];
         earlier(&next, circuit_next_ms(&pool->health.circuit), now_ms);
         earlier(&next, connection_window_next_ms(&pool->window), now_ms);

@@ -40,6 +40,12 @@ struct deliverers *deliverers_create(struct event_loop *loop, const struct confi
                                      struct error *err);
 void deliverers_destroy(struct deliverers *deliverers); // kills; NULL is a no-op
 
+// From now on the smarthosts of config, which is held for as long as they are. One that is there
+// still keeps its circuit, and its deliverers where nothing of its settings has changed. Not to be
+// called from within a handler. False without memory: nothing has changed.
+bool deliverers_reload(struct deliverers *deliverers, const struct config *config,
+                       struct error *err);
+
 // How many messages could be started now, over the smarthosts whose circuit allows it. 0 also
 // while every circuit is open: then deliverers_down() says so.
 size_t deliverers_free_slots(const struct deliverers *deliverers, int64_t now_ms);

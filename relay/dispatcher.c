@@ -362,6 +362,15 @@ void dispatcher_reload(struct dispatcher *dispatcher, const json_t *init,
     dispatcher->reload_context = context;
 }
 
+bool dispatcher_reload_smarthosts(struct dispatcher *dispatcher, const struct config *config,
+                                  struct error *err)
+{
+    if (!deliverers_reload(dispatcher->deliverers, config, err))
+        return false;
+    delivery_pump(dispatcher);
+    return true;
+}
+
 void dispatcher_tick(struct dispatcher *dispatcher)
 {
     int64_t now_ms = clock_boot_ms();

@@ -35,6 +35,10 @@ struct dispatcher *dispatcher_create(struct event_loop *loop, const struct confi
 // queue must have been stopped, since its writer still tells of commits. NULL is a no-op.
 void dispatcher_destroy(struct dispatcher *dispatcher);
 
+// The smarthosts of config take the place of those before (deliverers_reload()).
+bool dispatcher_reload_smarthosts(struct dispatcher *dispatcher, const struct config *config,
+                                  struct error *err);
+
 // Does what is due. To be called after each event_loop_wait(), which may wait until
 // dispatcher_next_ms() (CLOCK_BOOTTIME; INT64_MAX: nothing is timed).
 void dispatcher_tick(struct dispatcher *dispatcher);

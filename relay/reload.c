@@ -117,9 +117,20 @@ static void take_keys(struct reload *reload, const struct config *config)
     set_routes(reload, in_force(reload));
 }
 
+static bool set_smarthosts(struct reload *reload, struct config *config)
+{
+    struct error err = {0};
+    // A lease is as long as it was at the start.
+    config->transaction_timeout_ms = reload->started_with->transaction_timeout_ms;
+    if (dispatcher_reload_smarthosts(reload->dispatcher, config, &err))
+        return true;
+    refuse("smtp_uri", err.message);
+    return false;
+}
+
 static void take_candidate(struct reload *reload)
 {
-    if (!set_routes(reload, reload->candidate))
+    if (!set_smarthosts(reload, reload->candidate) || !set_routes(reload, reload->candidate))
         return;
     AUTO_FREE char *changed = name_changes(in_force(reload), reload->candidate, true);
     // Against the start: what was not taken over then is not in force now either.

@@ -1,9 +1,9 @@
 // reload.h - SIGHUP: the configuration is read again, and what is good of it comes into force.
 //
-// API keys at once. Routes, normalisers, templates, catalogs and what mails are made with: once a
-// new composer has loaded them and composed the samples. What is at fault is refused and named,
-// and what was in force stays. Logs `reloaded` and `reload_refused`. Belongs to the thread of
-// the dispatcher's event loop.
+// API keys at once. Smarthosts, routes, normalisers, templates, catalogs and what mails are made
+// with: once a new composer has loaded them and composed the samples. What is at fault is refused
+// and named, and what was in force stays. Logs `reloaded` and `reload_refused`. Belongs to the
+// thread of the dispatcher's event loop.
 #ifndef RELAY_RELOAD_H
 #define RELAY_RELOAD_H
 

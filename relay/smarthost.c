@@ -215,7 +215,11 @@ bool smarthosts_parse(const char *text, struct smarthost **ret_smarthosts, size_
             goto fail;
         }
         struct smarthost *smarthost = &smarthosts[count];
-        bool ok = parse_one(next_uri(&text), smarthost, err);
+        struct span uri = next_uri(&text);
+        bool ok = parse_one(uri, smarthost, err);
+        smarthost->uri = strndup(uri.at, uri.size);
+        if (ok && !smarthost->uri)
+            ok = error_set(err, ERR_TEMPORARY, "no memory");
         // Circuits and attempts are told apart by name.
         if (ok && name_is_taken(smarthosts, count))
             ok = error_set(err, ERR_INPUT, "%s is named twice", smarthost->name);
@@ -236,6 +240,7 @@ fail:
 void smarthosts_free(struct smarthost *smarthosts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        wipe_free(smarthosts[i].uri);
         free(smarthosts[i].host);
         free(smarthosts[i].server_name);
         free(smarthosts[i].user);

@@ -30,6 +30,7 @@ enum smarthost_driver { SMARTHOST_ESMTP, SMARTHOST_CURL, SMARTHOST_FILE };
 
 struct smarthost {
     char name[SMARTHOST_NAME_SIZE]; // "host:port" or "file": for logs and the queue
+    char *uri;                      // secret: what it was read from, to tell a change of it by
     char *host;                     // an IPv6 literal without its brackets; NULL: file
     uint16_t port;
     enum smarthost_tls tls;

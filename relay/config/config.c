@@ -158,44 +158,14 @@ static void load(const char *file, enum config_purpose purpose, const struct con
     paths_finish(&paths);
 }
 
-static struct config *create(const char *file, enum config_purpose purpose,
-                             const struct config *old, struct config_report *ret_report)
-{
-    *ret_report = (struct config_report){0};
-    struct config *config = calloc(1, sizeof(*config));
-    if (!config) {
-        ret_report->failed = true;
-        return NULL;
-    }
-    config->places = calloc(SETTING_COUNT, sizeof(*config->places));
-    config->fingerprints = config_fingerprints_create(old ? old->fingerprints : NULL);
-    if (config->places && config->fingerprints)
-        load(file, purpose, old, config, ret_report);
-    else
-        ret_report->failed = true;
-    if (config_report_has_fault(ret_report)) {
-        config_destroy(config);
-        return NULL;
-    }
-    config_warn(config, ret_report);
-    return config;
-}
+// Beside it, since whoever holds it may not change it.
+struct config_holders {
+    size_t count;
+    struct config *config;
+};
 
-struct config *config_load(const char *file, enum config_purpose purpose,
-                           struct config_report *ret_report)
+static void destroy(struct config *config)
 {
-    return create(file, purpose, NULL, ret_report);
-}
-
-struct config *config_reload(const struct config *old, struct config_report *ret_report)
-{
-    return create(NULL, CONFIG_FOR_RELAY, old, ret_report);
-}
-
-void config_destroy(struct config *config)
-{
-    if (!config)
-        return;
     api_keys_destroy(config->api_keys);
     api_keys_destroy(config->admin_keys);
     wipe_free(config->clear_api_key);
@@ -223,7 +193,67 @@ void config_destroy(struct config *config)
     config_fingerprints_destroy(config->fingerprints);
     config_wiped_free(config->wiped);
     free(config->file);
+    free(config->holders);
     free(config);
+}
+
+const struct config *config_hold(const struct config *config)
+{
+    if (config->holders)
+        config->holders->count++;
+    return config;
+}
+
+void config_release(const struct config *config)
+{
+    if (config && config->holders && --config->holders->count == 0)
+        destroy(config->holders->config);
+}
+
+void config_destroy(struct config *config)
+{
+    config_release(config);
+}
+
+static struct config *create(const char *file, enum config_purpose purpose,
+                             const struct config *old, struct config_report *ret_report)
+{
+    *ret_report = (struct config_report){0};
+    struct config *config = calloc(1, sizeof(*config));
+    if (!config) {
+        ret_report->failed = true;
+        return NULL;
+    }
+    config->holders = calloc(1, sizeof(*config->holders));
+    if (!config->holders) {
+        free(config);
+        ret_report->failed = true;
+        return NULL;
+    }
+    *config->holders = (struct config_holders){.count = 1, .config = config};
+    config->places = calloc(SETTING_COUNT, sizeof(*config->places));
+    config->fingerprints = config_fingerprints_create(old ? old->fingerprints : NULL);
+    if (config->places && config->fingerprints)
+        load(file, purpose, old, config, ret_report);
+    else
+        ret_report->failed = true;
+    if (config_report_has_fault(ret_report)) {
+        config_destroy(config);
+        return NULL;
+    }
+    config_warn(config, ret_report);
+    return config;
+}
+
+struct config *config_load(const char *file, enum config_purpose purpose,
+                           struct config_report *ret_report)
+{
+    return create(file, purpose, NULL, ret_report);
+}
+
+struct config *config_reload(const struct config *old, struct config_report *ret_report)
+{
+    return create(NULL, CONFIG_FOR_RELAY, old, ret_report);
 }
 
 const char *config_place(const struct config *config, const char *name)

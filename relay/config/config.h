@@ -58,23 +58,19 @@ struct config {
     struct config_route *routes; // the first is Kratos'
     size_t route_count;
     char *locale, *timezone;
-
     enum log_format log_format;
     enum log_level log_level;
-
     int64_t body_limit_bytes;
     int64_t shutdown_grace_ms;
     int64_t connections; // per smarthost
     int64_t transaction_timeout_ms, deadline_margin_ms, retention_ms;
     struct rates rate_recipient, rate_total;
-
-    char *composer_path, *deliverer_path; // the children's programs
-    char *samples_dir;                    // payloads that `check` composes
-
+    char *composer_path, *deliverer_path;     // the children's programs
+    char *samples_dir;                        // payloads that `check` composes
     char *file;                               // the configuration file, or NULL
     char **places;                            // where each setting was found; see config_place()
     struct config_fingerprints *fingerprints; // see config_next_change()
-
+    struct config_holders *holders; // NULL: it was not read, but made by somebody, whose it is
     char **wiped; // "RELAY_API_KEY=..." as found in the environment, NULL-terminated; secret
 };
 
@@ -94,11 +90,15 @@ enum config_purpose {
 struct config *config_load(const char *file, enum config_purpose purpose,
                            struct config_report *ret_report);
 
-// Reads everything anew, as for the relay: the environment as it was at the start, the same file
-// and the secrets' files as they are now. Changes neither environment nor old, shares nothing with
-// old, and other threads may run. Waits for the file's evaluation. The rest is as above.
+// Reads everything anew, as for the relay: the environment as it was at the start, the files as
+// they are now. Changes neither environment nor old, shares nothing with old, and other threads may
+// run.
 struct config *config_reload(const struct config *old, struct config_report *ret_report);
-void config_destroy(struct config *config); // wipes its secrets; NULL is a no-op
+
+// It is there, with its secrets, until it is destroyed and released as often as held. One thread.
+void config_destroy(struct config *config); // NULL is a no-op
+const struct config *config_hold(const struct config *config);
+void config_release(const struct config *config); // NULL is a no-op
 
 // The names of the settings whose values differ between a config and one reloaded from it, one
 // per call, static: start with *number 0; NULL: no more. What is in a secret's file is its value,
@@ -107,11 +107,11 @@ const char *config_next_change(const struct config *before, const struct config 
                                size_t *number, bool *ret_reloads);
 
 // Where the operator set "locale": "RELAY_LOCALE" or "relay.jsonnet: locale"; a default goes by its
-// variable. A name that is no setting's comes back as it is. Valid as long as config and name.
+// variable. What is no setting's name comes back as it is. Valid as long as config and name.
 const char *config_place(const struct config *config, const char *name);
 
-// The environment for executing oneself anew: today's, and the secrets that were wiped from it.
-// The caller passes it to execve(); what it points to stays config's. NULL: no memory.
+// The environment for executing oneself anew: today's, and the secrets that were wiped from it. The
+// caller frees the list; what it points to stays config's. NULL: no memory.
 char **config_exec_environment(const struct config *config);
 
 // Prints a table of all settings, with their defaults, to standard output.

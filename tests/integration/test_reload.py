@@ -207,9 +207,9 @@ def test_what_needs_a_restart_is_named(start_relay, sink, tmp_path):
     config = tmp_path / "relay.jsonnet"
     config.write_text("{}")
     relay = start_relay(sink).start("--config", str(config))
-    config.write_text("{connections: 4, locale: 'hu', log_level: 'debug'}")
+    config.write_text("{body_limit: 4096, locale: 'hu', log_level: 'debug'}")
     reloaded = reload(relay)
-    assert reloaded["waits_for_restart"] == "connections"
+    assert reloaded["waits_for_restart"] == "body_limit"
     assert set(reloaded["changed"].split()) == {"locale", "log_level"}
     made = payloads.login_code(language=None)
     relay.accept(made)
@@ -217,7 +217,7 @@ def test_what_needs_a_restart_is_named(start_relay, sink, tmp_path):
     # What was taken over is no change any more, what was not still waits.
     reloaded = reload(relay)
     assert "changed" not in reloaded
-    assert reloaded["waits_for_restart"] == "connections"
+    assert reloaded["waits_for_restart"] == "body_limit"
 
 
 def test_every_post_is_answered_while_reloads_come_faster_than_they_are_done(

@@ -3,6 +3,7 @@
 #define TESTS_UNIT_RELAY_DISPATCHER_DELIVERERS_H
 
 #include "dispatcher_composers.h"
+#include "dispatcher_smarthosts.h"
 
 struct deliverers *deliverers_create(struct event_loop *loop, const struct config *config,
                                      struct dots *dots, const struct deliverers_handlers *handlers,
@@ -82,21 +83,6 @@ bool deliverers_has_other(const struct deliverers *deliverers, const char *id, i
 {
     (void)deliverers, (void)id, (void)now_ms;
     return !seen.down && !seen.is_only;
-}
-
-bool deliverers_pause(struct deliverers *deliverers, const char *name, bool paused)
-{
-    (void)deliverers;
-    seen.down = paused;
-    return strcmp(name, "smarthost") == 0;
-}
-
-json_t *deliverers_describe(const struct deliverers *deliverers, const char *name)
-{
-    (void)deliverers;
-    if (name && strcmp(name, "smarthost") != 0)
-        return json_array();
-    return json_pack("[{s:s, s:s}]", "name", "smarthost", "state", seen.down ? "paused" : "closed");
 }
 
 void deliverers_cut(struct deliverers *deliverers)

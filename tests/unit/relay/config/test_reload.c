@@ -172,9 +172,9 @@ static void names_what_changed_and_what_waits_for_a_restart(void **state)
         {"RELAY_ADMIN_LISTEN", "off", "admin_listen*"},
         {"RELAY_ADMIN_KEY", "a:read:" KEY, "admin_key*"},
         {"RELAY_QUEUE_DIR", "/q", "queue_dir*"},
-        {"RELAY_SMTP_HELO", "relay.example", "smtp_helo*"},
+        {"RELAY_SMTP_HELO", "relay.example", "smtp_helo"},
         {"RELAY_BODY_LIMIT", "2048", "body_limit*"},
-        {"RELAY_CONNECTIONS", "4", "connections*"},
+        {"RELAY_CONNECTIONS", "4", "connections"},
         {"RELAY_TRANSACTION_TIMEOUT", "5s", "transaction_timeout*"},
         {"RELAY_DEADLINE_MARGIN", "0s", "deadline_margin*"},
         {"RELAY_SHUTDOWN_GRACE", "1s", "shutdown_grace*"},
@@ -200,6 +200,19 @@ static void names_what_changed_and_what_waits_for_a_restart(void **state)
     assert_string_equal(changes(first, second), "listen* locale");
     config_destroy(second);
     config_destroy(first);
+}
+
+// As a deliverer does that was started with it.
+static void what_is_held_outlives_its_owner(void **state)
+{
+    (void)state;
+    set_needed();
+    struct config *first = load_relay();
+    const struct config *held = config_hold(first);
+    config_destroy(first);
+    assert_int_equal(held->smarthost_count, 1);
+    assert_non_null(held->smarthosts[0].uri);
+    config_release(held); // the sanitizer sees to it that nothing of it stays
 }
 
 static void a_fault_keeps_nothing(void **state)
@@ -258,6 +271,7 @@ int main(void)
         TEST(a_secrets_file_is_read_again),
         TEST(warns_again),
         TEST(names_what_changed_and_what_waits_for_a_restart),
+        TEST(what_is_held_outlives_its_owner),
         TEST(a_fault_keeps_nothing),
         TEST(the_composer_is_told_of_every_route),
     };
