@@ -6,6 +6,7 @@ without, in which it does so once more; then everything must have ended as the c
 """
 import calendar
 import contextlib
+import datetime
 import json
 import os
 import random
@@ -129,6 +130,15 @@ class World:
             self.end_hard()
         status = self.ended()
         return self.relay.process.wait() if status is None else status
+
+    def note_deaths(self):
+        """Of this life, beside what the fault itself killed: a core that gave up takes its deliverers
+        with it, one that lacks memory for a frame ends the deliverer. Either may have had a dot out."""
+        if self.status < 0:
+            self.deaths.append(ledger.boot_s())
+        for died in self.relay.found("deliverer_died"):
+            age_s = time.time() - datetime.datetime.fromisoformat(died["time"]).timestamp()
+            self.deaths.append(ledger.boot_s() - age_s)
 
     def end_hard(self):
         with contextlib.suppress(ProcessLookupError):
@@ -374,6 +384,7 @@ def live(name, folder, sink, fault):
         world.status = world.end()
         fault.disarm()
         world.deaths += fault.deaths
+        world.note_deaths()
         if hasattr(scenario, "mend"):
             scenario.mend(world)
         world.finish()
