@@ -219,3 +219,36 @@ void queue_settle(struct queue *queue, const char *id, const struct queue_settle
     writer_submit(queue->writer, &settle->change);
     keys_release(queue->keys);
 }
+
+// ---- an attempt alone ---------------------------------------------------------------------------
+
+struct note {
+    struct change change;
+    struct attempt attempt;
+};
+
+static int apply_note(struct change *change, struct database *database, int64_t now_ms)
+{
+    (void)now_ms;
+    struct row row;
+    bool found = false;
+    int rc = change_find_row(database, change->id, &row, &found);
+    if (rc != SQLITE_OK || !found)
+        return rc;
+    return insert_attempt(&((const struct note *)change)->attempt, database, row.seq);
+}
+
+static const struct change_type NOTE = {.apply = apply_note, .destroy = free_change, .kept = true};
+
+static void noted(void *context, enum queue_result result, const char *id)
+{
+    (void)context, (void)result, (void)id; // nothing depends on history
+}
+
+void queue_note_attempt(struct queue *queue, const char *id, const struct queue_attempt *attempt)
+{
+    struct note *note = change_create(&NOTE, sizeof(struct note), id, noted, NULL);
+    note->change.ride = true;
+    copy_attempt(&note->attempt, attempt, queue_now_ms(queue));
+    writer_submit(queue->writer, &note->change);
+}

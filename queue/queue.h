@@ -214,6 +214,10 @@ struct queue_attempt {
     const char *address, *tls; // "192.0.2.1:25", "TLSv1.3"; NULL: there was no such thing
 };
 
+// Records an attempt of a message that is worked on further, as by the next smarthost, and changes
+// nothing else. It may ride, and is kept like a settlement; nobody is told when it is written.
+void queue_note_attempt(struct queue *queue, const char *id, const struct queue_attempt *attempt);
+
 // How a message goes on after it was worked on: from `received`, `queued` or `sending` to state.
 struct queue_settlement {
     // Final, or QUEUED to wait again, or PARKED; or RECEIVED: a row that is still `received` stays

@@ -163,6 +163,7 @@ static void smarthost_failed(struct dispatcher *dispatcher, struct job *job,
                              struct queue_settlement *settlement, int set_back, bool has_other)
 {
     if (!dispatcher->draining && has_other) {
+        queue_note_attempt(dispatcher->queue, job->id, settlement->attempt);
         job->state = JOB_READY;
         job->ready_since_ms = clock_boot_ms();
     } else if (set_back > 0) {

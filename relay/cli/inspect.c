@@ -136,7 +136,7 @@ static int show(struct output *output, const char *id)
     }
     if (json_array_size(history) > (size_t)message.attempts)
         printf("%zu took place, %d charged: what is the smarthost's or the relay's own doing\n"
-               "(session, cut) is not charged to the message\n",
+               "(session, suspect, cut) is not charged to the message\n",
                json_array_size(history), message.attempts);
     const char *advice = message_view_advice(&message);
     if (advice && message.has_body)

@@ -1,4 +1,5 @@
 """What becomes of a message when the smarthost takes it, refuses it, breaks off or is away."""
+import json
 import re
 import threading
 
@@ -180,7 +181,10 @@ def test_the_second_smarthost_is_used_while_the_first_is_down(start_relay):
             message_id = relay.accept(payloads.login_code())
             second.wait_for(1)
             relay.wait_for("sent", id=message_id)
-            assert relay.state(message_id)["smarthost"].endswith(str(second.port))
+            row = json.loads(relay.command("queue", "show", message_id, "--json").stdout)
+    assert row["smarthost"].endswith(str(second.port)) and row["attempts"] == 1
+    assert [(attempt["outcome"], attempt["smarthost"]) for attempt in row["history"]] == [
+        ("session", f"127.0.0.1:{first.port}"), ("sent", f"127.0.0.1:{second.port}")]
 
 
 def test_a_file_smarthost_writes_each_mail(start_relay, tmp_path):
