@@ -8,7 +8,7 @@ PACKAGES_RUN = libmicrohttpd12 libcurl4 libjsonnet0 libesmtp6 libjansson4 libsql
     libsodium23 libgmime-3.0-0 libicu72 libseccomp2 libssl3 \
     ca-certificates
 PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3-pytest-xdist \
-    python3-aiosmtpd python3-hypothesis strace procps postfix openssl tidy \
+    python3-aiosmtpd python3-hypothesis strace procps openssl tidy \
     e2fsprogs xfsprogs util-linux mount faketime libfaketime patch
 PACKAGES_DEMO = python3 python3-aiosmtpd
 PACKAGES_SCREENSHOTS = python3 chromium fonts-noto-core fonts-noto-color-emoji
@@ -366,6 +366,12 @@ SOAK_SECONDS = 600
 soak: deps-check ## mail for SOAK_SECONDS (600: 10 minutes) while everything dies now and then
 	$(build) BUILD=build/release all
 	$(PYTHON) tests/faults/soak.py --build build/release --seconds $(SOAK_SECONDS)
+
+.PHONY: real-servers
+real-servers: deps-check ## mail through a Postfix and an Exim of Debian's, unpacked and not installed, as root: 3 minutes
+	$(build) SANITIZE=1 BUILD=build/sanitize all unit
+	RELAY_BUILD=build/sanitize $(PYTHON) -m pytest -p no:cacheprovider -q -rs -n $(shell nproc) \
+	    tests/e2e/servers
 
 PROPERTY_EXAMPLES = 5000
 PROPERTY_SEED = $(shell od -An -N4 -tu4 /dev/urandom)
