@@ -11,6 +11,11 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 static bool is_printable(char c)
 {
     return c >= ' ' && c <= '~';
@@ -33,15 +38,20 @@ static void put(struct output *out, const char *data, size_t size)
         out->text[out->size++] = data[i];
 }
 
-// Codes are 4 to 8 digits, and a server may quote one. Shorter runs are reply codes and parts
-// of addresses, longer ones are queue ids and times, which an operator needs.
+// Codes are 4 to 8 digits, and a server may quote one, of another mail than this one as well.
+// Shorter runs are reply codes and parts of addresses; longer ones, and those with letters beside
+// them, are times and queue ids, by which an operator finds the mail in the smarthost's log.
 static void put_without_codes(struct output *out, const char *word, size_t size)
 {
+    bool after_letter = false;
     for (size_t i = 0; i < size;) {
         size_t run = 0;
         while (i + run < size && is_digit(word[i + run]))
             run++;
-        if (run >= 4 && run <= 8)
+        bool before_letter = i + run < size && is_letter(word[i + run]);
+        bool is_code = run >= 4 && run <= 8 && !after_letter && !before_letter;
+        after_letter = run == 0 && is_letter(word[i]);
+        if (is_code)
             put(out, MASK, strlen(MASK));
         else
             put(out, word + i, run ? run : 1);

@@ -2,9 +2,8 @@
 //
 // Replies are a stranger's text: they may quote the recipient, the code or a link of the mail
 // that is refused, and hold any bytes. What reply_clean() makes of it is printable ASCII of at most
-// REPLY_TEXT_MAX bytes in which the mail's secrets, addresses, links and runs of 4 to 8 digits are
-// masked: nothing else of a reply is to be shown.
-// Pure; no I/O.
+// REPLY_TEXT_MAX bytes in which the mail's secrets, addresses, links and numbers of 4 to 8 digits
+// are masked: nothing else of a reply is to be shown. Pure; no I/O.
 #ifndef RELAY_DELIVERER_REPLY_H
 #define RELAY_DELIVERER_REPLY_H
 

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 
+import machine
 import payloads
 import pytest
 import relay as harness
@@ -156,7 +157,7 @@ def test_a_queue_on_a_read_only_disk_is_checked_and_copied(waiting, tmp_path, en
     def command(*arguments):
         script = 'mount --bind -o ro "$0" "$0" && exec "$@"'
         return subprocess.run(
-            ["unshare", "--mount", "sh", "-c", script, str(waiting.queue_dir),
+            [*machine.NAMESPACE, "sh", "-c", script, str(waiting.queue_dir),
              str(harness.program()), "queue", *arguments], cwd=waiting.folder, text=True,
             env=waiting.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     probe = command("--help")

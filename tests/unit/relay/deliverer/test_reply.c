@@ -71,7 +71,7 @@ static void masks_what_must_not_be_shown(void **state)
         {"code 123456 is spam", "code **** is spam"},
         {"123 is short, 123456789 is long", "123 is short, 123456789 is long"},
         {"1234 and 12345678", "**** and ****"},
-        {"queued as 4bXyZ12345z", "queued as 4bXyZ****z"},
+        {"queued as 4bXyZ12345z", "queued as 4bXyZ12345z"},
         {"see https://acme.example/r?flow=1&token=x now", "see [link] now"},
         {"first\r\nsecond", "first"},
         {"tab\there\x1b[31m", "tab here [31m"},
@@ -147,10 +147,10 @@ static void cuts_long_texts(void **state)
     reply_clean(long_text, sizeof(long_text), NULL, text);
     assert_int_equal(strlen(text), REPLY_TEXT_MAX);
     // A code that the cut would leave half of is masked before the cut.
-    memset(long_text, 'x', REPLY_TEXT_MAX - 2);
+    memset(long_text, ' ', REPLY_TEXT_MAX - 2);
     snprintf(long_text + REPLY_TEXT_MAX - 2, sizeof("123456"), "123456");
     reply_clean(long_text, REPLY_TEXT_MAX + 4, NULL, text);
-    assert_string_equal(text + REPLY_TEXT_MAX - 3, "x**");
+    assert_string_equal(text + REPLY_TEXT_MAX - 3, " **");
 }
 
 int main(void)
