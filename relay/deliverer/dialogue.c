@@ -14,6 +14,8 @@ void dialogue_enter(struct dialogue *dialogue, enum stage stage)
     dialogue->stage = stage;
     dialogue->answered = false;
     memset(&dialogue->reply, 0, sizeof(dialogue->reply));
+    if (dialogue->deaf)
+        return; // stages and what is heard are not in step
     dialogue->reply_lines = dialogue->reply_bytes = dialogue->line_size = 0;
 }
 
@@ -112,15 +114,20 @@ static bool heard_line(struct dialogue *dialogue)
         return false;
     if (dialogue->reply_lines == 1)
         dialogue->first = reply;
-    if (dialogue->stage == STAGE_EHLO)
+    if (dialogue->stage == STAGE_EHLO && !dialogue->deaf)
         note_offer(dialogue, dialogue->line, dialogue->line_size);
-    if (last)
+    if (last && dialogue->deaf) {
+        dialogue->replies++;
+        dialogue->reply_lines = dialogue->reply_bytes = 0;
+    } else if (last) {
         answered(dialogue, reply.code);
+    }
     return true;
 }
 
 bool dialogue_heard(struct dialogue *dialogue, const char *data, size_t size)
 {
+    dialogue->bytes += size;
     if (dialogue->leaving)
         return true;
     if (dialogue->stage == STAGE_CONNECT)

@@ -9,10 +9,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "relay/deliverer/outcome.h"
 #include "relay/deliverer/reply.h"
 
+#define DIALOGUE_BROKEN_TEXT "the answer is not SMTP" // for outcomes
 #define DIALOGUE_LINE_MAX 1024
 #define DIALOGUE_LINES_MAX 100
 #define DIALOGUE_REPLY_MAX 8192
@@ -27,9 +29,12 @@ struct dialogue {
     size_t size_limit; // 0: none told
     bool authenticated;
 
+    bool deaf;    // its owner knows the answers by other means: only counts what is a reply
+    int replies;  // counted so
     bool leaving; // QUIT was sent: what follows is of no interest
     bool broken;  // what was heard is not SMTP
 
+    uint64_t bytes;     // heard on this connection
     struct reply first; // first line of the reply under way
     size_t reply_lines, reply_bytes;
     char line[DIALOGUE_LINE_MAX];

@@ -41,6 +41,7 @@ struct client {
     int64_t begun_boot_ms, opened_boot_ms; // ... and when the last socket of it was
     bool fresh;                            // it opened a connection of its own
     bool token_is_old;                     // ... or would have, but with a token that was renewed
+    bool gave_up;                          // on connecting
     const char *not_allowed;               // why the callback before MAIL said no
     char error[CURL_ERROR_SIZE];
 };
@@ -136,6 +137,14 @@ static size_t discard(char *data, size_t unit, size_t count, void *argument)
     return unit * count;
 }
 
+// Has the smarthost said no more than it was asked? libcurl keeps a second reply for the next
+// command, so that each verdict would be that of the message before. What came by TLS cannot be
+// counted; but there the smarthost is who it says it is.
+static bool is_in_step(struct client *client)
+{
+    return client->tls[0] != '\0' || wire_is_in_step(client->wire, client->dialogue.bytes);
+}
+
 // Called when the connection is ready and MAIL is what goes out next (multi.c, MSTATE_DO).
 static int before_mail(void *argument, char *peer, char *local, int peer_port, int local_port)
 {
@@ -162,7 +171,8 @@ static int before_mail(void *argument, char *peer, char *local, int peer_port, i
         client->not_allowed = "the message is over the smarthost's size limit";
     } else {
         dialogue_enter(&client->dialogue, STAGE_MAIL);
-        return CURL_PREREQFUNC_OK;
+        client->dialogue.broken = !is_in_step(client);
+        return client->dialogue.broken ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
     }
     return CURL_PREREQFUNC_ABORT;
 }
@@ -181,6 +191,8 @@ static size_t give_body(char *to, size_t unit, size_t count, void *argument)
         client->body_given += size;
         return size;
     }
+    if (!is_in_step(client))
+        wire_stop(client->wire, STOP_BROKEN);
     // With TLS there may be unread records that are no answer (session tickets).
     if (!wire_pass_dot(client->wire, client->tls[0] == '\0'))
         return CURL_READFUNC_ABORT;
@@ -197,19 +209,18 @@ static int on_progress(void *argument, curl_off_t down_total, curl_off_t down, c
     (void)down_total, (void)down, (void)up_total, (void)up;
     if (wire_stopped(client->wire) != STOP_NONE)
         return 1;
-    curl_off_t connected_us = 0;
     int limit_ms = client->settings->connect_timeout_ms;
     int64_t now_ms = clock_boot_ms();
     if (client->dialogue.stage != STAGE_CONNECT || !client->fresh ||
         now_ms - client->opened_boot_ms < connect_shim_share(limit_ms))
         return 0;
-    (void)curl_easy_getinfo(client->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
-    if (connected_us > 0)
+    // Not by libcurl's time of connecting, which implicit TLS is a part of.
+    if (wire_is_connected(client->wire))
         return 0;
-    if (now_ms - client->begun_boot_ms >= limit_ms)
-        return 1;
-    wire_hush(client->wire); // that address fails, and libcurl goes on to the next
-    return 0;
+    client->gave_up = now_ms - client->begun_boot_ms >= limit_ms;
+    if (!client->gave_up)
+        wire_hush(client->wire); // that address fails, and libcurl goes on to the next
+    return client->gave_up;
 }
 
 // TLS that failed shows as an error of libcurl's while the dialogue stands before it.
@@ -266,6 +277,10 @@ static void judge(struct client *client, CURLcode rc, struct outcome *outcome)
         const char *text = client->error[0] ? client->error : curl_easy_strerror(rc);
         if (client->not_allowed)
             text = client->not_allowed;
+        else if (client->gave_up)
+            text = "no connection within the limit";
+        else if (dialogue->broken)
+            text = DIALOGUE_BROKEN_TEXT;
         else if (dialogue->stage == STAGE_AUTH && client->token_fault[0])
             text = client->token_fault;
         reply_set_text(&trace.reply, text, strlen(text));
@@ -316,7 +331,7 @@ static bool perform(struct client *client, CURLcode *ret_rc, struct error *err)
     if (!renew_token(client, err))
         return false;
     client->body_given = 0;
-    client->fresh = client->token_is_old = false;
+    client->fresh = client->token_is_old = client->gave_up = false;
     client->not_allowed = NULL;
     client->error[0] = '\0';
     client->begun_boot_ms = clock_boot_ms();

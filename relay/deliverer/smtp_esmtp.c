@@ -25,8 +25,6 @@
 // libesmtp keeps what it has sent until its session ends, and a session cannot be continued.
 enum { MESSAGES_PER_SESSION_MAX = 40 };
 
-static const char not_smtp[] = "the answer is not SMTP";
-
 struct client {
     const struct settings *settings;
     struct wire *wire;
@@ -62,7 +60,7 @@ static void judge(struct client *client, struct outcome *outcome)
         reply_set_text(&trace.reply, cause ? cause : "", cause ? strlen(cause) : 0);
     }
     if (client->dialogue.broken)
-        reply_set_text(&trace.reply, not_smtp, strlen(not_smtp));
+        reply_set_text(&trace.reply, DIALOGUE_BROKEN_TEXT, strlen(DIALOGUE_BROKEN_TEXT));
     outcome_judge(&trace, outcome);
 }
 
@@ -92,6 +90,18 @@ static void note_answer(struct client *client, enum stage stage, const smtp_stat
                  status->enh_subject % 1000, status->enh_detail % 1000);
 }
 
+enum { MAIL_REPLY = 1, RCPT_REPLY, DATA_REPLY, DOT_REPLY }; // of one message, in their order
+
+// libesmtp takes "2500", a line with a NUL, and what was there of a line when the connection ended,
+// for the code that they begin with. None of these counts as a reply. Those to BDAT it lets nobody
+// overhear; there only what we have cut short ourselves is not believed.
+static bool is_heard(const struct client *client, int reply)
+{
+    if (reply > RCPT_REPLY && client->dialogue.offers_chunking)
+        return wire_stopped(client->wire) == STOP_NONE;
+    return client->dialogue.replies >= reply;
+}
+
 // The library asks for the message: first with length NULL (from the start), then for its bytes,
 // then for more. All is given in one piece, so that with CHUNKING the body is one BDAT. "There is
 // no more" is the gate: the dot, or BDAT LAST, is what it writes next. errno decides: where it is
@@ -106,12 +116,15 @@ static const char *give_body(void **context, int *length, void *argument)
     }
     if (!client->body_given) {
         client->body_given = true;
-        dialogue_enter(&client->dialogue, STAGE_BODY);
+        if (!client->dialogue.broken)
+            dialogue_enter(&client->dialogue, STAGE_BODY);
         *length = (int)client->job->body_size;
         errno = 0;
         return client->job->body;
     }
     *length = 0;
+    if (!client->dialogue.offers_chunking && client->dialogue.replies != DATA_REPLY)
+        wire_stop(client->wire, STOP_BROKEN); // one too many was read: the verdict, before the dot
     bool pass = wire_pass_dot(client->wire, !client->dialogue.offers_chunking);
     if (pass)
         dialogue_enter(&client->dialogue, STAGE_DOT);
@@ -141,12 +154,6 @@ static void end_session(struct client *client)
     wire_hush(client->wire);
 }
 
-// Once the connection was shut down a reply may be cut short, and libesmtp takes it for whole.
-static bool may_be_torn(struct client *client)
-{
-    return wire_stopped(client->wire) != STOP_NONE;
-}
-
 static bool is_used_up(const struct client *client)
 {
     return client->message_count >= MESSAGES_PER_SESSION_MAX ||
@@ -173,7 +180,7 @@ static void go_on(struct client *client, smtp_session_t session, bool leaving)
 
 static void on_mail_status(struct client *client, smtp_session_t session)
 {
-    if (may_be_torn(client))
+    if (!is_heard(client, MAIL_REPLY))
         return;
     const smtp_status_t *status = smtp_reverse_path_status(client->message);
     if (status->code / 100 == 2) {
@@ -191,7 +198,7 @@ static void on_mail_status(struct client *client, smtp_session_t session)
 
 static void on_recipient_status(struct client *client, smtp_session_t session)
 {
-    if (may_be_torn(client))
+    if (!is_heard(client, RCPT_REPLY))
         return;
     const smtp_status_t *status = smtp_recipient_status(client->recipient);
     client->refused = status->code / 100 != 2;
@@ -212,11 +219,14 @@ static void on_message_sent(struct client *client, smtp_session_t session)
     bool at_dot = client->body_given;
     // "Complete" is the library's own word that a 2xx was the answer to the end of the message.
     bool accepted = status->code / 100 == 2 && smtp_recipient_check_complete(client->recipient);
-    bool settled = accepted || status->code / 100 == 4 || status->code / 100 == 5;
+    bool settled = (accepted || status->code / 100 == 4 || status->code / 100 == 5) &&
+                   is_heard(client, at_dot ? DOT_REPLY : DATA_REPLY);
+    // A smarthost that said more than it was asked is not to be believed the next time.
+    bool in_step = client->dialogue.offers_chunking || client->dialogue.replies == DOT_REPLY;
     if (!client->refused && settled)
         note_answer(client, at_dot ? STAGE_DOT : STAGE_DATA, status);
     // After a refusal of DATA the library has already decided to leave; with 421 the smarthost has.
-    go_on(client, session, !at_dot || !settled || status->code == 421);
+    go_on(client, session, !at_dot || !settled || !in_step || status->code == 421);
 }
 
 static void on_event(smtp_session_t session, int event, void *argument, ...)
@@ -238,18 +248,33 @@ static void on_event(smtp_session_t session, int event, void *argument, ...)
     }
 }
 
+// A message begins. The reply to the RSET before it, behind one that was refused, is not of it.
+static void count_anew(struct dialogue *dialogue, const char *command, size_t size)
+{
+    static const char mail[] = "MAIL ", rset[] = "RSET\r\n";
+    if (size >= strlen(mail) && memcmp(command, mail, strlen(mail)) == 0)
+        dialogue->replies = 0;
+    else if (size >= strlen(rset) && memcmp(command, rset, strlen(rset)) == 0)
+        dialogue->replies = -1;
+}
+
 // Up to MAIL libesmtp tells nothing of the replies, and talks in lock step. From MAIL on it tells
-// all and pipelines, and this is deaf.
+// all and pipelines, and what is read here, before the library looks at it, is only counted.
 static void on_traffic(const char *data, int size, int direction, void *argument)
 {
     struct client *client = argument;
     struct dialogue *dialogue = &client->dialogue;
-    if (dialogue->stage >= STAGE_MAIL || size <= 0)
+    if (size <= 0)
         return;
-    if (direction == SMTP_CB_WRITING)
+    dialogue->deaf = dialogue->stage >= STAGE_MAIL;
+    if (direction == SMTP_CB_READING) {
+        if (!dialogue_heard(dialogue, data, (size_t)size))
+            wire_stop(client->wire, STOP_BROKEN);
+    } else if (dialogue->deaf) {
+        count_anew(dialogue, data, (size_t)size);
+    } else if (!dialogue->broken && dialogue->line_size == 0) {
         dialogue_sent(dialogue, data, (size_t)size);
-    else if (direction == SMTP_CB_READING && !dialogue_heard(dialogue, data, (size_t)size))
-        wire_stop(client->wire, STOP_BROKEN);
+    }
 }
 
 // All limits beyond ours, which the pool enforces by ending the transaction.

@@ -2,9 +2,10 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/tcp.h> // netinet/tcp.h does not know bytes_received
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -165,6 +166,21 @@ bool wire_is_open(struct wire *wire)
     return open;
 }
 
+bool wire_is_connected(struct wire *wire)
+{
+    bool connected = false;
+    pthread_mutex_lock(&wire->lock);
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++) {
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof(peer);
+        connected = connected ||
+                    (wire->sockets[i].own_fd >= 0 &&
+                     getpeername(wire->sockets[i].own_fd, (struct sockaddr *)&peer, &size) == 0);
+    }
+    pthread_mutex_unlock(&wire->lock);
+    return connected;
+}
+
 // With wire->lock. A writer cannot tell a dead peer from a slow one, poll() can.
 static bool is_quiet(const struct wire *wire, bool unasked_is_fault)
 {
@@ -185,6 +201,25 @@ bool wire_is_quiet(struct wire *wire)
     bool quiet = is_quiet(wire, true);
     pthread_mutex_unlock(&wire->lock);
     return quiet;
+}
+
+bool wire_is_in_step(struct wire *wire, uint64_t heard_bytes)
+{
+    uint64_t received = 0;
+    bool known = true;
+    pthread_mutex_lock(&wire->lock);
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++) {
+        if (wire->sockets[i].own_fd < 0)
+            continue;
+        struct tcp_info info = {0};
+        socklen_t size = sizeof(info);
+        known = known &&
+                getsockopt(wire->sockets[i].own_fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+                size >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(uint64_t);
+        received += info.tcpi_bytes_received;
+    }
+    pthread_mutex_unlock(&wire->lock);
+    return !known || received == heard_bytes;
 }
 
 void wire_hush(struct wire *wire)
@@ -221,8 +256,9 @@ bool wire_pass_dot(struct wire *wire, bool unasked_is_fault)
 
 void wire_verdict(struct wire *wire, int reply_code)
 {
+    int class = reply_code / 100;
     pthread_mutex_lock(&wire->lock);
-    if (wire->job && wire->dot_begun)
+    if (wire->job && wire->dot_begun && (class == 2 || class == 4 || class == 5))
         dots_verdict(wire->dots, wire->job->mark, reply_code);
     pthread_mutex_unlock(&wire->lock);
 }

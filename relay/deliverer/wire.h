@@ -54,8 +54,13 @@ bool wire_opened(struct wire *wire, int fd, const struct sockaddr *address, sock
 // The library is about to close it, or has. -1: all.
 void wire_closed(struct wire *wire, int fd);
 bool wire_is_open(struct wire *wire);
+// Whether one of the sockets has got through to its peer.
+bool wire_is_connected(struct wire *wire);
 // Whether the kept connection is fit for another message: not ended, and nothing unasked said.
 bool wire_is_quiet(struct wire *wire);
+// Whether what has come over the open sockets is just these bytes: none are unread, or kept by the
+// library for later. True where the kernel does not say.
+bool wire_is_in_step(struct wire *wire, uint64_t heard_bytes);
 // Reads end at once from here on, writes still go out: a QUIT need not wait for its answer.
 void wire_hush(struct wire *wire);
 // The address that wire_opened() saw last, "192.0.2.1:25" or "[2001:db8::1]:25", or empty.
@@ -66,7 +71,8 @@ void wire_address(struct wire *wire, char ret_address[OUTCOME_ADDRESS_SIZE]);
 // can follow; wire_stopped() says why. unasked_is_fault: the smarthost has nothing to say yet
 // (untrue with BDAT and TLS). A second call repeats the first one's answer.
 bool wire_pass_dot(struct wire *wire, bool unasked_is_fault);
-// The reply that decides was read: puts it into the mark, where the dot was begun.
+// The reply that decides was read: puts it into the mark, where the dot was begun. A code that
+// means nothing there (354) is not put: it does not say what became of the message.
 void wire_verdict(struct wire *wire, int reply_code);
 
 #endif

@@ -139,6 +139,36 @@ static void an_endless_reply_is_told(void **state)
     assert_int_equal(lines, DIALOGUE_LINES_MAX);
 }
 
+static void the_deaf_count_what_is_a_reply(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    dialogue_open(&dialogue);
+    sent(&dialogue, "MAIL FROM:<a@b.example>\r\n");
+    dialogue.deaf = true;
+    assert_true(heard(&dialogue, "250 one\r\n250-two\r\n250 two\r\n35"));
+    assert_int_equal(dialogue.replies, 2);
+    assert_false(dialogue.answered);
+    dialogue_enter(&dialogue, STAGE_RCPT); // and what has been read ahead stays
+    assert_true(heard(&dialogue, "4 three\r\n250 fo"));
+    assert_int_equal(dialogue.replies, 3);
+    assert_false(heard(&dialogue, "ur\r\n2500 five\r\n"));
+    assert_false(heard(&dialogue, "250 six\r\n"));
+    assert_int_equal(dialogue.replies, 4);
+}
+
+static void every_byte_is_counted(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    dialogue_open(&dialogue);
+    assert_true(heard(&dialogue, "220 hello\r\n"));
+    assert_false(heard(&dialogue, "no\r\n"));
+    assert_int_equal(dialogue.bytes, 15);
+    dialogue_open(&dialogue);
+    assert_int_equal(dialogue.bytes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +179,8 @@ int main(void)
         cmocka_unit_test(pieces_make_a_reply),
         cmocka_unit_test(what_is_not_smtp_is_told),
         cmocka_unit_test(an_endless_reply_is_told),
+        cmocka_unit_test(the_deaf_count_what_is_a_reply),
+        cmocka_unit_test(every_byte_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,8 @@ static void the_dot_is_marked_once_and_gets_its_verdict(void **state)
     assert_true(wire_pass_dot(&fixture->wire, true));
     assert_int_equal(mark(fixture), DOT_BEGUN);
     assert_true(wire_pass_dot(&fixture->wire, true));
+    wire_verdict(&fixture->wire, 354); // which says nothing of the message
+    assert_int_equal(mark(fixture), DOT_BEGUN);
     wire_verdict(&fixture->wire, 451);
     struct dot dot;
     dots_get(fixture->core, 0, &dot);
@@ -181,6 +183,35 @@ static void a_stopped_transaction_opens_no_more_sockets(void **state)
     assert_false(wire_opened(&fixture->wire, fixture->near, &address, sizeof(address)));
 }
 
+static void what_was_said_unasked_is_known_wherever_it_lies(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0), near = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    wire_closed(&fixture->wire, -1);
+    assert_true(wire_opened(&fixture->wire, near, (struct sockaddr *)&address, size));
+    assert_false(wire_is_connected(&fixture->wire));
+    assert_int_equal(connect(near, (struct sockaddr *)&address, size), 0);
+    assert_true(wire_is_connected(&fixture->wire));
+    int far = accept(listener, NULL, NULL);
+
+    assert_true(wire_is_in_step(&fixture->wire, 0));
+    assert_int_equal(send(far, "354 go\r\n250 ok\r\n", 16, 0), 16);
+    char first[8];
+    assert_int_equal(recv(near, first, sizeof(first), MSG_WAITALL), 8);
+    assert_false(wire_is_in_step(&fixture->wire, 8)); // unread
+    assert_int_equal(recv(near, first, sizeof(first), MSG_WAITALL), 8);
+    assert_false(wire_is_in_step(&fixture->wire, 8)); // in the hands of the library
+    assert_true(wire_is_in_step(&fixture->wire, 16));
+    close(near);
+    close(far);
+    close(listener);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -194,6 +225,7 @@ int main(void)
         TEST(a_stop_between_transactions_hits_nobody),
         TEST(a_closed_socket_is_let_go),
         TEST(a_stopped_transaction_opens_no_more_sockets),
+        TEST(what_was_said_unasked_is_known_wherever_it_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
