@@ -79,14 +79,6 @@ def test_a_mechanism_of_ones_choice_out_of_all_that_are_offered(start, certifica
 
 # ---- not let in ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("auth, reason", [((), "no AUTH"), (("XOAUTH2", "CRAM-MD5"), "others")])
-def test_nothing_is_sent_where_auth_is_not_offered(start, auth, reason):
-    with SmtpServer(auth=auth) as server:
-        result = start(server, "curl", user="relay", password=PASSWORD).send_one()
-        expect_nothing_sent(server, result)
-        assert "AUTH" not in server.verbs()
-
-
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_no_other_mechanism_takes_the_place_of_the_configured_one(start, credentials, mechanism):
     with make_server([other for other in MECHANISMS if other != mechanism]) as server:
@@ -104,23 +96,6 @@ def test_what_was_offered_in_the_clear_is_forgotten_once_encrypted(start, certif
         assert "STARTTLS" in server.verbs() and "AUTH" not in server.verbs()
 
 
-def test_nothing_is_sent_where_ehlo_is_refused_and_there_are_credentials(start):
-    with SmtpServer(auth=["PLAIN"]) as server:
-        server.on("ehlo", reply("502 5.5.1 what"))
-        result = start(server, "curl", user="relay", password="secret").send_one()
-        expect_nothing_sent(server, result)
-
-
-@pytest.mark.parametrize("answer", ["535 5.7.8 no", "454 4.7.0 later", "534 5.7.9 weak",
-                                    "538 5.7.11 encrypt"])
-@pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_auth_that_is_refused(start, credentials, mechanism, answer):
-    with make_server(MECHANISMS) as server:
-        server.on("auth", reply(answer))
-        expect_nothing_sent(server, start(server, "curl", **credentials(mechanism)).send_one(),
-                            int(answer[:3]))
-
-
 @pytest.mark.parametrize("mechanism", ["plain", "login"])
 def test_a_wrong_password(start, credentials, mechanism):
     with make_server(MECHANISMS) as server:
@@ -136,13 +111,6 @@ def test_what_a_smarthost_has_against_a_token_is_told(start, credentials, mechan
         expect_nothing_sent(server, result, code)
         # libcurl leaves where XOAUTH2 has an empty answer and a 535 follow.
         assert "401" in result["reply_text"] or code
-
-
-@pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_a_welcome_before_the_exchange_is_none(start, credentials, mechanism):
-    with make_server(MECHANISMS) as server:
-        server.on("auth", reply("235 2.7.0 come in"))
-        expect_nothing_sent(server, start(server, "curl", **credentials(mechanism)).send_one())
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)

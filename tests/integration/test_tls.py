@@ -8,7 +8,7 @@ import warnings
 import pytest
 import smtp_server
 from deliverer import IN_NAMESPACE, expect
-from smtp_server import SmtpServer, garbage, reply
+from smtp_server import SmtpServer
 
 MODES = ["starttls", "implicit"]
 CREDENTIALS = {"user": "relay", "password": "secret"}
@@ -59,22 +59,6 @@ def test_a_certificate_that_the_own_authority_vouches_for(start, tmp_path, autho
                        server_name=server_name, **CREDENTIALS).send_one()
         expect(result, "sent", "dot", 250)
         assert names == ["localhost"]
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("made, reason", [
-    ({"name": "localhost"}, "its own word"),
-    ({"issuer": "other"}, "another authority's"),
-    ({"issuer": "authority", "made": "2020-01-01"}, "expired"),
-    ({"issuer": "authority", "made": "2037-01-01"}, "to come"),
-    ({"issuer": "authority", "name": "mail.example.com"}, "another host's"),
-], ids=lambda value: value if isinstance(value, str) else "")
-def test_a_certificate_that_is_not_to_be_believed(start, tmp_path, authority, mode, made, reason):
-    smtp_server.make_certificate(tmp_path, "other")
-    certificate = smtp_server.make_certificate(tmp_path, **made)
-    with SmtpServer(tls=certificate, implicit=mode == "implicit", auth=["PLAIN"]) as server:
-        expect_nothing_told(server, start(server, "curl", tls=mode, ca_file=str(authority),
-                                          host="localhost", **CREDENTIALS).send_one())
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -153,38 +137,3 @@ def test_tls_older_than_1_2_is_none(start, certificate, mode):
         server.auth = ["PLAIN"]
         expect_nothing_told(server, start(server, "curl", tls=mode, verify=False,
                                           **CREDENTIALS).send_one())
-
-
-# ---- STARTTLS that is not --------------------------------------------------------------------------
-
-@pytest.mark.parametrize("auth", [(), ("PLAIN",)])
-def test_starttls_that_was_stripped(start, auth):
-    with SmtpServer(auth=auth) as server:
-        result = start(server, "curl", tls="starttls", **CREDENTIALS).send_one()
-        expect_nothing_told(server, result)
-        assert set(server.verbs()) <= {"EHLO", "QUIT"}
-
-
-def test_starttls_that_is_refused(start, certificate):
-    with SmtpServer(tls=certificate) as server:
-        server.on("starttls", reply("454 4.7.0 not now"))
-        expect(start(server, "curl", tls="starttls", verify=False, **CREDENTIALS).send_one(),
-               "session", "starttls", 454, alarm="tls")
-        assert not {"AUTH", "MAIL"} & set(server.verbs())
-
-
-@pytest.mark.parametrize("lines", [
-    "220 go ahead\r\n250-injected\r\n250 AUTH PLAIN\r\n",
-    "220 go ahead\r\n250-injected\r\n250 AUTH PLAIN\r\n235 2.7.0 welcome\r\n",
-    "220-go\r\n220 ahead\r\n2",
-], ids=["offers", "a welcome", "half a line"])
-def test_bytes_injected_behind_the_answer_to_starttls(start, certificate, lines):
-    with SmtpServer(tls=certificate, auth=["PLAIN"]) as server:
-        server.on("starttls", garbage(lines.encode()))
-        result = start(server, "curl", tls="starttls", verify=False, **CREDENTIALS).send_one()
-        expect_nothing_told(server, result | {"reply_code": None})
-
-
-def test_a_port_that_speaks_no_tls(server, start):
-    result = start(server, "curl", tls="implicit", verify=False, timeout_ms=1500).send_one()
-    expect(result, "session", "starttls", alarm="tls")

@@ -6,9 +6,10 @@
         ...
         server.port, server.connections, server.commands, server.messages
 
-Stages: greeting, ehlo, helo, starttls, auth, mail, rcpt, data, body (354 was sent, nothing is read yet),
-dot (the end of the message was read), rset, quit. A behaviour is what a stage does instead of its
-ordinary reply: reply(), drop(), reset(), hang(), garbage(), drip(), then_drop().
+Stages: connect (before a word of TLS or SMTP), greeting, ehlo, helo, starttls, tls (in place of the
+handshake), auth, mail, rcpt, data, body (354 was sent, nothing is read yet), dot (the end of the
+message was read), rset, quit. A behaviour is what a stage does instead of its ordinary reply:
+reply(), drop(), reset(), hang(), garbage(), drip(), then_drop(), half(), extra(), long_reply() ...
 
 One thread a connection. Everything is recorded before it is answered.
 """
@@ -24,14 +25,20 @@ import threading
 import time
 
 TOKEN_FAULT = b'{"status":"401","schemes":"bearer"}'
-STAGES = {"greeting", "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot", "rset",
-          "quit"}
+STAGES = {"connect", "greeting", "ehlo", "helo", "starttls", "tls", "auth", "mail", "rcpt", "data",
+          "body", "dot", "rset", "quit"}
 
 
 # ---- behaviours: functions of the connection and the ordinary reply ------------------------------
 
 class Hangup(Exception):
     """Ends a connection."""
+
+
+def as_sent(text):
+    """The bytes of a reply of one or more lines."""
+    *lines, last = text.split("\n")
+    return "".join([*(f"{line[:3]}-{line[4:]}\r\n" for line in lines), f"{last}\r\n"]).encode()
 
 
 def reply(text):
@@ -79,9 +86,38 @@ def drip(pause=0.02, text=None):
     """The ordinary reply (or text), a byte at a time."""
     def behave(connection, ordinary):
         connection.said = text or ordinary
-        for byte in (connection.said + "\r\n").encode():
+        for byte in as_sent(connection.said):
             connection.send(bytes([byte]))
             time.sleep(pause)
+    return behave
+
+
+def half(size=2):
+    """The first bytes of the ordinary reply, and then nobody is there."""
+    def behave(connection, ordinary):
+        connection.send(ordinary.encode()[:size])
+        raise Hangup
+    return behave
+
+
+def extra(text):
+    """The ordinary reply and, in the same segment, one that nothing has asked for."""
+    return lambda connection, ordinary: connection.say(ordinary, text)
+
+
+def long_reply(lines, width):
+    """So many lines of so many bytes, that make one reply."""
+    def behave(connection, ordinary):
+        code = ordinary[:3] or "250"
+        connection.say("\n".join([f"{code} ".ljust(width, "x")] * lines))
+    return behave
+
+
+def stall():
+    """Neither reads nor says anything, until the server is to behave well again."""
+    def behave(connection, ordinary):
+        connection.server.wait_until(lambda: connection.server.behaves_well, 30)
+        raise Hangup
     return behave
 
 
@@ -134,11 +170,12 @@ def make_certificate(folder, name="localhost", issuer=None, made=None):
 class SmtpServer:
     """offers: lines of EHLO's answer, without STARTTLS and AUTH. tls: an SSLContext offers
     STARTTLS, with implicit=True it is spoken at once. auth: mechanisms, offered once TLS is on
-    (or at once without tls)."""
+    (or at once without tls). door: "open", "shut" (connections are refused) or "jammed" (nobody
+    answers at all)."""
 
     def __init__(self, offers=("PIPELINING", "SIZE 10000000", "ENHANCEDSTATUSCODES", "8BITMIME"),
                  tls=None, implicit=False, host="127.0.0.1", auth=(), user="relay", password="secret",
-                 token="bearer-token"):
+                 token="bearer-token", door="open"):
         self.offers = list(offers)
         self.tls, self.implicit, self.auth = tls, implicit, auth
         self.user, self.password, self.token = user, password, token
@@ -148,11 +185,30 @@ class SmtpServer:
         self.messages = []
         self.stray = []     # bytes that came after the end of a dialogue, or in no command
         self._behaviours = {}
+        self.behaves_well = False  # it was told to
         self._news = threading.Condition()
         self._live = set()
-        self._socket = socket.create_server((host, 0), backlog=256)
+        self._callers = []
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._socket.bind((host, 0))
         self.port = self._socket.getsockname()[1]
+        if door == "open":
+            self.open_door()
+        elif door == "jammed":
+            self._jam()
+
+    def open_door(self):
+        """Listens, where it did not."""
+        self._socket.listen(256)
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def _jam(self):
+        """Once the backlog of one is taken, no further SYN is answered."""
+        self._socket.listen(0)
+        for _ in range(3):
+            self._callers.append(socket.socket())
+            self._callers[-1].setblocking(False)
+            self._callers[-1].connect_ex(self._socket.getsockname())
 
     def on(self, stage, behaviour, times=None):
         """From now on, or only the next so many times."""
@@ -160,6 +216,13 @@ class SmtpServer:
         with self._news:
             self._behaviours.setdefault(stage, []).append([behaviour, times])
         return self
+
+    def behave_well(self):
+        """From now on each stage has its ordinary reply."""
+        def forget():
+            self._behaviours.clear()
+            self.behaves_well = True
+        self.note(forget)
 
     def behaviour(self, stage):
         with self._news:
@@ -216,9 +279,11 @@ class SmtpServer:
         self.wait_until(lambda: self.open_connections == 0)
 
     def close(self):
+        self.behave_well()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        for one in (self._socket, *self._callers):
+            one.close()
         self.drop_connections()
 
     def __enter__(self):
@@ -246,11 +311,15 @@ class _Connection:
         except OSError as error:
             raise Hangup from error
 
-    def say(self, text):
+    def say(self, text, *others):
+        """Replies, in one segment. The first is the one that counts as said."""
         self.said = text
-        lines = text.split("\n")
-        lines = [f"{line[:3]}-{line[4:]}" for line in lines[:-1]] + [lines[-1]]
-        self.send("".join(f"{line}\r\n" for line in lines).encode())
+        self.send(b"".join(map(as_sent, (text, *others))))
+
+    def read_until(self, text):
+        """Reads ahead."""
+        while text not in self._bytes:
+            self._bytes += self._receive()
 
     def wait_for_end(self):
         """Reads on, so that what comes after is recorded."""
@@ -266,6 +335,7 @@ class _Connection:
 
     def run(self):
         try:
+            self._step("connect", "")
             if self.server.implicit:
                 self._encrypt()
             self._step("greeting", "220 scripted.test ESMTP")
@@ -296,14 +366,14 @@ class _Connection:
         return line.rstrip(b"\r").decode("utf-8", "surrogateescape")
 
     def _step(self, stage, ordinary):
-        """Plays a stage; True where it was answered with the ordinary reply's code."""
+        """Plays a stage; True where it was answered with such a code as ordinarily."""
         self.said = ""
         behaviour = self.server.behaviour(stage)
         if behaviour:
             behaviour(self, ordinary)
         elif ordinary:
             self.say(ordinary)
-        return self.said[:3] == ordinary[:3]
+        return self.said[:1] == ordinary[:1]
 
     def _command(self, line):
         self.server.note(lambda: self.server.commands.append((self.number, line)))
@@ -331,6 +401,7 @@ class _Connection:
             self._encrypt()
 
     def _encrypt(self):
+        self._step("tls", "")
         self.socket = self.server.tls.wrap_socket(self.socket, server_side=True)
         self.encrypted = True
 
