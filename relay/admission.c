@@ -275,7 +275,14 @@ static bool look_elsewhere(struct dispatcher *dispatcher, struct job *job, const
 static bool has_verdict(struct dispatcher *dispatcher, struct job *job, const json_t *mails,
                         const struct frame *frame)
 {
-    if (job->delivery.mark < 0)
+    struct dot dot = {.state = DOT_FREE};
+    if (job->delivery.mark >= 0)
+        dots_get(dispatcher->dots, (size_t)job->delivery.mark, &dot);
+    if (dot.state == DOT_ASSIGNED) { // the one that may have gone out is none of these
+        dots_clear(dispatcher->dots, (size_t)job->delivery.mark);
+        job->delivery.mark = -1;
+    }
+    if (dot.state != DOT_VERDICT)
         return false;
     // The envelope is for what the row says; without one it says less.
     if (!envelope_take(job, dispatcher->queue, dispatcher->config, json_array_get(mails, 0), 0,

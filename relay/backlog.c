@@ -87,7 +87,7 @@ struct job *backlog_load(struct dispatcher *dispatcher, const char *id, bool *fa
     if (ok)
         copy_row(job, &row);
     if (!job->row_composed) // see recovery.h
-        job->delivery.mark = dots_find_verdict(dispatcher->dots, id);
+        job->delivery.mark = dots_find(dispatcher->dots, id);
     dispatcher_adopt(dispatcher, job);
     if (is_whole)
         return job;
@@ -282,26 +282,27 @@ static void fetch_received(struct dispatcher *dispatcher)
     free(ids);
 }
 
-// A message with a verdict of an earlier run has gone out, but what it was is known only once its
-// payload is composed and committed. Until then its like would be taken for the first, so nothing
-// else is begun: what comes meanwhile is brought in from the queue afterwards.
-static bool are_verdicts_settled(struct dispatcher *dispatcher)
+// A message that has a mark of an earlier run has gone out, or may have, but what it was is known
+// only once its payload is composed: with a verdict, and committed. Until then its like would be
+// taken for the first, so nothing else is begun: what comes meanwhile is brought in from the queue
+// afterwards.
+static bool are_marks_settled(struct dispatcher *dispatcher)
 {
     bool failed = false;
     size_t left = 0;
     for (size_t i = 0; i < DOTS_COUNT; i++) {
         struct dot dot;
         dots_get(dispatcher->dots, i, &dot);
-        if (dot.state != DOT_VERDICT)
+        if (dot.state == DOT_FREE)
             continue;
-        bool is_here = job_table_find(&dispatcher->jobs, dot.id) != NULL;
-        is_here = is_here || load_received(dispatcher, dot.id, &failed) ||
-                  job_table_find(&dispatcher->jobs, dot.id) != NULL;
-        if (!is_here && !failed)
+        if (!job_table_find(&dispatcher->jobs, dot.id))
+            load_received(dispatcher, dot.id, &failed);
+        const struct job *job = job_table_find(&dispatcher->jobs, dot.id);
+        if (!job && !failed)
             dots_clear(dispatcher->dots, i); // no such row
-        left += is_here || failed;
+        left += job ? dot.state == DOT_VERDICT || job->state <= JOB_WAITING : failed;
     }
-    dispatcher->verdicts_left = left > 0;
+    dispatcher->marks_left = left > 0;
     return left == 0;
 }
 
@@ -309,7 +310,7 @@ void backlog_fetch(struct dispatcher *dispatcher, int64_t now_ms)
 {
     if (!queue_can_settle(dispatcher->queue))
         return;
-    if (dispatcher->verdicts_left && !are_verdicts_settled(dispatcher))
+    if (dispatcher->marks_left && !are_marks_settled(dispatcher))
         return;
     fetch_due(dispatcher, now_ms);
     fetch_received(dispatcher);

@@ -46,9 +46,9 @@ struct dispatcher {
     int64_t newest_released_ms; // queue time: no composed row newer than this is on disk alone
     unsigned pick_turn;         // counts picks, for LANE_TURN
     bool received_waiting;      // the queue may hold `received` rows that are not in memory
-    bool verdicts_left;         // marks of an earlier run hold verdicts: nothing else is begun
-    bool fetch_is_put_off;      // the look at due_at_ms is one that was due before
-    int64_t due_at_ms;          // CLOCK_BOOTTIME: when a queued row may be due
+    bool marks_left;       // of an earlier run, on rows still `received`: nothing else is begun
+    bool fetch_is_put_off; // the look at due_at_ms is one that was due before
+    int64_t due_at_ms;     // CLOCK_BOOTTIME: when a queued row may be due
     int64_t overdue_at_ms, sweep_at_ms; // CLOCK_BOOTTIME, see expiry.h
     int64_t reconsider_at_ms;           // CLOCK_BOOTTIME, see rate_gate.h
     int64_t created_ms;                 // queue time: what was put off before was so by other runs

@@ -163,7 +163,7 @@ static void take_offer(struct dispatcher *dispatcher, struct job *job)
     // two jobs for one row would be two mails.
     bool is_here = job_table_find(&dispatcher->jobs, job->id) != NULL;
     dispatcher_adopt(dispatcher, job);
-    if (is_here || dispatcher->verdicts_left) // then its commit has it looked for in the queue
+    if (is_here || dispatcher->marks_left) // then its commit has it looked for in the queue
         dispatcher_release(dispatcher, job);
     else
         admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
@@ -285,12 +285,12 @@ static bool create_parts(struct dispatcher *dispatcher, json_t **ret_faults, str
     return dispatcher->composers != NULL;
 }
 
-static bool has_verdicts(const struct dots *dots)
+static bool has_marks(const struct dots *dots)
 {
     struct dot dot = {.state = DOT_FREE};
-    for (size_t i = 0; i < DOTS_COUNT && dot.state != DOT_VERDICT; i++)
+    for (size_t i = 0; i < DOTS_COUNT && dot.state == DOT_FREE; i++)
         dots_get(dots, i, &dot);
-    return dot.state == DOT_VERDICT;
+    return dot.state != DOT_FREE;
 }
 
 struct dispatcher *dispatcher_create(struct event_loop *loop, const struct config *config,
@@ -307,7 +307,7 @@ struct dispatcher *dispatcher_create(struct event_loop *loop, const struct confi
     dispatcher->wake.fd = -1;
     dispatcher->inbox_end = &dispatcher->inbox;
     dispatcher->received_waiting = true; // whatever an earlier run has left
-    dispatcher->verdicts_left = has_verdicts(dots);
+    dispatcher->marks_left = has_marks(dots);
     dispatcher->sweep_at_ms = clock_boot_ms() + FIRST_SWEEP_MS;
     dispatcher->created_ms = queue_now_ms(queue);
     dispatcher->newest_released_ms = dispatcher->created_ms; // what earlier runs composed is older

@@ -72,11 +72,12 @@ static bool settle_mark(struct queue *queue, struct queue_reader *reader, const 
         return true;
     }
     bool is_final = dot->state == DOT_VERDICT && dot->reply_code / 100 != 4;
-    if (found && is_final && row.state == MESSAGE_RECEIVED)
-        *ret_stays = true;
-    else if (found && is_final)
+    bool is_received = found && row.state == MESSAGE_RECEIVED;
+    bool is_unknown = dot->state == DOT_BEGUN && !queue_rebooted(queue);
+    *ret_stays = is_received && (is_final || (is_unknown && row.unknown_outcomes < max_unknown));
+    if (found && is_final && !is_received)
         settle_verdict(queue, dot, &row);
-    else if (found && dot->state == DOT_BEGUN && !queue_rebooted(queue))
+    else if (found && is_unknown)
         settle_unknown(queue, dot, &row, max_unknown);
     return true;
 }
@@ -104,9 +105,14 @@ bool recovery_run(struct queue *queue, struct dots *dots, const char *owner, int
     if (!queue_recover(queue, owner, max_unknown, &released, err))
         return false;
     // Only now: what was not committed must be found again if this start fails.
-    for (size_t i = 0; i < DOTS_COUNT; i++)
+    for (size_t i = 0; i < DOTS_COUNT; i++) {
+        struct dot dot;
+        dots_get(dots, i, &dot);
         if (!stays[i])
             dots_clear(dots, i);
+        else if (dot.state == DOT_BEGUN)
+            dots_take_back(dots, i);
+    }
     if (marks > 0 || released > 0)
         LOG(LOG_INFO, "recovered", LOG_INTEGER("marks", (int64_t)marks),
             LOG_INTEGER("leases", (int64_t)released),

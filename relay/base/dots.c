@@ -163,12 +163,12 @@ void dots_get(const struct dots *dots, size_t index, struct dot *ret_dot)
     ret_dot->id[DOTS_ID_SIZE - 1] = '\0';
 }
 
-int dots_find_verdict(const struct dots *dots, const char *id)
+int dots_find(const struct dots *dots, const char *id)
 {
     for (size_t i = 0; i < DOTS_COUNT; i++) {
         struct dot dot;
         dots_get(dots, i, &dot);
-        if (dot.state == DOT_VERDICT && strcmp(dot.id, id) == 0)
+        if (dot.state != DOT_FREE && strcmp(dot.id, id) == 0)
             return (int)i;
     }
     return -1;
@@ -196,6 +196,11 @@ static void set_state(struct dots *dots, size_t index, enum dot_state state)
 void dots_clear(struct dots *dots, size_t index)
 {
     set_state(dots, index, DOT_FREE);
+}
+
+void dots_take_back(struct dots *dots, size_t index)
+{
+    set_state(dots, index, DOT_ASSIGNED);
 }
 
 void dots_begin(struct dots *dots, size_t index)

@@ -54,11 +54,13 @@ void dots_close(struct dots *dots); // NULL is a no-op
 bool dots_sync(struct dots *dots);
 
 void dots_get(const struct dots *dots, size_t index, struct dot *ret_dot);
-// The mark that holds a verdict for the message id, or -1.
-int dots_find_verdict(const struct dots *dots, const char *id);
+// The mark of the message id, or -1.
+int dots_find(const struct dots *dots, const char *id);
 // Takes a free mark for the message id, or returns -1 when all are in use.
 int dots_assign(struct dots *dots, const char *id);
 void dots_clear(struct dots *dots, size_t index);
+// DOT_ASSIGNED again: what became of its dot is accounted for.
+void dots_take_back(struct dots *dots, size_t index);
 
 // Callable from any thread of the deliverer; two stores to memory, no system call.
 void dots_begin(struct dots *dots, size_t index);

@@ -105,7 +105,7 @@ static void a_verdict_of_an_earlier_run_ends_the_message_with_its_envelope(void 
         assert_row(fixture, id, cases[i].want, cases[i].reason);
         assert_string_equal(row_of(fixture, id).recipient, "a@example.com");
         assert_int_equal(row_of(fixture, id).attempts, 1);
-        assert_int_equal(dots_find_verdict(fixture->dots, id), -1);
+        assert_int_equal(dots_find(fixture->dots, id), -1);
     }
     assert_int_equal(seen.started_count, 0);
     assert_memory_empty(fixture);
@@ -130,7 +130,7 @@ static void a_verdict_of_an_earlier_run_holds_whatever_is_made_of_the_payload_no
         settle_down(fixture);
         assert_row(fixture, id, MESSAGE_SENT, "");
         assert_int_equal(row_of(fixture, id).attempts, 1);
-        assert_int_equal(dots_find_verdict(fixture->dots, id), -1);
+        assert_int_equal(dots_find(fixture->dots, id), -1);
     }
     assert_int_equal(seen.started_count, 0);
     assert_memory_empty(fixture);

@@ -111,7 +111,11 @@ static struct queue_message recover(struct fixture *fixture)
     assert_true(found);
     struct dot dot;
     dots_get(fixture->dots, (size_t)fixture->mark, &dot);
-    assert_int_equal(dot.state, DOT_FREE);
+    // What may have arrived goes before its like: the dispatcher, and nobody later, finds it so.
+    bool goes_first = row.state == MESSAGE_RECEIVED && row.unknown_outcomes > 0 &&
+                      !queue_rebooted(fixture->queue);
+    assert_int_equal(dot.state, goes_first ? DOT_ASSIGNED : DOT_FREE);
+    dots_clear(fixture->dots, (size_t)fixture->mark);
     return row;
 }
 
@@ -135,7 +139,7 @@ static void a_verdict_on_a_raw_payload_keeps_its_mark(void **state)
     dots_verdict(fixture->dots, (size_t)fixture->mark, 250);
     struct error err = {0};
     assert_true(recovery_run(fixture->queue, fixture->dots, "now", MAX_UNKNOWN, &err));
-    assert_int_equal(dots_find_verdict(fixture->dots, fixture->id), fixture->mark);
+    assert_int_equal(dots_find(fixture->dots, fixture->id), fixture->mark);
     struct queue_message row;
     bool found = false;
     assert_true(queue_load(fixture->reader, fixture->id, &row, &found, NULL, NULL, &err));
@@ -229,6 +233,7 @@ static void what_was_settled_already_stays_so(void **state)
     struct fixture *fixture = *state;
     const struct queue_settlement sent = {.state = MESSAGE_SENT};
     queue_settle(fixture->queue, fixture->id, &sent, ignore, NULL);
+    assert_true(queue_flush(fixture->queue, NULL));
     dots_begin(fixture->dots, (size_t)fixture->mark);
     struct queue_message row = recover(fixture);
     assert_string_equal(message_state_name(row.state), "sent");
