@@ -93,13 +93,17 @@ static void note_answer(struct client *client, enum stage stage, const smtp_stat
 enum { MAIL_REPLY = 1, RCPT_REPLY, DATA_REPLY, DOT_REPLY }; // of one message, in their order
 
 // libesmtp takes "2500", a line with a NUL, and what was there of a line when the connection ended,
-// for the code that they begin with. None of these counts as a reply. Those to BDAT it lets nobody
-// overhear; there only what we have cut short ourselves is not believed.
-static bool is_heard(const struct client *client, int reply)
+// for the code that they begin with. None of these counts as a reply. From the first BDAT of a
+// connection on it lets nobody overhear it: there a code that is none, and what we have cut short
+// ourselves, is not believed.
+static bool is_heard(struct client *client, int reply, const smtp_status_t *status)
 {
-    if (reply > RCPT_REPLY && client->dialogue.offers_chunking)
-        return wire_stopped(client->wire) == STOP_NONE;
-    return client->dialogue.replies >= reply;
+    if (status->code < 200 || status->code > 599)
+        return false;
+    if (client->dialogue.offers_chunking && wire_stopped(client->wire) != STOP_NONE)
+        return false;
+    return client->dialogue.replies >= reply ||
+           (client->dialogue.offers_chunking && reply > RCPT_REPLY);
 }
 
 // The library asks for the message: first with length NULL (from the start), then for its bytes,
@@ -180,9 +184,9 @@ static void go_on(struct client *client, smtp_session_t session, bool leaving)
 
 static void on_mail_status(struct client *client, smtp_session_t session)
 {
-    if (!is_heard(client, MAIL_REPLY))
-        return;
     const smtp_status_t *status = smtp_reverse_path_status(client->message);
+    if (!is_heard(client, MAIL_REPLY, status))
+        return;
     if (status->code / 100 == 2) {
         // Has RCPT answered before anything follows it. With CHUNKING the whole message would, its
         // end as well; and where the connection then ends, the library counts more replies to
@@ -198,9 +202,9 @@ static void on_mail_status(struct client *client, smtp_session_t session)
 
 static void on_recipient_status(struct client *client, smtp_session_t session)
 {
-    if (!is_heard(client, RCPT_REPLY))
-        return;
     const smtp_status_t *status = smtp_recipient_status(client->recipient);
+    if (!is_heard(client, RCPT_REPLY, status))
+        return;
     client->refused = status->code / 100 != 2;
     if (!client->refused) {
         dialogue_enter(&client->dialogue, STAGE_DATA);
@@ -220,7 +224,7 @@ static void on_message_sent(struct client *client, smtp_session_t session)
     // "Complete" is the library's own word that a 2xx was the answer to the end of the message.
     bool accepted = status->code / 100 == 2 && smtp_recipient_check_complete(client->recipient);
     bool settled = (accepted || status->code / 100 == 4 || status->code / 100 == 5) &&
-                   is_heard(client, at_dot ? DOT_REPLY : DATA_REPLY);
+                   is_heard(client, at_dot ? DOT_REPLY : DATA_REPLY, status);
     // A smarthost that said more than it was asked is not to be believed the next time.
     bool in_step = client->dialogue.offers_chunking || client->dialogue.replies == DOT_REPLY;
     if (!client->refused && settled)

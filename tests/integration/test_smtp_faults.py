@@ -428,3 +428,16 @@ def test_what_a_smarthost_does_has_its_class(start, files, row, driver):
             again = deliverer.send_one()
             assert again["outcome"] == SENT, again
             assert len(server.messages) == 1 + (row.seen == DOT)
+
+
+@pytest.mark.parametrize("stage, outcome", [("rcpt", TEMPORARY), ("dot", UNKNOWN)])
+def test_a_code_of_four_digits_is_none_on_a_connection_that_has_seen_bdat(start, stage, outcome):
+    """libesmtp lets nobody overhear what follows."""
+    with SmtpServer(**BY_BDAT["server"]) as server:
+        deliverer = start(server, "esmtp")
+        assert deliverer.send_one()["outcome"] == SENT
+        server.on(stage, NO_ANSWER["code 2500"])
+        assert deliverer.send_one()["outcome"] == outcome
+        assert server.connections == 1
+        server.behave_well()
+        assert deliverer.send_one()["outcome"] == SENT
