@@ -184,6 +184,7 @@ fuzz_http_head_SIDE = relay
 fuzz_envelope_SIDE  = relay
 fuzz_frame_SIDE     = relay
 fuzz_reply_SIDE     = deliverer
+fuzz_dialogue_SIDE  = deliverer
 fuzz_side = $(or $($(1)_SIDE),composer)
 
 define fuzz_target
