@@ -358,7 +358,7 @@ mutants: deps-check ## plant bugs in a copy, each of which must turn a test red:
 	$(PYTHON) tests/mutants/run.py --build build/sanitize $(MUTANTS)
 
 .PHONY: crash
-crash: deps-check ## kill, fail and cut the relay at thousands of points: 40 minutes; CRASH="--only X --points N"
+crash: deps-check ## kill, fail and cut the relay at thousands of points: 45 minutes; CRASH="--only X --points N"
 	$(build) BUILD=build/release all faults bench-programs
 	$(PYTHON) tests/faults/crash.py --build build/release $(CRASH)
 

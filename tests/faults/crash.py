@@ -23,7 +23,7 @@ from result import Result  # noqa: E402
 # How many points each tries where nothing else is said; None: all there are. One in five of the errno
 # points is not reached, or cannot fail in that way.
 SUITES = {"kill_points": 1200, "errno_points": 2800, "allocations": 1200, "disk_faults": None,
-          "power_cuts": 400}
+          "power_cuts": 400, "smtp_scripts": 400}
 
 
 def run_suite(name, options):

@@ -224,7 +224,7 @@ class SmtpServer:
             self.behaves_well = True
         self.note(forget)
 
-    def behaviour(self, stage):
+    def behaviour(self, stage, connection):
         with self._news:
             for entry in self._behaviours.get(stage, ()):
                 if entry[1] is None:
@@ -368,7 +368,7 @@ class _Connection:
     def _step(self, stage, ordinary):
         """Plays a stage; True where it was answered with such a code as ordinarily."""
         self.said = ""
-        behaviour = self.server.behaviour(stage)
+        behaviour = self.server.behaviour(stage, self)
         if behaviour:
             behaviour(self, ordinary)
         elif ordinary:
@@ -443,6 +443,7 @@ class _Connection:
         found = re.match(r"MAIL FROM:<([^>]*)>(.*)", line, re.I)
         if self._step("mail", "250 2.1.0 ok"):
             self.sender, self.recipients, self.parameters = found[1], [], found[2].strip()
+            self._chunks = b""
 
     def _on_rcpt(self, line):
         found = re.match(r"RCPT TO:<([^>]*)>", line, re.I)
