@@ -13,6 +13,7 @@ PACKAGES_CHECK = libcmocka-dev libasan8 libubsan1 python3 python3-pytest python3
 PACKAGES_DEMO = python3 python3-aiosmtpd
 PACKAGES_SCREENSHOTS = python3 chromium fonts-noto-core fonts-noto-color-emoji
 PACKAGES_BENCH = python3 procps strace
+PACKAGES_INSTRUMENT = libtsan2 valgrind python3 python3-aiosmtpd openssl
 PACKAGES_FUZZ = clang-14 libclang-rt-14-dev llvm-14 python3
 PACKAGES_LINT = clang-format clang-tidy cppcheck shellcheck python3
 
@@ -22,10 +23,13 @@ CC = gcc
 VERSION := $(shell cat VERSION)
 PYTHON = /usr/bin/python3
 
-# SANITIZE=1 builds with ASan and UBSan into a folder of its own.
+# SANITIZE=1 builds with ASan and UBSan, SANITIZE=thread with TSan, each into a folder of its own.
 ifeq ($(SANITIZE),1)
 BUILD ?= build/sanitize
 INSTRUMENT = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else ifeq ($(SANITIZE),thread)
+BUILD ?= build/tsan
+INSTRUMENT = -O1 -fsanitize=thread -fno-omit-frame-pointer
 else
 BUILD ?= build/release
 INSTRUMENT = -O2 -D_FORTIFY_SOURCE=3 -fzero-call-used-regs=used-gpr -ftrivial-auto-var-init=zero
@@ -277,9 +281,11 @@ PACKAGES_deps-check = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_CHECK)
 PACKAGES_deps-demo  = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_DEMO)
 PACKAGES_deps-screenshots = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_SCREENSHOTS)
 PACKAGES_deps-bench = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_BENCH)
+PACKAGES_deps-instrument = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_INSTRUMENT)
 PACKAGES_deps-fuzz  = $(PACKAGES_BUILD) $(PACKAGES_FUZZ)
 PACKAGES_deps-lint  = $(PACKAGES_BUILD) $(PACKAGES_LINT)
-DEPS = deps-build deps-check deps-demo deps-screenshots deps-bench deps-fuzz deps-lint
+DEPS = deps-build deps-check deps-demo deps-screenshots deps-bench deps-instrument deps-fuzz \
+    deps-lint
 
 .PHONY: deps $(DEPS)
 deps: deps-check ## install what building and checking needs and Debian has (deps-build: building alone)
@@ -373,6 +379,14 @@ real-servers: deps-check ## mail through a Postfix and an Exim of Debian's, unpa
 	$(build) SANITIZE=1 BUILD=build/sanitize all unit
 	RELAY_BUILD=build/sanitize $(PYTHON) -m pytest -p no:cacheprovider -q -rs -n $(shell nproc) \
 	    tests/e2e/servers
+
+.PHONY: tsan memcheck
+tsan: deps-instrument ## mail from 64 clients under ThreadSanitizer, no report: 1 minute
+	$(build) SANITIZE=thread BUILD=build/tsan all
+	$(PYTHON) tests/faults/instrumented.py tsan --build build/tsan
+memcheck: deps-instrument ## the same, less of it, with core and deliverers under valgrind: 2 minutes
+	$(build) BUILD=build/release all
+	$(PYTHON) tests/faults/instrumented.py memcheck --build build/release
 
 PROPERTY_EXAMPLES = 5000
 PROPERTY_SEED = $(shell od -An -N4 -tu4 /dev/urandom)

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef __SANITIZE_ADDRESS__
+#include "relay/base/sanitized.h"
+
+#if !SANITIZED
 
 // What the C library's own free() is called beside its public name.
 void __libc_free(void *memory);

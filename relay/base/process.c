@@ -15,11 +15,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#include "relay/base/cleanup.h"
+#include "relay/base/sanitized.h"
+
+#if SANITIZED
 #include <sanitizer/common_interface_defs.h>
 #endif
-
-#include "relay/base/cleanup.h"
 
 // Descriptors that are to be dup'ed down to 3, 4, ... are first lifted out of that range, lest
 // one dup2 closes another's source.
@@ -149,7 +150,7 @@ bool process_lock_memory(void)
 
 bool process_silence(struct error *err)
 {
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZED
     int report_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, LIFTED_FD_MIN);
     if (report_fd >= 0)
         __sanitizer_set_report_fd((void *)(intptr_t)report_fd);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "relay/base/process.h"
+#include "relay/base/sanitized.h"
 #include "relay/composer/landlock.h"
 #include "relay/composer/syscall_filter.h"
 
@@ -20,14 +21,12 @@
 
 // What a sanitizer's runtime needs is what a composer is not to have: terabytes of addresses,
 // files, a place for its report, and a process that looks for leaks.
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED true
+#if SANITIZED
 #define ADDRESSES RLIM_INFINITY
 #define DESCRIPTORS 16
 #define FILE_BYTES RLIM_INFINITY
 #define PROCESSES RLIM_INFINITY
 #else
-#define SANITIZED false
 #define ADDRESSES MEMORY_BYTES
 #define DESCRIPTORS 0 // those that are open stay so; not one more
 #define FILE_BYTES 0

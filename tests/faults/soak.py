@@ -132,7 +132,7 @@ class Client(threading.Thread):
         self.counts = collections.Counter()
 
     def run(self):
-        pause_s = self.soak.clients_count / RATE
+        pause_s = self.soak.clients_count / self.soak.rate
         while not self.soak.over.is_set():
             began = time.monotonic()
             for payload in self.make():
@@ -177,14 +177,17 @@ class Client(threading.Thread):
 # ---- what happens to the relay -----------------------------------------------------------------------
 
 class Soak:
+    name = "soak"
+    make_smarthost = Smarthost
+
     def __init__(self, folder, options):
         self.rng = random.Random(options.seed)
-        self.seconds, self.clients_count = options.seconds, options.clients
+        self.seconds, self.clients_count, self.rate = options.seconds, options.clients, options.rate
         self.brief_share, self.margin_s = options.brief_share, options.margin
         self.strike_s = options.strike
         self.over = threading.Event()
         self.ledger = ledger.ClientLedger()
-        self.smarthost = Smarthost(random.Random(self.rng.getrandbits(32)))
+        self.smarthost = self.make_smarthost(random.Random(self.rng.getrandbits(32)))
         self.relay = Relay(folder / "relay", build=options.build, log_level="info",
                            api_key=f"soak-{self.rng.getrandbits(128):032x}",
                            smtp_uri=harness.smtp_uri(self.smarthost),
@@ -330,11 +333,11 @@ class Soak:
         self.smarthost.close()
 
 
-def run(options):
-    """options: as main() has them."""
-    outcome = Result("soak")
+def run(options, kind=Soak):
+    """options: as main() has them. kind: a Soak or what is made of one (instrumented.py)."""
+    outcome = Result(kind.name)
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        soak = Soak(pathlib.Path(folder), options)
+        soak = kind(pathlib.Path(folder), options)
         rows = []
         try:
             soak.live()
@@ -364,6 +367,7 @@ def main():
                         default=harness.RELEASE_BUILD)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--clients", type=int, default=CLIENTS)
+    parser.add_argument("--rate", type=float, default=RATE, help="payloads a second, all together")
     parser.add_argument("--brief-share", type=float, default=0.3, help="that says a minute")
     parser.add_argument("--margin", type=int, default=45, help="of that minute, in seconds")
     parser.add_argument("--strike", type=float, default=4, help="seconds between two, at most")

@@ -13,6 +13,6 @@ import soak  # noqa: E402
 def test_a_short_soak_loses_nothing():
     # All of it is sent or dead within eight seconds after the last payload.
     outcome = soak.run(argparse.Namespace(
-        build=harness.RELEASE_BUILD, seconds=6, clients=8, brief_share=1, margin=52, strike=1.2,
+        build=harness.RELEASE_BUILD, seconds=6, clients=8, rate=soak.RATE, brief_share=1, margin=52, strike=1.2,
         seed=random.getrandbits(32)))
     assert not outcome.failed, "\n".join(outcome.report())

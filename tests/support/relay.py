@@ -21,7 +21,7 @@ RELEASE_BUILD = ROOT / os.environ.get("RELAY_RELEASE_BUILD", "build/release")
 API_KEY = "kratos-key-0123456789abcdef"
 MAIL_FROM = "Acme <no-reply@acme.example>"
 WAIT_S = 30
-SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|: runtime error: )")
+SANITIZER = re.compile(r"((ERROR|WARNING): \w+Sanitizer|: runtime error: )")
 
 Answer = collections.namedtuple("Answer", "status headers body")
 

@@ -143,7 +143,8 @@ class Sink:
         async def close():
             self._server.close()
             for transport in list(self._transports):
-                transport.abort()
+                if not transport.is_closing():
+                    transport.abort()
         self._run(close())
         self._server = None
         self._socket = self._bind(self.port)

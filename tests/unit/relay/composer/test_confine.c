@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "relay/base/sanitized.h"
 #include "relay/composer/confine.h"
 #include "relay/composer/landlock.h"
 #include "relay/composer/syscall_filter.h"
@@ -329,7 +330,7 @@ static int try_confine(void)
         if (!in_force(&confinement, wanted[i]))
             return 4;
     }
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZED
     struct rlimit core, stack;
     if (confinement.missing_count != 2 ||
         strcmp(confinement.missing[0], "landlock: built with a sanitizer") != 0 ||
