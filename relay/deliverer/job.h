@@ -15,7 +15,7 @@ struct job {
     char *sender, *recipient;
     char *body; // the whole message; not NUL-terminated
     size_t body_size;
-    char *mask; // its secrets, one a line: reply_clean()'s
+    char *mask; // its secrets, one a line (mask.h)
     int64_t deadline_boot_ms;
     struct job *next; // pool::waiting
 };

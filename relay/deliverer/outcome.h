@@ -43,6 +43,7 @@ struct outcome {
     char address[OUTCOME_ADDRESS_SIZE];
     char tls[OUTCOME_TLS_SIZE]; // "TLSv1.3", or empty
     const char *alarm;          // "tls", "auth" or NULL
+    const char *token; // in use, which no text may show; the driver's, good in done(); or NULL
 };
 
 // Why a transaction was ended from our side.

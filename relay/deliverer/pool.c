@@ -66,7 +66,7 @@ static void report(struct pool *pool, struct job *job, const struct outcome *out
     struct error err;
     pthread_mutex_lock(&pool->result_lock);
     // The core is gone or will never know what became of its messages: the marks tell the next.
-    if (!protocol_write_result(pool->result_fd, job, outcome, &err))
+    if (!protocol_write_result(pool->result_fd, pool->settings, job, outcome, &err))
         _exit(1);
     pthread_mutex_unlock(&pool->result_lock);
     job_destroy(job);

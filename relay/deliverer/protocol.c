@@ -201,14 +201,17 @@ bool protocol_write_fault(int fd, const char *where, const char *what, struct er
 }
 
 // Whatever a smarthost or a library has said, this is its only way out.
-static void show(const struct job *job, const struct outcome *outcome,
-                 char ret_text[REPLY_TEXT_MAX + 1])
+static void show(const struct settings *settings, const struct job *job,
+                 const struct outcome *outcome, struct reply_shown *ret_shown)
 {
-    const char *text = outcome->reply.text;
+    const struct mask mask = {.secrets = job->mask,
+                              .password = settings->password,
+                              .token = outcome->token,
+                              .recipient = job->recipient};
     if (outcome->is_own_text)
-        reply_print(text, strlen(text), ret_text);
+        reply_print(&outcome->reply, ret_shown);
     else
-        reply_clean(text, strlen(text), job->mask, ret_text);
+        reply_clean(&outcome->reply, &mask, ret_shown);
 }
 
 static const char *null_if_empty(const char *text)
@@ -216,17 +219,17 @@ static const char *null_if_empty(const char *text)
     return text[0] ? text : NULL;
 }
 
-bool protocol_write_result(int fd, const struct job *job, const struct outcome *outcome,
-                           struct error *err)
+bool protocol_write_result(int fd, const struct settings *settings, const struct job *job,
+                           const struct outcome *outcome, struct error *err)
 {
-    char text[REPLY_TEXT_MAX + 1];
-    show(job, outcome, text);
+    struct reply_shown shown;
+    show(settings, job, outcome, &shown);
     json_auto_t *header = json_pack(
         "{s:s, s:s, s:i, s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:s?}", "op", "result", "id",
         job->id, "mark", (int)job->mark, "outcome", outcome_kind_name(outcome->kind), "stage",
         outcome_stage_name(outcome->stage), "reply_code",
         outcome->reply.code ? json_integer(outcome->reply.code) : json_null(), "enhanced_code",
-        null_if_empty(outcome->reply.enhanced), "reply_text", null_if_empty(text), "address",
+        null_if_empty(shown.enhanced), "reply_text", null_if_empty(shown.text), "address",
         null_if_empty(outcome->address), "tls", null_if_empty(outcome->tls), "alarm",
         outcome->alarm);
     return write_json(fd, header, err);

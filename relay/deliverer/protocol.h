@@ -27,7 +27,7 @@ bool protocol_parse(const struct frame *frame, struct request *ret_request, stru
 // Each writes one whole frame to fd. Not for two threads at once.
 bool protocol_write_ready(int fd, struct error *err);
 bool protocol_write_fault(int fd, const char *where, const char *what, struct error *err);
-bool protocol_write_result(int fd, const struct job *job, const struct outcome *outcome,
-                           struct error *err);
+bool protocol_write_result(int fd, const struct settings *settings, const struct job *job,
+                           const struct outcome *outcome, struct error *err);
 
 #endif

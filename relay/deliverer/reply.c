@@ -1,9 +1,11 @@
 #include "relay/deliverer/reply.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MASK "****"
-enum { FRAGMENT_MIN = 8 };
+#define ADDRESS "[address]"
 
 // Locale-free on purpose: ctype.h takes no plain char.
 static bool is_digit(char c)
@@ -62,7 +64,7 @@ static void put_without_codes(struct output *out, const char *word, size_t size)
 static void put_word(struct output *out, const char *word, size_t size)
 {
     if (memchr(word, '@', size))
-        put(out, "[address]", strlen("[address]"));
+        put(out, ADDRESS, strlen(ADDRESS));
     else if (memmem(word, size, "://", 3))
         put(out, "[link]", strlen("[link]"));
     else
@@ -89,48 +91,30 @@ static void end_text(struct output *out)
     out->text[out->size] = '\0';
 }
 
-static char lower(char c)
+// A pass of its own: the words of the next one would cut a secret into pieces.
+static size_t hide(const char *text, const unsigned char *kinds, size_t size,
+                   char to[REPLY_RAW_SIZE])
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-// How many bytes of text are the first of a secret: all of it, or so many that it is no chance.
-static size_t secret_length(const char *text, size_t size, const char *secrets)
-{
-    size_t longest = 0;
-    while (secrets && *secrets) {
-        size_t whole = strcspn(secrets, "\n"), same = 0;
-        while (same < whole && same < size && lower(text[same]) == lower(secrets[same]))
-            same++;
-        if (same > longest && (same == whole || same >= FRAGMENT_MIN))
-            longest = same;
-        secrets += whole + (secrets[whole] == '\n');
-    }
-    return longest;
-}
-
-// A first pass of its own: the words of the second would cut a secret into pieces.
-static size_t hide_secrets(const char *text, size_t size, const char *secrets,
-                           char to[REPLY_RAW_SIZE])
-{
+    static const char *const words[] = {[MASK_SECRET] = MASK, [MASK_ADDRESS] = ADDRESS};
     size_t used = 0;
-    for (size_t i = 0; i < size && used + strlen(MASK) < REPLY_RAW_SIZE;) {
-        size_t hidden = secret_length(text + i, size - i, secrets);
-        if (hidden > 0)
-            memcpy(to + used, MASK, strlen(MASK));
-        else
-            to[used] = text[i];
-        used += hidden ? strlen(MASK) : 1;
-        i += hidden ? hidden : 1;
+    for (size_t i = 0; i < size && used + strlen(ADDRESS) < REPLY_RAW_SIZE; i++) {
+        const char *word = words[kinds[i]];
+        if (!word) {
+            to[used++] = text[i];
+        } else if (i == 0 || kinds[i] != kinds[i - 1]) {
+            memcpy(to + used, word, strlen(word));
+            used += strlen(word);
+        }
     }
     return used;
 }
 
-void reply_clean(const char *text, size_t size, const char *secrets, char to[REPLY_TEXT_MAX + 1])
+static void put_text(const char *text, const unsigned char *kinds, size_t size,
+                     char to[REPLY_TEXT_MAX + 1])
 {
     struct output out = {.text = to};
     char hidden[REPLY_RAW_SIZE];
-    size = hide_secrets(text, line_size(text, size), secrets, hidden);
+    size = hide(text, kinds, size, hidden);
     for (size_t i = 0; i < size;) {
         size_t word = 0;
         while (i + word < size && !is_delimiter(hidden[i + word]))
@@ -144,13 +128,36 @@ void reply_clean(const char *text, size_t size, const char *secrets, char to[REP
     end_text(&out);
 }
 
-void reply_print(const char *text, size_t size, char to[REPLY_TEXT_MAX + 1])
+void reply_clean(const struct reply *reply, const struct mask *mask, struct reply_shown *ret_shown)
 {
-    struct output out = {.text = to};
-    size = line_size(text, size);
+    static_assert(MASK_TEXT_MAX >= sizeof("250 ") + REPLY_ENHANCED_SIZE + REPLY_RAW_SIZE, "room");
+    char line[MASK_TEXT_MAX];
+    unsigned char kinds[MASK_TEXT_MAX];
+    // As it came: a code may begin in what looks like the reply's own.
+    int enhanced = reply->code ? snprintf(line, sizeof(line), "%d ", reply->code) : 0;
+    int start = enhanced + snprintf(line + enhanced, sizeof(line) - (size_t)enhanced, "%s%s",
+                                    reply->enhanced, reply->enhanced[0] ? " " : "");
+    size_t at = (size_t)start, size = line_size(reply->text, strlen(reply->text));
+    memcpy(line + at, reply->text, size);
+    mask_find(mask, line, at + size, kinds);
+
+    bool is_shown = true;
+    for (size_t i = (size_t)enhanced; i < at; i++)
+        is_shown = is_shown && kinds[i] == MASK_NOTHING;
+    snprintf(ret_shown->enhanced, sizeof(ret_shown->enhanced), "%s",
+             is_shown ? reply->enhanced : "");
+    put_text(line + at, kinds + at, size, ret_shown->text);
+    explicit_bzero(line, sizeof(line));
+}
+
+void reply_print(const struct reply *reply, struct reply_shown *ret_shown)
+{
+    struct output out = {.text = ret_shown->text};
+    size_t size = line_size(reply->text, strlen(reply->text));
     for (size_t i = 0; i < size; i++)
-        put_printable(&out, text[i]);
+        put_printable(&out, reply->text[i]);
     end_text(&out);
+    memcpy(ret_shown->enhanced, reply->enhanced, sizeof(ret_shown->enhanced));
 }
 
 // "5.7.1 " or "5.7.1" at the end: class, then two numbers of one to three digits (RFC 3463).

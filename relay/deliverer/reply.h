@@ -2,13 +2,15 @@
 //
 // Replies are a stranger's text: they may quote the recipient, the code or a link of the mail
 // that is refused, and hold any bytes. What reply_clean() makes of it is printable ASCII of at most
-// REPLY_TEXT_MAX bytes in which the mail's secrets, addresses, links and numbers of 4 to 8 digits
-// are masked: nothing else of a reply is to be shown. Pure; no I/O.
+// REPLY_TEXT_MAX bytes in which secrets (mask.h), addresses, links and numbers of 4 to 8 digits are
+// masked: nothing else of a reply is to be shown. Pure; no I/O.
 #ifndef RELAY_DELIVERER_REPLY_H
 #define RELAY_DELIVERER_REPLY_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "relay/deliverer/mask.h"
 
 #define REPLY_TEXT_MAX 200
 #define REPLY_RAW_SIZE 1024    // the longest line that is taken for a reply (dialogue.h)
@@ -28,11 +30,16 @@ bool reply_parse_line(const char *line, size_t size, struct reply *ret_reply, bo
 // Sets text (and enhanced, where text begins with such a code) from the words after the code.
 void reply_set_text(struct reply *reply, const char *text, size_t size);
 
-// Masks and cuts text into to. secrets: one a line, found in any case, also where only the first of
-// it stands there; NULL: none are known.
-void reply_clean(const char *text, size_t size, const char *secrets, char to[REPLY_TEXT_MAX + 1]);
+struct reply_shown {
+    char enhanced[REPLY_ENHANCED_SIZE];
+    char text[REPLY_TEXT_MAX + 1];
+};
+
+// Masks and cuts the first line of its text. An enhanced code is left out where a secret's letters
+// or digits are in it.
+void reply_clean(const struct reply *reply, const struct mask *mask, struct reply_shown *ret_shown);
 
 // The same for words of our own: nothing in them is masked.
-void reply_print(const char *text, size_t size, char to[REPLY_TEXT_MAX + 1]);
+void reply_print(const struct reply *reply, struct reply_shown *ret_shown);
 
 #endif

@@ -32,7 +32,8 @@ struct client {
 
     struct dialogue dialogue; // with the connection
     char tls[OUTCOME_TLS_SIZE];
-    struct token_file token;
+    struct token_file token_file;
+    char *token;                         // as it was read last
     char token_fault[DIALOGUE_LINE_MAX]; // what the smarthost had against the token, as it said it
     int message_count;                   // that it has carried
 
@@ -52,7 +53,7 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose,
     struct client *client = argument;
     (void)purpose;
     const char *token_file = client->settings->token_file;
-    if (token_file && token_has_changed(&client->token, token_file)) {
+    if (token_file && token_has_changed(&client->token_file, token_file)) {
         client->token_is_old = true; // a kept connection has died since it was looked at
         return CURL_SOCKET_BAD;
     }
@@ -291,6 +292,7 @@ static void judge(struct client *client, CURLcode rc, struct outcome *outcome)
     if (dialogue->stage == STAGE_AUTH && (client->not_allowed || rc == CURLE_LOGIN_DENIED))
         outcome->alarm = "auth";
     memcpy(outcome->tls, client->tls, sizeof(outcome->tls));
+    outcome->token = client->token;
 }
 
 // A kept connection that had been closed: seen at MAIL, unanswered or answered by a 421 that had
@@ -308,7 +310,7 @@ static bool has_old_token(struct client *client, CURLcode rc)
     if (!path || rc == CURLE_OK || wire_stopped(client->wire) != STOP_NONE)
         return false;
     bool was_refused = client->fresh && client->dialogue.stage == STAGE_AUTH;
-    return client->token_is_old || (was_refused && token_has_changed(&client->token, path));
+    return client->token_is_old || (was_refused && token_has_changed(&client->token_file, path));
 }
 
 // A kept connection has its AUTH behind it, and for another token libcurl would open a second one
@@ -316,11 +318,13 @@ static bool has_old_token(struct client *client, CURLcode rc)
 static bool renew_token(struct client *client, struct error *err)
 {
     const char *path = client->settings->token_file;
-    if (!path || wire_is_open(client->wire) || !token_has_changed(&client->token, path))
+    if (!path || wire_is_open(client->wire) || !token_has_changed(&client->token_file, path))
         return true;
-    AUTO_WIPE char *token = token_read(&client->token, path, err);
+    char *token = token_read(&client->token_file, path, err);
     if (!token)
         return false;
+    wipe_free(client->token);
+    client->token = token;
     return curl_easy_setopt(client->curl, CURLOPT_XOAUTH2_BEARER, token) == CURLE_OK ||
            error_set(err, ERR_TEMPORARY, "no memory");
 }
@@ -412,6 +416,7 @@ static void destroy(void *opaque)
     wire_hush(client->wire); // libcurl says QUIT and would wait for the answer
     curl_easy_cleanup(client->curl);
     curl_slist_free_all(client->connect_to);
+    wipe_free(client->token);
     free(client);
 }
 

@@ -1,4 +1,5 @@
 """Where there are credentials, nothing is sent that was not let in by them."""
+import base64
 import json
 import os
 
@@ -111,6 +112,36 @@ def test_what_a_smarthost_has_against_a_token_is_told(start, credentials, mechan
         expect_nothing_sent(server, result, code)
         # libcurl leaves where XOAUTH2 has an empty answer and a 535 follow.
         assert "401" in result["reply_text"] or code
+
+
+SENT = {"plain": f"\0relay\0{PASSWORD}", "login": PASSWORD,
+        "xoauth2": f"user=relay\1auth=Bearer {TOKEN}\1\1",
+        "oauthbearer": f"n,a=relay,\1host=127.0.0.1\1port=25\1auth=Bearer {TOKEN}\1\1"}
+
+
+@pytest.mark.parametrize("stage", ["auth", "mail"])
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_credentials_that_a_smarthost_repeats_are_not_shown(start, credentials, mechanism, stage):
+    shapes = [PASSWORD if mechanism in ("plain", "login") else TOKEN,
+              base64.b64encode(SENT[mechanism].encode()).decode()]
+    with make_server(MECHANISMS) as server:
+        server.on(stage, reply(f"535 5.7.8 bad {' '.join(shapes)}, says x"))
+        result = start(server, "curl", **credentials(mechanism)).send_one()
+        expect(result, "session", stage, 535, alarm="auth")
+        shown = result["reply_text"]
+        assert shown.startswith("bad ****") and shown.endswith(", says x")
+        assert not [shape for shape in shapes if shape[:8] in shown or shape[-10:-2] in shown]
+
+
+@pytest.mark.parametrize("mechanism", ["xoauth2", "oauthbearer"])
+def test_a_token_in_what_a_smarthost_has_against_it_is_not_shown(start, credentials, mechanism,
+                                                                 monkeypatch):
+    monkeypatch.setattr(smtp_server, "TOKEN_FAULT", f'{{"bad":"{TOKEN}"}}'.encode())
+    with make_server(MECHANISMS) as server:
+        server.token = "another"
+        result = start(server, "curl", **credentials(mechanism)).send_one()
+        expect_nothing_sent(server, result, None if mechanism == "xoauth2" else 535)
+        assert TOKEN[:8] not in result["reply_text"]
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)

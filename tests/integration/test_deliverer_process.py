@@ -122,6 +122,22 @@ def test_the_reply_is_masked_and_cut(server, start, driver):
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("stage", ["rcpt", "dot"])
+def test_a_code_in_another_shape_is_not_shown_either(server, start, driver, stage):
+    deliverer = start(server, driver)
+    for said, enhanced, text in (
+            ("550 5.7.1 no 482-913", "5.7.1", "no ****"),
+            ("550 5.7.1 no %34%38%32%39%31%33", "5.7.1", "no ****"),
+            ("550 5.482.913 no", None, "no"),
+            ("550-5.7.1 no 482\n550 5.7.1 913 that is", "5.7.1", "no ****"),
+            ("550 5.1.1 Zoe is unknown, as 482 is", "5.1.1", "[address] is unknown, as 482 is")):
+        server.on(stage, reply(said), times=1)
+        result = deliverer.send_one(mask=b"482913\n")
+        expect(result, "permanent", stage, 550)
+        assert (result["enhanced_code"], result["reply_text"]) == (enhanced, text), said
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
 def test_the_body_of_a_refused_recipient_stays_here(start, driver):
     with SmtpServer(offers=["PIPELINING", "CHUNKING"]) as server:
         server.on("rcpt", reply("450 4.2.0 greylisted"), times=1)

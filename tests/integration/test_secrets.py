@@ -90,7 +90,9 @@ def test_nothing_shows(start_relay, smarthost):
 
 def test_a_recipient_is_logged_as_a_hash_with_its_domain(relay, sink):
     with relay:
-        sink.rcpt_reply = lambda envelope, recipient: f"550 5.1.1 <{recipient}> is unknown"
+        sink.rcpt_reply = lambda envelope, recipient: (
+            f"550 5.1.1 <{recipient}> is unknown, {recipient.split('@')[0]} is no user, "
+            f"{recipient.replace('@', '%40')} no mailbox and {recipient.replace('@', ' at ')} none")
         refused = payloads.login_code("canary.person@example.com")
         relay.wait_for("failed", id=relay.accept(refused))
         sink.rcpt_reply = lambda *_: None

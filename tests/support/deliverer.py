@@ -84,15 +84,16 @@ class Deliverer:
     def send(self, header, *blobs):
         self.socket.sendall(frames.encode(header, blobs))
 
-    def deliver(self, body=None, **fields):
-        """Hands a message over and returns its id."""
+    def deliver(self, body=None, mask=None, **fields):
+        """Hands a message over and returns its id. mask: its secrets, one a line."""
         name = str(uuid.uuid4())
         header = dict({
             "op": "deliver", "id": name, "mark": self.next_mark, "smtputf8": False,
             "sender": "no-reply@acme.example", "recipient": "zoe@example.com",
             "deadline_boot_ms": boot_ms() + 3600000}, **fields)
         self.next_mark += 1
-        self.send(header, BODY % name.encode() if body is None else body)
+        blobs = [BODY % name.encode() if body is None else body]
+        self.send(header, *(blobs if mask is None else [*blobs, mask]))
         return name
 
     def result(self, name):
