@@ -42,18 +42,17 @@ static const char *body_fault(const char *body, size_t size)
         return "the message does not end with CRLF";
     if (!memmem(body, size, "\r\n\r\n", 4))
         return "the message has no empty line behind its header";
-    size_t line = 0;
-    for (size_t i = 0; i < size; i++) {
-        if (body[i] == '\r' && i + 1 < size && body[i + 1] == '\n') {
-            line = 0;
-            i++;
-        } else if (body[i] == '\r' || body[i] == '\n') {
+    if (memchr(body, '\0', size))
+        return "the message has a NUL";
+    // There is a CR in what is left, and a byte behind it, since the whole ends with CRLF.
+    for (const char *line = body, *end = body + size; line < end;) {
+        const char *cr = memchr(line, '\r', (size_t)(end - line));
+        size_t length = (size_t)(cr - line);
+        if (cr[1] != '\n' || memchr(line, '\n', length))
             return "the message has a bare CR or LF";
-        } else if (body[i] == '\0') {
-            return "the message has a NUL";
-        } else if (++line > LINE_MAX_BYTES) {
+        if (length > LINE_MAX_BYTES)
             return "the message has a line over 998 bytes";
-        }
+        line = cr + 2;
     }
     return NULL;
 }
