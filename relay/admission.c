@@ -19,7 +19,7 @@ enum {
 
 void admission_compose(struct dispatcher *dispatcher, struct job *job, enum compose_task task)
 {
-    job->state = JOB_COMPOSING;
+    job_table_move(&dispatcher->jobs, job, JOB_COMPOSING);
     job->request = (struct compose_request){
         .task = task,
         .id = job->id,
@@ -129,7 +129,7 @@ static void compose_failed(struct dispatcher *dispatcher, struct job *job, const
     }
     snprintf(job->park_reason, sizeof(job->park_reason), "%s",
              job->compose_cause[0] ? job->compose_cause : reason);
-    job->state = JOB_WAITING;
+    job_table_move(&dispatcher->jobs, job, JOB_WAITING);
     if (job->stored)
         admission_decide(dispatcher, job);
 }
@@ -322,7 +322,7 @@ void admission_composed(void *context, struct compose_request *request, enum com
         return;
     if (job->row_composed)
         job->envelope.deadline_ms = deadline_ms; // a deadline, once known, does not move
-    job->state = JOB_WAITING;
+    job_table_move(&dispatcher->jobs, job, JOB_WAITING);
     if (job->stored)
         admission_decide(dispatcher, job);
 }
@@ -360,8 +360,8 @@ bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job)
     if (!job->envelope.supersede_digest)
         return false;
     for (const struct job *other = dispatcher->jobs.all; other; other = other->list_next)
-        if (other != job && is_newer_for_others(other) &&
-            other->received_ms > job->received_ms && // mails of one payload are of one age
+        if (other->received_ms > job->received_ms && // mails of one payload are of one age
+            is_newer_for_others(other) &&
             memcmp(other->supersede_digest, job->supersede_digest, QUEUE_DIGEST_SIZE) == 0)
             return true;
     // A composed one that is not in memory has left it, or is of an earlier run. That spares the
@@ -405,7 +405,7 @@ void admission_decide(struct dispatcher *dispatcher, struct job *job)
         job->going = 1u; // it is the only one, at the first place
         if (!rate_gate_pass(dispatcher, job))
             return;
-        job->state = JOB_READY;
+        job_table_move(&dispatcher->jobs, job, JOB_READY);
         job->ready_since_ms = clock_boot_ms();
         delivery_pump(dispatcher);
     }

@@ -23,9 +23,7 @@ static struct job *pick_ready(struct dispatcher *dispatcher, int64_t now_ms)
     bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0;
     struct job *best = NULL;
     uint64_t best_turn = 0;
-    for (struct job *job = dispatcher->jobs.all; job; job = job->list_next) {
-        if (job->state != JOB_READY)
-            continue;
+    for (struct job *job = dispatcher->jobs.ready; job; job = job->ready_next) {
         uint64_t turn = deliverers_turn(dispatcher->deliverers, job->id, now_ms);
         if (!best || turn < best_turn || (turn == best_turn && goes_before(job, best, reversed))) {
             best = job;
@@ -87,7 +85,7 @@ static bool start(struct dispatcher *dispatcher, struct job *job, int64_t now_ms
     delivery->deadline_boot_ms = queue_boot_ms(dispatcher->queue, job->envelope.deadline_ms);
     if (!deliverers_start(dispatcher->deliverers, delivery, now_ms))
         return false;
-    job->state = JOB_DELIVERING;
+    job_table_move(&dispatcher->jobs, job, JOB_DELIVERING);
     return true;
 }
 
@@ -95,16 +93,15 @@ static bool start(struct dispatcher *dispatcher, struct job *job, int64_t now_ms
 // the queue, where operators see it and memory is not held.
 static void put_back_waiting(struct dispatcher *dispatcher, int64_t now_ms)
 {
+    if (!dispatcher->jobs.ready)
+        return;
     bool is_down = deliverers_down(dispatcher->deliverers, now_ms);
-    bool waits = false;
-    for (struct job *job = dispatcher->jobs.all, *next; job; job = next) {
-        next = job->list_next;
-        waits = waits || job->state == JOB_READY;
-        if (job->state == JOB_READY && (is_down || now_ms >= job->ready_since_ms + READY_LIMIT_MS))
+    for (struct job *job = dispatcher->jobs.ready, *next; job; job = next) {
+        next = job->ready_next;
+        if (is_down || now_ms >= job->ready_since_ms + READY_LIMIT_MS)
             delivery_put_back(dispatcher, job);
     }
-    if (waits)
-        deliverers_wanted(dispatcher->deliverers, now_ms);
+    deliverers_wanted(dispatcher->deliverers, now_ms);
 }
 
 void delivery_pump(struct dispatcher *dispatcher)
@@ -164,7 +161,7 @@ static void smarthost_failed(struct dispatcher *dispatcher, struct job *job,
 {
     if (!dispatcher->draining && has_other) {
         queue_note_attempt(dispatcher->queue, job->id, settlement->attempt);
-        job->state = JOB_READY;
+        job_table_move(&dispatcher->jobs, job, JOB_READY);
         job->ready_since_ms = clock_boot_ms();
     } else if (set_back > 0) {
         try_again(dispatcher, job, settlement, set_back);

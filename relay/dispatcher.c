@@ -414,9 +414,8 @@ int64_t dispatcher_next_ms(const struct dispatcher *dispatcher)
     // A due row that finds no slot waits for an outcome or a circuit, not for the clock.
     if (dispatcher->due_at_ms > ticked_ms)
         earlier(&next_ms, dispatcher->due_at_ms);
-    for (const struct job *job = dispatcher->jobs.all; job; job = job->list_next)
-        if (job->state == JOB_READY)
-            earlier(&next_ms, job->ready_since_ms + READY_LIMIT_MS);
+    for (const struct job *job = dispatcher->jobs.ready; job; job = job->ready_next)
+        earlier(&next_ms, job->ready_since_ms + READY_LIMIT_MS);
     return next_ms;
 }
 

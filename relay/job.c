@@ -64,8 +64,31 @@ void job_table_add(struct job_table *table, struct job *job)
     table->count++;
 }
 
+static void leave_ready(struct job *job)
+{
+    if (job->state != JOB_READY)
+        return;
+    *job->ready_link = job->ready_next;
+    if (job->ready_next)
+        job->ready_next->ready_link = job->ready_link;
+}
+
+void job_table_move(struct job_table *table, struct job *job, enum job_state state)
+{
+    leave_ready(job);
+    job->state = state;
+    if (state == JOB_READY) {
+        job->ready_next = table->ready;
+        job->ready_link = &table->ready;
+        if (table->ready)
+            table->ready->ready_link = &job->ready_next;
+        table->ready = job;
+    }
+}
+
 void job_table_remove(struct job_table *table, struct job *job)
 {
+    leave_ready(job);
     struct job **link = &table->buckets[bucket_of(job->id)];
     while (*link != job)
         link = &(*link)->bucket_next;

@@ -39,17 +39,23 @@ struct notice {
 };
 
 struct job {
+    // What each message is compared with stands together: few cache lines a walk.
+    struct job *list_next; // job_table::all
+    struct job **list_link;
+    int64_t received_ms;            // queue time
+    char content[JOB_CONTENT_SIZE]; // the composer's digest of the payload, "": not known
+    unsigned going; // a bit for each mail of the payload that goes by this job; 0: undecided, none
+
     char id[QUEUE_ID_SIZE];
-    enum job_state state;
-    bool stored;       // the commit that lets it go out has ended
-    bool row_composed; // its row holds envelope and canonical mail; else it is `received`, raw
-    bool has_token;    // of the rate limits
-    bool was_limited;  // by the rate limits: it had its place with an earlier token
-    bool was_released; // it comes from an operator's release and has not been compared since
-    bool is_part;      // of the mails of its payload only that at array_index is meant
+    enum job_state state; // once it is in the table, job_table_move() changes it
+    bool stored;          // the commit that lets it go out has ended
+    bool row_composed;    // its row holds envelope and canonical mail; else it is `received`, raw
+    bool has_token;       // of the rate limits
+    bool was_limited;     // by the rate limits: it had its place with an earlier token
+    bool was_released;    // it comes from an operator's release and has not been compared since
+    bool is_part;         // of the mails of its payload only that at array_index is meant
     size_t array_index;
     char route[QUEUE_TEXT_SIZE];
-    int64_t received_ms; // queue time
     int attempts, unknown_outcomes;
 
     char *body; // to compose: the raw payload, or (row_composed) the canonical mail
@@ -65,9 +71,7 @@ struct job {
     char channel[QUEUE_TEXT_SIZE], template[QUEUE_TEXT_SIZE], locale[QUEUE_TEXT_SIZE];
     char identity_id[QUEUE_TEXT_SIZE], park_reason[QUEUE_TEXT_SIZE];
     char recipient[QUEUE_RECIPIENT_SIZE], sender[QUEUE_RECIPIENT_SIZE];
-    char content[JOB_CONTENT_SIZE]; // the composer's digest of the payload, "": not known
     uint8_t content_digest[QUEUE_DIGEST_SIZE], supersede_digest[QUEUE_DIGEST_SIZE];
-    unsigned going; // a bit for each mail of the payload that goes by this job; 0: undecided, none
     char *canonical, *mime, *mask; // mask: secrets of mime, one a line; never on disk
     size_t canonical_size;
 
@@ -83,8 +87,8 @@ struct job {
     struct dispatcher *dispatcher;
     struct notice notice;
     struct job *bucket_next; // job_table::buckets
-    struct job *list_next;   // job_table::all
-    struct job **list_link;
+    struct job *ready_next;  // job_table::ready
+    struct job **ready_link;
 };
 
 // NULL: no memory. route may be NULL. Copies body, NUL-terminating it.
@@ -96,12 +100,14 @@ void job_destroy(struct job *job);
 
 struct job_table {
     struct job *buckets[JOB_BUCKETS];
-    struct job *all; // newest entry first
+    struct job *all;   // newest entry first
+    struct job *ready; // those in JOB_READY alone, who came last first: looked through at each beat
     size_t count;
 };
 
 void job_table_add(struct job_table *table, struct job *job);
 void job_table_remove(struct job_table *table, struct job *job);
+void job_table_move(struct job_table *table, struct job *job, enum job_state state);
 struct job *job_table_find(const struct job_table *table, const char *id); // or NULL
 
 #endif

@@ -53,7 +53,7 @@ void settlement_submit(struct dispatcher *dispatcher, struct job *job,
             settlement->body_size = job->canonical_size;
         }
     }
-    job->state = JOB_SETTLING;
+    job_table_move(&dispatcher->jobs, job, JOB_SETTLING);
     job->settles_as = settlement->state;
     job->settles_reason = settlement->reason;
     queue_settle(dispatcher->queue, job->id, settlement, dispatcher_written, job);

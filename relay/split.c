@@ -106,7 +106,7 @@ static void commit(struct split *split)
     if (split->count > 0)
         memcpy(whole->content, split->parts[0]->content, sizeof(whole->content));
     whole->going = split->going;
-    whole->state = JOB_SETTLING;
+    job_table_move(&dispatcher->jobs, whole, JOB_SETTLING);
     whole->waits_until_ms = split->count > 0 ? queue_now_ms(dispatcher->queue) : 0;
     if (split->count == 0) {
         whole->settles_as = MESSAGE_CANCELLED;

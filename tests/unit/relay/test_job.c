@@ -54,6 +54,36 @@ static void finds_each_by_its_id_until_removed(void **state)
     assert_int_equal(table.count, 0);
 }
 
+static void lists_those_that_are_ready(void **state)
+{
+    (void)state;
+    static struct job_table table;
+    memset(&table, 0, sizeof(table));
+    struct job *jobs[4];
+    for (int i = 0; i < 4; i++) {
+        char id[QUEUE_ID_SIZE];
+        make_id(i, id);
+        jobs[i] = job_create(id, "kratos", "x", 1);
+        job_table_add(&table, jobs[i]);
+        job_table_move(&table, jobs[i], JOB_READY);
+    }
+    job_table_move(&table, jobs[1], JOB_DELIVERING);
+    job_table_move(&table, jobs[2], JOB_READY); // as it is already
+    job_table_remove(&table, jobs[3]);
+    job_destroy(jobs[3]);
+    assert_ptr_equal(table.ready, jobs[2]);
+    assert_ptr_equal(table.ready->ready_next, jobs[0]);
+    assert_null(jobs[0]->ready_next);
+
+    job_table_move(&table, jobs[1], JOB_READY); // its smarthost failed
+    assert_ptr_equal(table.ready, jobs[1]);
+    for (int i = 0; i < 3; i++) {
+        job_table_remove(&table, jobs[i]);
+        job_destroy(jobs[i]);
+    }
+    assert_null(table.ready);
+}
+
 static void owns_a_copy_of_its_body(void **state)
 {
     (void)state;
@@ -72,6 +102,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_each_by_its_id_until_removed),
+        cmocka_unit_test(lists_those_that_are_ready),
         cmocka_unit_test(owns_a_copy_of_its_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
