@@ -43,8 +43,11 @@ static void heal(struct smarthost_health *health, const struct suspicion_message
         return;
     }
     circuit_succeeded(circuit, message->started_ms, message->now_ms);
-    if (circuit->state == CIRCUIT_CLOSED)
-        suspicion_relieved(&health->suspicion);
+}
+
+static bool is_open_by_suspicion(const struct smarthost_health *health)
+{
+    return health->circuit.state != CIRCUIT_CLOSED && health->circuit.reason == CIRCUIT_SUSPICIOUS;
 }
 
 static void suspect(struct smarthost_health *health, const struct suspicion_message *message,
@@ -57,9 +60,9 @@ static void suspect(struct smarthost_health *health, const struct suspicion_mess
         return;
     }
     result->outcome = DELIVERY_SUSPECT;
-    bool is_suspicious = circuit->state != CIRCUIT_CLOSED && circuit->reason == CIRCUIT_SUSPICIOUS;
-    if (verdict == SUSPICION_OPEN || (is_suspicious && at_dot == health->opened_by_dot)) {
-        health->opened_by_dot = at_dot;
+    bool is_open = is_open_by_suspicion(health);
+    if (verdict == SUSPICION_OPEN || is_open) {
+        health->opened_by_dot = at_dot || (is_open && health->opened_by_dot);
         circuit_failed(circuit, CIRCUIT_SUSPICIOUS, message->started_ms, message->now_ms);
     } else {
         heal(health, message, word);
@@ -74,10 +77,11 @@ static void judge_answer(struct smarthost_health *health, const struct suspicion
 {
     struct suspicion *suspicion = &health->suspicion;
     bool is_permanent = result->outcome == DELIVERY_PERMANENT;
+    bool is_open = is_open_by_suspicion(health);
     suspicion_alive(suspicion);
     if (is_stage(result, "rcpt") && is_permanent &&
         suspicion_is_suspicious(result->reply_code, result->enhanced_code, result->reply_text)) {
-        suspect(health, message, result, suspicion_refused(suspicion, message), false);
+        suspect(health, message, result, suspicion_refused(suspicion, message, is_open), false);
         return;
     }
     if (!is_behind_rcpt(result)) {
@@ -86,7 +90,9 @@ static void judge_answer(struct smarthost_health *health, const struct suspicion
     }
     suspicion_rcpt_taken(suspicion, message);
     if (is_stage(result, "dot") && is_permanent) {
-        suspect(health, message, result, suspicion_refused_at_dot(suspicion, message), true);
+        is_open = is_open && health->opened_by_dot;
+        suspect(health, message, result, suspicion_refused_at_dot(suspicion, message, is_open),
+                true);
         return;
     }
     bool is_sent = result->outcome == DELIVERY_SENT;

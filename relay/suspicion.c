@@ -52,8 +52,7 @@ static struct suspect *place_of(struct suspicion *suspicion,
     }
     *best = (struct suspect){0};
     snprintf(best->id, sizeof(best->id), "%s", message->id);
-    const char *at = strrchr(message->recipient, '@');
-    snprintf(best->domain, sizeof(best->domain), "%s", at ? at + 1 : "");
+    snprintf(best->recipient, sizeof(best->recipient), "%s", message->recipient);
     return best;
 }
 
@@ -68,28 +67,42 @@ static void has_trouble(struct suspicion *suspicion, struct suspect *suspect, in
 {
     suspect->turn = ++suspicion->turns;
     suspect->since_ms = now_ms;
-    suspect->rcpt_taken_since = suspect->sent_since = false;
+    suspect->rcpt_taken_since = false;
 }
 
 // ---- refusals ---------------------------------------------------------------------------------
 
-// Is somebody else refused at RCPT, of another domain, and nothing was taken since?
-static bool has_other_domain(const struct suspicion *suspicion, const struct suspect *suspect)
+static const char *domain_of(const char *recipient)
 {
-    for (size_t i = 0; i < SUSPICION_MESSAGES; i++) {
-        const struct suspect *at = &suspicion->suspects[i];
-        if (at->refusals > 0 && !at->at_dot && !at->rcpt_taken_since &&
-            strcasecmp(at->domain, suspect->domain) != 0)
-            return true;
-    }
-    return false;
+    const char *at = strrchr(recipient, '@');
+    return at ? at + 1 : "";
+}
+
+static void row_add(struct suspicion_row *row, const char *recipient)
+{
+    row->count++;
+    for (int i = 0; i < row->recipient_count; i++)
+        if (strcasecmp(row->recipients[i], recipient) == 0)
+            return;
+    if (row->recipient_count < SUSPICION_ROW)
+        snprintf(row->recipients[row->recipient_count++], SUSPICION_RECIPIENT_SIZE, "%s",
+                 recipient);
+}
+
+static bool row_opens(const struct suspicion_row *row)
+{
+    bool has_domains = false;
+    for (int i = 1; i < row->recipient_count; i++)
+        has_domains = has_domains ||
+                      strcasecmp(domain_of(row->recipients[i]), domain_of(row->recipients[0])) != 0;
+    return (row->count >= ROW_OPENS && has_domains) || row->recipient_count == SUSPICION_ROW;
 }
 
 static bool has_other_at_dot(const struct suspicion *suspicion, const struct suspect *suspect)
 {
     for (size_t i = 0; i < SUSPICION_MESSAGES; i++) {
         const struct suspect *at = &suspicion->suspects[i];
-        if (at != suspect && at->refusals > 0 && at->at_dot && !at->sent_since)
+        if (at != suspect && at->refusals > 0 && at->at_dot)
             return true;
     }
     return false;
@@ -102,19 +115,22 @@ static enum suspicion_verdict end_own(struct suspicion *suspicion, const char *i
 }
 
 enum suspicion_verdict suspicion_refused(struct suspicion *suspicion,
-                                         const struct suspicion_message *message)
+                                         const struct suspicion_message *message, bool is_open)
 {
+    struct suspicion_row *row = &suspicion->row;
     struct suspect *suspect = place_of(suspicion, message);
-    if (suspect->refusals > 0 && suspect->rcpt_taken_since)
-        return end_own(suspicion, message->id);
+    bool is_passed = suspect->refusals > 0 && suspect->rcpt_taken_since;
     suspect->at_dot = false;
     suspect->refusals++;
     has_trouble(suspicion, suspect, message->now_ms);
-    suspicion->in_row++;
-    bool is_elsewhere = has_other_domain(suspicion, suspect);
-    if (suspect->refusals >= LAST_REFUSAL && !is_elsewhere)
+    row_add(row, message->recipient);
+    if (row_opens(row))
+        return SUSPICION_OPEN;
+    // One RCPT that was taken speaks for the smarthost of that moment, not of what came after.
+    bool is_only = row->recipient_count == 1;
+    if (!is_open && is_only && (is_passed || suspect->refusals >= LAST_REFUSAL))
         return end_own(suspicion, message->id);
-    return suspicion->in_row >= ROW_OPENS && is_elsewhere ? SUSPICION_OPEN : SUSPICION_SUSPECT;
+    return SUSPICION_SUSPECT;
 }
 
 static void add_verdict(struct suspicion *suspicion, bool refused)
@@ -132,25 +148,23 @@ static bool refuses_most(const struct suspicion *suspicion)
 }
 
 enum suspicion_verdict suspicion_refused_at_dot(struct suspicion *suspicion,
-                                                const struct suspicion_message *message)
+                                                const struct suspicion_message *message,
+                                                bool is_open)
 {
     add_verdict(suspicion, true);
-    const struct suspect *known = find(suspicion, message->id);
-    bool was_suspect = known && known->at_dot && known->refusals > 0;
-    if (!refuses_most(suspicion) || (was_suspect && known->sent_since))
+    if (!refuses_most(suspicion) && !is_open)
         return end_own(suspicion, message->id);
     struct suspect *suspect = place_of(suspicion, message);
     suspect->at_dot = true;
     suspect->refusals++;
     has_trouble(suspicion, suspect, message->now_ms);
-    if (suspect->refusals >= LAST_REFUSAL && !has_other_at_dot(suspicion, suspect))
-        return end_own(suspicion, message->id);
-    return SUSPICION_OPEN;
+    bool is_last = suspect->refusals >= LAST_REFUSAL && !has_other_at_dot(suspicion, suspect);
+    return !is_open && is_last ? end_own(suspicion, message->id) : SUSPICION_OPEN;
 }
 
 void suspicion_rcpt_taken(struct suspicion *suspicion, const struct suspicion_message *message)
 {
-    suspicion->in_row = 0;
+    suspicion->row = (struct suspicion_row){0};
     for (size_t i = 0; i < SUSPICION_MESSAGES; i++) {
         struct suspect *at = &suspicion->suspects[i];
         if (strcmp(at->id, message->id) != 0) {
@@ -167,19 +181,8 @@ void suspicion_verdict(struct suspicion *suspicion, const struct suspicion_messa
                        bool sent)
 {
     add_verdict(suspicion, false);
-    if (!sent)
-        return;
-    forget(suspicion, message->id);
-    for (size_t i = 0; i < SUSPICION_MESSAGES; i++)
-        if (message->started_ms >= suspicion->suspects[i].since_ms)
-            suspicion->suspects[i].sent_since = true;
-}
-
-void suspicion_relieved(struct suspicion *suspicion)
-{
-    suspicion->refused_bits = 0;
-    suspicion->verdict_count = 0;
-    suspicion->in_row = 0;
+    if (sent)
+        forget(suspicion, message->id);
 }
 
 // ---- what ends more than its own transaction ---------------------------------------------------

@@ -14,11 +14,12 @@
 #define SUSPICION_MESSAGES 32 // remembered; the one whose trouble is the longest ago goes first
 #define SUSPICION_VERDICTS 20 // after the dot
 #define SUSPICION_ID_SIZE 37
-#define SUSPICION_DOMAIN_SIZE 256
+#define SUSPICION_RECIPIENT_SIZE 321
+#define SUSPICION_ROW 5 // recipients of one domain, refused in a row, open the circuit
 
 struct suspect {
     char id[SUSPICION_ID_SIZE]; // empty: a free place
-    char domain[SUSPICION_DOMAIN_SIZE];
+    char recipient[SUSPICION_RECIPIENT_SIZE];
     uint64_t turn;         // a later trouble has a higher one
     int64_t since_ms;      // of its last trouble
     int refusals;          // suspicious ones
@@ -26,13 +27,19 @@ struct suspect {
     int deaths;            // of deliverers that had it under way
     bool at_dot;           // where it was refused last: after the dot, else at RCPT
     bool rcpt_taken_since; // of another message, begun since its last trouble
-    bool sent_since;
+};
+
+// Suspicious refusals at RCPT, and no RCPT taken between.
+struct suspicion_row {
+    int count;
+    int recipient_count; // different ones, the first of which are
+    char recipients[SUSPICION_ROW][SUSPICION_RECIPIENT_SIZE];
 };
 
 struct suspicion {
     struct suspect suspects[SUSPICION_MESSAGES];
     uint64_t turns;
-    int in_row;            // suspicious refusals at RCPT, and no RCPT taken between
+    struct suspicion_row row;
     uint32_t refused_bits; // verdicts after the dot, the last one lowest: 1 a permanent refusal
     int verdict_count;     // of them, at most SUSPICION_VERDICTS
     int deaths_in_row;
@@ -58,22 +65,22 @@ void suspicion_init(struct suspicion *suspicion);
 bool suspicion_is_suspicious(int code, const char *enhanced, const char *text);
 
 // Refused at RCPT by such an answer. It opens the circuit when three came in a row, to more than
-// one domain. It is the message's own where the smarthost has taken another one's RCPT since it
-// refused this one before, and at the third time where it so refuses no other domain.
+// one domain, or to five recipients of one. It is the message's own only where nobody else was so
+// refused since a RCPT was taken: when another one's was since it refused this one before, and at
+// the third time. is_open: the circuit is open by suspicion, which makes it nobody's own.
 enum suspicion_verdict suspicion_refused(struct suspicion *suspicion,
-                                         const struct suspicion_message *message);
+                                         const struct suspicion_message *message, bool is_open);
 // Refused for good after the dot: mostly the message's own, but not when more than half of the
-// last twenty verdicts were such (11 at least), unless another message was sent since this one was
-// refused before, or no other message is suspect at its third time.
+// last twenty verdicts were such (11 at least), unless it is the third time and no other message
+// is suspect. is_open: the circuit is open by such refusals.
 enum suspicion_verdict suspicion_refused_at_dot(struct suspicion *suspicion,
-                                                const struct suspicion_message *message);
+                                                const struct suspicion_message *message,
+                                                bool is_open);
 // Its RCPT was taken; its end, after the dot or before, is told by another of these or by none.
 void suspicion_rcpt_taken(struct suspicion *suspicion, const struct suspicion_message *message);
 // A verdict after the dot that is no permanent refusal. Sent: it is no suspect any more.
 void suspicion_verdict(struct suspicion *suspicion, const struct suspicion_message *message,
                        bool sent);
-// The circuit was closed by a probe: verdicts of before say nothing any more.
-void suspicion_relieved(struct suspicion *suspicion);
 
 // The session ended at its MAIL, which is the smarthost's fault. False: it is this message's,
 // since another one was taken after this had happened to it before.

@@ -137,7 +137,25 @@ static void what_opened_after_the_dot_is_closed_only_by_a_message_that_is_sent(v
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SUSPICIOUS);
     answered("new", DELIVERY_SENT, "dot", 250);
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
-    assert_int_equal(answered("10", DELIVERY_PERMANENT, "dot", 552).outcome, DELIVERY_PERMANENT);
+}
+
+// Then it begins to deny relaying as well: the next probe waits, as behind any other that failed.
+static void a_probe_that_is_denied_waits_whatever_opened_the_circuit(void **state)
+{
+    (void)state;
+    static const char *const ids[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"};
+    for (size_t i = 0; i < 11; i++)
+        answered(ids[i], DELIVERY_PERMANENT, "dot", 552);
+    for (int i = 0; i < 6; i++) {
+        wait_for_probe();
+        assert_int_equal(answered("10", DELIVERY_PERMANENT, "rcpt", 554).outcome, DELIVERY_SUSPECT);
+        assert_false(circuit_allows(&health.circuit, now_ms));
+    }
+    wait_for_probe();
+    answered("new", DELIVERY_TEMPORARY, "dot", 451); // what opened it first is still not known
+    assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SUSPICIOUS);
+    answered("new", DELIVERY_SENT, "dot", 250);
+    assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
 }
 
 // Each time that it goes the smarthost breaks off at MAIL; the others pass. It cannot keep the
@@ -201,6 +219,7 @@ int main(void)
         HEALTH_TEST(what_opened_by_relaying_denied_is_closed_by_a_recipient_that_is_taken),
         HEALTH_TEST(who_waits_longest_is_the_next_probe),
         HEALTH_TEST(what_opened_after_the_dot_is_closed_only_by_a_message_that_is_sent),
+        HEALTH_TEST(a_probe_that_is_denied_waits_whatever_opened_the_circuit),
         HEALTH_TEST(one_message_that_breaks_sessions_does_not_hold_the_circuit_open),
         HEALTH_TEST(a_deliverer_that_died_heals_nothing),
         HEALTH_TEST(deliverers_that_die_of_every_message_open_the_circuit),

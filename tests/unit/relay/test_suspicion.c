@@ -19,7 +19,7 @@ static enum suspicion_verdict refused(struct suspicion *suspicion, const char *i
                                       const char *recipient, int64_t now_ms)
 {
     const struct suspicion_message it = message(id, recipient, now_ms);
-    return suspicion_refused(suspicion, &it);
+    return suspicion_refused(suspicion, &it, false);
 }
 
 static enum suspicion_verdict refused_at_dot(struct suspicion *suspicion, const char *id,
@@ -27,7 +27,7 @@ static enum suspicion_verdict refused_at_dot(struct suspicion *suspicion, const 
 {
     const struct suspicion_message it = message(id, "a@a.test", now_ms);
     suspicion_rcpt_taken(suspicion, &it);
-    return suspicion_refused_at_dot(suspicion, &it);
+    return suspicion_refused_at_dot(suspicion, &it, false);
 }
 
 static void sent(struct suspicion *suspicion, const char *id, int64_t started_ms, int64_t now_ms)
@@ -127,14 +127,77 @@ static void alone_a_message_ends_at_its_third_refusal(void **state)
     assert_int_equal(refused(&suspicion, "1", "a@a.test", 3), SUSPICION_OWN);
 }
 
-static void with_another_domain_refused_it_does_not_end(void **state)
+static void with_another_recipient_refused_it_does_not_end(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"b@b.test", "b@a.test"};
+    for (size_t k = 0; k < 2; k++) {
+        struct suspicion suspicion;
+        suspicion_init(&suspicion);
+        refused(&suspicion, "other", others[k], 1);
+        for (int64_t i = 2; i < 20; i++)
+            assert_int_not_equal(refused(&suspicion, "1", "a@a.test", i), SUSPICION_OWN);
+    }
+}
+
+// Mail that comes one by one: who has ended still stands for the smarthost's refusing.
+static void who_has_ended_spares_the_next_one(void **state)
 {
     (void)state;
     struct suspicion suspicion;
     suspicion_init(&suspicion);
-    refused(&suspicion, "other", "b@b.test", 1);
-    for (int64_t i = 2; i < 20; i++)
-        assert_int_not_equal(refused(&suspicion, "1", "a@a.test", i), SUSPICION_OWN);
+    for (int i = 0; i < 3; i++)
+        refused(&suspicion, "first", "a@a.test", i);
+    assert_int_equal(suspicion_turn(&suspicion, "first"), 0);
+    for (int i = 3; i < 10; i++)
+        assert_int_equal(refused(&suspicion, "second", "b@a.test", i), SUSPICION_SUSPECT);
+}
+
+static void five_recipients_of_one_domain_open_the_circuit(void **state)
+{
+    (void)state;
+    struct suspicion suspicion;
+    suspicion_init(&suspicion);
+    static const char *const recipients[] = {"a@a.test", "b@a.test", "c@a.test", "d@a.test",
+                                             "B@a.test", "e@a.test", "f@a.test"};
+    char id[8];
+    for (int i = 0; i < 7; i++) {
+        snprintf(id, sizeof(id), "%d", i);
+        assert_int_equal(refused(&suspicion, id, recipients[i], i),
+                         i < 5 ? SUSPICION_SUSPECT : SUSPICION_OPEN);
+    }
+}
+
+// One mail that is taken between two spells of refusing all.
+static void one_that_was_taken_does_not_end_all_that_wait(void **state)
+{
+    (void)state;
+    struct suspicion suspicion;
+    suspicion_init(&suspicion);
+    static const char *const ids[] = {"1", "2", "3", "4", "5", "6"};
+    static const char *const recipients[] = {"a@a.test", "b@b.test", "c@c.test",
+                                             "d@d.test", "e@e.test", "f@f.test"};
+    for (int i = 0; i < 6; i++)
+        refused(&suspicion, ids[i], recipients[i], i);
+    sent(&suspicion, "good", 10, 11);
+    assert_int_equal(refused(&suspicion, "1", recipients[0], 12), SUSPICION_OWN);
+    assert_int_equal(refused(&suspicion, "2", recipients[1], 13), SUSPICION_SUSPECT);
+    for (int i = 2; i < 6; i++)
+        assert_int_equal(refused(&suspicion, ids[i], recipients[i], 12 + i), SUSPICION_OPEN);
+}
+
+static void while_the_circuit_is_open_by_suspicion_nothing_is_its_own(void **state)
+{
+    (void)state;
+    struct suspicion suspicion;
+    suspicion_init(&suspicion);
+    const struct suspicion_message it = message("1", "a@a.test", 1);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(suspicion_refused(&suspicion, &it, true), SUSPICION_SUSPECT);
+        sent(&suspicion, "good", i + 2, i + 2);
+    }
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(suspicion_refused_at_dot(&suspicion, &it, true), SUSPICION_OPEN);
 }
 
 static void most_of_the_last_twenty_after_the_dot_open_the_circuit(void **state)
@@ -151,10 +214,9 @@ static void most_of_the_last_twenty_after_the_dot_open_the_circuit(void **state)
         assert_int_equal(refused_at_dot(&suspicion, id, now_ms), SUSPICION_OWN);
     }
     assert_int_equal(refused_at_dot(&suspicion, "eleventh", now_ms++), SUSPICION_OPEN);
-    // The others of which a permanent refusal is what it says are not held back for long.
-    sent(&suspicion, "good", now_ms, now_ms);
-    now_ms++;
-    assert_int_equal(refused_at_dot(&suspicion, "eleventh", now_ms), SUSPICION_OWN);
+    for (int i = 0; i < 11; i++, now_ms++) // of twenty, but nine are left
+        sent(&suspicion, "good", now_ms, now_ms);
+    assert_int_equal(refused_at_dot(&suspicion, "another", now_ms), SUSPICION_OWN);
 }
 
 static void half_of_the_verdicts_are_not_most(void **state)
@@ -168,7 +230,8 @@ static void half_of_the_verdicts_are_not_most(void **state)
     }
 }
 
-static void what_was_refused_after_the_dot_before_a_probe_passed_is_forgotten(void **state)
+// A smarthost that takes one in ten closes the circuit each time, and must not kill the others.
+static void one_that_was_sent_does_not_end_those_refused_after_the_dot(void **state)
 {
     (void)state;
     struct suspicion suspicion;
@@ -179,8 +242,24 @@ static void what_was_refused_after_the_dot_before_a_probe_passed_is_forgotten(vo
         assert_int_equal(refused_at_dot(&suspicion, id, i),
                          i < 10 ? SUSPICION_OWN : SUSPICION_OPEN);
     }
-    suspicion_relieved(&suspicion);
-    assert_int_equal(refused_at_dot(&suspicion, "new", 20), SUSPICION_OWN);
+    sent(&suspicion, "good", 20, 21);
+    for (int i = 22; i < 26; i++) // the twelfth is suspect as well
+        assert_int_equal(refused_at_dot(&suspicion, "10", i), SUSPICION_OPEN);
+    for (int i = 26; i < 40; i++)
+        sent(&suspicion, "good", i, i);
+    assert_int_equal(refused_at_dot(&suspicion, "10", 40), SUSPICION_OWN);
+}
+
+static void alone_after_the_dot_a_message_ends_at_its_third_refusal(void **state)
+{
+    (void)state;
+    struct suspicion suspicion;
+    suspicion_init(&suspicion);
+    for (int i = 0; i < 10; i++)
+        refused_at_dot(&suspicion, "those before", i);
+    assert_int_equal(refused_at_dot(&suspicion, "1", 10), SUSPICION_OPEN);
+    assert_int_equal(refused_at_dot(&suspicion, "1", 11), SUSPICION_OPEN);
+    assert_int_equal(refused_at_dot(&suspicion, "1", 12), SUSPICION_OWN);
 }
 
 static void a_session_is_one_messages_fault_only_where_others_passed_meanwhile(void **state)
@@ -247,10 +326,15 @@ int main(void)
         cmocka_unit_test(a_message_ends_where_another_was_taken_meanwhile),
         cmocka_unit_test(its_own_recipient_that_was_taken_speaks_for_nobody_else),
         cmocka_unit_test(alone_a_message_ends_at_its_third_refusal),
-        cmocka_unit_test(with_another_domain_refused_it_does_not_end),
+        cmocka_unit_test(with_another_recipient_refused_it_does_not_end),
+        cmocka_unit_test(who_has_ended_spares_the_next_one),
+        cmocka_unit_test(five_recipients_of_one_domain_open_the_circuit),
+        cmocka_unit_test(one_that_was_taken_does_not_end_all_that_wait),
+        cmocka_unit_test(while_the_circuit_is_open_by_suspicion_nothing_is_its_own),
         cmocka_unit_test(most_of_the_last_twenty_after_the_dot_open_the_circuit),
         cmocka_unit_test(half_of_the_verdicts_are_not_most),
-        cmocka_unit_test(what_was_refused_after_the_dot_before_a_probe_passed_is_forgotten),
+        cmocka_unit_test(one_that_was_sent_does_not_end_those_refused_after_the_dot),
+        cmocka_unit_test(alone_after_the_dot_a_message_ends_at_its_third_refusal),
         cmocka_unit_test(a_session_is_one_messages_fault_only_where_others_passed_meanwhile),
         cmocka_unit_test(the_third_death_in_a_row_is_the_deliverers_unless_one_message_does_it),
         cmocka_unit_test(who_had_trouble_longest_ago_has_the_next_turn),
