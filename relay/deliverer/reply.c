@@ -198,6 +198,13 @@ void reply_set_text(struct reply *reply, const char *text, size_t size)
     reply->text[size] = '\0';
 }
 
+void reply_set_enhanced(struct reply *reply, int class, int subject, int detail)
+{
+    if ((class == 2 || class == 4 || class == 5) && subject >= 0 && subject <= 999 && detail >= 0 &&
+        detail <= 999)
+        snprintf(reply->enhanced, sizeof(reply->enhanced), "%d.%d.%d", class, subject, detail);
+}
+
 bool reply_parse_line(const char *line, size_t size, struct reply *ret_reply, bool *ret_last)
 {
     while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))

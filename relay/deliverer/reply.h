@@ -30,6 +30,9 @@ bool reply_parse_line(const char *line, size_t size, struct reply *ret_reply, bo
 // Sets text (and enhanced, where text begins with such a code) from the words after the code.
 void reply_set_text(struct reply *reply, const char *text, size_t size);
 
+// Sets enhanced, unless these numbers are none of such a code, as RFC 3463 has them.
+void reply_set_enhanced(struct reply *reply, int class, int subject, int detail);
+
 struct reply_shown {
     char enhanced[REPLY_ENHANCED_SIZE];
     char text[REPLY_TEXT_MAX + 1];

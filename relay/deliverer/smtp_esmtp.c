@@ -85,9 +85,8 @@ static void note_answer(struct client *client, enum stage stage, const smtp_stat
     reply->code = status->code;
     if (status->text)
         reply_set_text(reply, status->text, strlen(status->text));
-    if (status->enh_class != 0 && reply->enhanced[0] == '\0')
-        snprintf(reply->enhanced, sizeof(reply->enhanced), "%d.%d.%d", status->enh_class % 10,
-                 status->enh_subject % 1000, status->enh_detail % 1000);
+    if (reply->enhanced[0] == '\0')
+        reply_set_enhanced(reply, status->enh_class, status->enh_subject, status->enh_detail);
 }
 
 enum { MAIL_REPLY = 1, RCPT_REPLY, DATA_REPLY, DOT_REPLY }; // of one message, in their order

@@ -138,6 +138,18 @@ def test_a_code_in_another_shape_is_not_shown_either(server, start, driver, stag
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
+def test_what_is_no_enhanced_code_is_not_made_one(server, start, driver):
+    """libesmtp takes any numbers for one, of which some were a code."""
+    deliverer = start(server, driver)
+    for said in ("482.913.1 no", "5.99999.1 no", "5.-7.1 no", "9.7.1 no", "4829131234567 no"):
+        server.on("rcpt", reply(f"550 {said}"), times=1)
+        result = deliverer.send_one(mask=b"482913\n")
+        expect(result, "permanent", "rcpt", 550)
+        assert result["enhanced_code"] is None and result["reply_text"].endswith("no"), said
+        assert "913" not in result["reply_text"]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
 def test_the_body_of_a_refused_recipient_stays_here(start, driver):
     with SmtpServer(offers=["PIPELINING", "CHUNKING"]) as server:
         server.on("rcpt", reply("450 4.2.0 greylisted"), times=1)
