@@ -67,10 +67,13 @@ CURLcode curl_options_set(CURL *curl, const struct settings *settings,
     SET(CURLOPT_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
     SET(CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
     SET(CURLOPT_USE_SSL, (long)(settings->tls == TLS_NONE ? CURLUSESSL_NONE : CURLUSESSL_ALL));
+    // Each connection asks whom to trust then: libcurl would remember for a day, and a session that
+    // is resumed shows no certificate at all.
+    SET(CURLOPT_CA_CACHE_TIMEOUT, 0L);
+    SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
     if (settings->ca_file) {
         SET(CURLOPT_CAINFO, settings->ca_file);
-        SET(CURLOPT_CAPATH, NULL);         // the system's, which would be trusted beside it
-        SET(CURLOPT_CA_CACHE_TIMEOUT, 0L); // each connection reads it as it is then
+        SET(CURLOPT_CAPATH, NULL); // the system's, which would be trusted beside it
     }
     if (redirects)
         SET(CURLOPT_CONNECT_TO, *ret_connect_to);
