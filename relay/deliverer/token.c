@@ -16,7 +16,9 @@ bool token_has_changed(const struct token_file *file, const char *path)
     const struct stat *seen = &file->seen;
     return stat(path, &now) < 0 || now.st_dev != seen->st_dev || now.st_ino != seen->st_ino ||
            now.st_size != seen->st_size || now.st_mtim.tv_sec != seen->st_mtim.tv_sec ||
-           now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec;
+           now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec ||
+           now.st_ctim.tv_sec != seen->st_ctim.tv_sec || // which no tool sets back
+           now.st_ctim.tv_nsec != seen->st_ctim.tv_nsec;
 }
 
 static bool read_whole(int fd, struct buffer *bytes)

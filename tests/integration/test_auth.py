@@ -177,6 +177,18 @@ def test_a_token_is_read_again_at_a_new_connection_once_it_has_changed(start, cr
         assert len(server.messages) == 4
 
 
+def test_a_token_is_read_again_whatever_its_time_says(start, credentials, token_file):
+    with make_server(MECHANISMS) as server:
+        deliverer = start(server, "curl", **credentials("xoauth2"))
+        expect(deliverer.send_one(), "sent", "dot", 250)
+        was, server.token = token_file.stat(), TOKEN[::-1]
+        token_file.write_text(f"{server.token}\n")
+        os.utime(token_file, ns=(was.st_atime_ns, was.st_mtime_ns))
+        server.drop_connections()
+        expect(deliverer.send_one(), "sent", "dot", 250)
+        assert server.connections == 2
+
+
 def test_a_token_that_is_renewed_while_the_old_one_is_refused_is_no_failure(start, credentials,
                                                                             token_file):
     def renew_and_refuse(connection, ordinary):
