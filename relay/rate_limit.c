@@ -45,19 +45,18 @@ struct rate_limit {
 
 #define BLANKS " \t\r\n"
 
+// The text is not repeated: it may be of a URI, and what was taken for it there a password.
 static bool parse_rate(const char *text, size_t size, struct rate *ret_rate, struct error *err)
 {
     const char *slash = memchr(text, '/', size);
     struct rate rate = {0};
     if (!slash || !number_parse(text, (size_t)(slash - text), COUNT_MAX, &rate.count) ||
         !duration_parse(slash + 1, size - (size_t)(slash + 1 - text), &rate.period_ms))
-        return error_set(err, ERR_INPUT, "'%.*s' is no rate: it is COUNT/DURATION, like 20/1h",
-                         (int)size, text);
+        return error_set(err, ERR_INPUT, "is no rate: it is COUNT/DURATION, like 20/1h");
     if (rate.count == 0)
-        return error_set(err, ERR_INPUT, "'%.*s' would let nothing through; 'off' is no limit",
-                         (int)size, text);
+        return error_set(err, ERR_INPUT, "would let nothing through; 'off' is no limit");
     if (rate.period_ms < PERIOD_MIN_MS || rate.period_ms > PERIOD_MAX_MS)
-        return error_set(err, ERR_INPUT, "'%.*s': the time is not from 1s to 30d", (int)size, text);
+        return error_set(err, ERR_INPUT, "the time is not from 1s to 30d");
     *ret_rate = rate;
     return true;
 }

@@ -10,11 +10,15 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
 #include "relay/config/parts.h"
 #include "relay/config/setters.h"
+#include "relay/file.h"
 #include "relay/file_system.h"
 #include "relay/restart.h"
+
+enum { CONTENT_MAX = 16 * 1024 * 1024 };
 
 // ---- the queue's folder -------------------------------------------------------------------------
 
@@ -84,7 +88,7 @@ void look_at_queue_dir(const struct config *config, const char *where, struct co
 // ---- what is there already ----------------------------------------------------------------------
 
 // Says what is wrong with a file or folder that is to be used so; prefix: the part of the setting.
-static void look_at(const char *path, bool is_folder, int use, const char *where,
+static bool look_at(const char *path, bool is_folder, int use, const char *where,
                     const char *prefix, struct config_report *report)
 {
     struct stat status;
@@ -94,6 +98,28 @@ static void look_at(const char *path, bool is_folder, int use, const char *where
                           is_folder ? "no" : "a");
     else if (!is_there || access(path, use) < 0)
         config_report_add(report, true, where, "%s%s: %s", prefix, path, strerror(errno));
+    else
+        return true;
+    return false;
+}
+
+// Not to be found out at the first mail: a deliverer does not read it before.
+static void look_at_content(const char *path, const char *needed, const char *where,
+                            const char *prefix, struct config_report *report)
+{
+    struct error err = {0};
+    AUTO_BUFFER struct buffer bytes;
+    buffer_init(&bytes, CONTENT_MAX);
+    if (!look_at(path, false, R_OK, where, prefix, report))
+        return;
+    if (!file_read(path, FILE_REGULAR, &bytes, NULL, &err))
+        config_report_add(report, true, where, "%s%s: %s", prefix, path, err.message);
+    else if (bytes.size == 0)
+        config_report_add(report, true, where, "%s%s is empty", prefix, path);
+    else if (needed && !memmem(bytes.data, bytes.size, needed, strlen(needed)))
+        config_report_add(report, true, where, "%s%s holds no certificate (PEM)", prefix, path);
+    if (bytes.data)
+        explicit_bzero(bytes.data, bytes.size);
 }
 
 void look_at_smarthosts(const struct config *config, const char *where,
@@ -104,9 +130,9 @@ void look_at_smarthosts(const struct config *config, const char *where,
         if (smarthost->dir)
             look_at(smarthost->dir, true, W_OK | X_OK, where, "", report);
         if (smarthost->ca_file)
-            look_at(smarthost->ca_file, false, R_OK, where, "ca_file ", report);
+            look_at_content(smarthost->ca_file, "-----BEGIN ", where, "ca_file ", report);
         if (smarthost->token_file)
-            look_at(smarthost->token_file, false, R_OK, where, "token_file ", report);
+            look_at_content(smarthost->token_file, NULL, where, "token_file ", report);
     }
 }
 

@@ -12,7 +12,7 @@
 
 #define MEMBER(config, setting, type) ((type *)(void *)((char *)(config) + (setting)->offset))
 
-enum { QUEUE_KEY_DIGITS = 64, LIFETIMES_MAX = 256 };
+enum { QUEUE_KEY_DIGITS = 64, LIFETIMES_MAX = 256, HELO_MAX = 255 };
 #define SECOND_MS INT64_C(1000)
 
 static bool no_memory(struct error *err)
@@ -62,6 +62,10 @@ bool set_helo(const struct setting *setting, struct config *config, const char *
     for (const char *at = text; *at; at++)
         if (!isalnum((unsigned char)*at) && !strchr("-._:[]", *at))
             return error_set(err, ERR_INPUT, "is no host name");
+    if (strlen(text) > HELO_MAX)
+        return error_set(err, ERR_INPUT, "has more than %d characters", HELO_MAX);
+    if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0) // a folder's, where it ends a URL
+        return error_set(err, ERR_INPUT, "is no host name");
     return set_text(setting, config, text, err);
 }
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/base/cleanup.h"
@@ -43,9 +44,17 @@ struct client {
     bool fresh;                            // it opened a connection of its own
     bool token_is_old;                     // ... or would have, but with a token that was renewed
     bool gave_up;                          // on connecting
-    const char *not_allowed;               // why the callback before MAIL said no
+    const char *not_allowed;               // why nothing may be sent, or no connection opened
     char error[CURL_ERROR_SIZE];
 };
+
+// libcurl opens it by itself, and would wait for a pipe's writer where no limit reaches it.
+static bool has_unfit_authorities(const struct client *client)
+{
+    const char *path = client->settings->ca_file;
+    struct stat status;
+    return path && stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
 
 static curl_socket_t open_socket(void *argument, curlsocktype purpose,
                                  struct curl_sockaddr *address)
@@ -55,6 +64,13 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose,
     const char *token_file = client->settings->token_file;
     if (token_file && token_has_changed(&client->token_file, token_file)) {
         client->token_is_old = true; // a kept connection has died since it was looked at
+        return CURL_SOCKET_BAD;
+    }
+    if (has_unfit_authorities(client)) {
+        client->tls[0] = '\0';
+        dialogue_open(&client->dialogue);
+        dialogue_enter(&client->dialogue, STAGE_STARTTLS);
+        client->not_allowed = "the ca_file is no regular file";
         return CURL_SOCKET_BAD;
     }
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);

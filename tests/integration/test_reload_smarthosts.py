@@ -89,7 +89,8 @@ def test_a_mended_password_is_tried_at_once(start_with_uri):
 
 
 @pytest.mark.parametrize("bad", ["gopher://user:canary-old-93bd@example.com", "",
-                                 "smtp://127.0.0.1:25/?ca_file=/nonexistent"])
+                                 "smtp://127.0.0.1:25/?ca_file=/nonexistent",
+                                 "smtp://127.0.0.1:25/?ca_file=/dev/null"])
 def test_a_uri_that_is_none_leaves_the_old_ones_in_force(start_with_uri, sink, bad):
     with start_with_uri(harness.smtp_uri(sink)) as relay:
         relay.wait_for("sent", id=relay.accept(payloads.login_code()))

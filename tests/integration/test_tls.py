@@ -1,4 +1,5 @@
 """No mail, and no password, by a connection that is not what it was configured to be."""
+import os
 import shutil
 import smtplib
 import ssl
@@ -99,6 +100,38 @@ def test_the_systems_authorities_count_unless_there_are_own_ones(start, tmp_path
         server.messages.clear()
         expect_nothing_told(server, start(server, "curl", ca_file=str(tmp_path / "other.pem"),
                                           **init).send_one())
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("own", [True, False])
+def test_who_is_trusted_no_longer_is_not_by_a_session_of_before_either(start, tmp_path, authority,
+                                                                       system_authorities, mode,
+                                                                       own):
+    """TLS 1.3 resumes a session without a certificate, and libcurl remembers the system's."""
+    smtp_server.make_certificate(tmp_path, "other")
+    certificate = smtp_server.make_certificate(tmp_path, issuer="authority")
+    trust = {"ca_file": str(authority)} if own else {"authorities": system_authorities}
+    with SmtpServer(tls=certificate, implicit=mode == "implicit", auth=["PLAIN"]) as server:
+        deliverer = start(server, "curl", tls=mode, host="localhost", **trust, **CREDENTIALS)
+        expect(deliverer.send_one(), "sent", "dot", 250)
+        for file in [authority] if own else system_authorities.iterdir():
+            shutil.copy(tmp_path / "other.pem", file)
+        server.drop_connections()
+        server.commands.clear()
+        server.messages.clear()
+        expect_nothing_told(server, deliverer.send_one())
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_authorities_that_are_no_file_are_not_waited_for(start, tmp_path, kind, certificate):
+    path = tmp_path / "ca"
+    {"pipe": lambda: os.mkfifo(path), "folder": path.mkdir,
+     "device": lambda: path.symlink_to("/dev/zero")}[kind]()
+    with SmtpServer(tls=certificate, auth=["PLAIN"]) as server:
+        result = start(server, "curl", tls="starttls", ca_file=str(path), host="localhost",
+                       **CREDENTIALS).send_one()
+        expect_nothing_told(server, result)
+        assert "ca_file is no regular file" in result["reply_text"] and server.connections == 0
 
 
 def test_the_file_of_authorities_is_read_at_each_connection(start, tmp_path, authority):

@@ -222,6 +222,8 @@ static void refuses_without_repeating_the_text(void **state)
         "smtp://mail.example/?idle=2h",
         "smtp://mail.example/?messages_per_connection=0",
         "smtp://mail.example/?rate=10",
+        "smtp://mail.example/?rate=S3CRET",
+        "smtp://mail.example/?rate=0/1s%20S3CRET",
         "smtp://mail.example/?rate=100001/1h",
         "file:",
         "smtp://a.example:25,",

@@ -48,7 +48,8 @@ static inline int set_up(void **state)
 
 static inline int tear_down(void **state)
 {
-    static const char *const names[] = {"secret", "composer", "relay.jsonnet"};
+    static const char *const names[] = {"secret", "empty",    "ca.pem",
+                                        "pipe",   "composer", "relay.jsonnet"};
     for (size_t i = 0; i < COUNT(names); i++) {
         char path[128];
         snprintf(path, sizeof(path), "%s/%s", (char *)*state, names[i]);

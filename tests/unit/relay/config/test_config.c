@@ -123,6 +123,34 @@ static void reads_every_setting(void **state)
     config_report_finish(&report);
 }
 
+// The deliverer would refuse it, and every message wait.
+static void a_greeting_is_a_host_name_of_bounded_length(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t size;
+        const char *what; // NULL: nothing
+    } cases[] = {{1, "is no host name"},
+                 {2, "is no host name"},
+                 {3, NULL},
+                 {255, NULL},
+                 {256, "has more than 255 characters"}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char name[257] = {0};
+        memset(name, '.', cases[i].size);
+        if (cases[i].size > 2)
+            name[0] = 'a';
+        set_needed();
+        setenv("RELAY_SMTP_HELO", name, 1);
+        struct config_report report;
+        struct config *config = config_load(NULL, CONFIG_FOR_RELAY, &report);
+        assert_int_equal(config != NULL, cases[i].what == NULL);
+        assert_true(!cases[i].what || reports(&report, true, "RELAY_SMTP_HELO", cases[i].what));
+        config_destroy(config);
+        config_report_finish(&report);
+    }
+}
+
 static void names_every_fault_at_once(void **state)
 {
     (void)state;
@@ -135,6 +163,7 @@ static void names_every_fault_at_once(void **state)
     setenv("RELAY_BODY_LIMIT", "1", 1);
     setenv("RELAY_SHUTDOWN_GRACE", "2", 1);
     setenv("RELAY_RETENTION", "30s", 1);
+    setenv("RELAY_SMTP_HELO", "..", 1);
     setenv("RELAY_DEADLINE_MARGIN", "2h", 1);
     setenv("RELAY_MAIL_FORM", "a@b.example", 1);
     setenv("RELAY_XYZZY", "1", 1);
@@ -152,6 +181,7 @@ static void names_every_fault_at_once(void **state)
     assert_true(reports(&report, true, "RELAY_BODY_LIMIT", "from 1024"));
     assert_true(reports(&report, true, "RELAY_SHUTDOWN_GRACE", "15s"));
     assert_true(reports(&report, true, "RELAY_RETENTION", "is not from 1h to 365d"));
+    assert_true(reports(&report, true, "RELAY_SMTP_HELO", "is no host name"));
     assert_true(reports(&report, true, "RELAY_DEADLINE_MARGIN", "is not from 0s to 1h"));
     assert_true(reports(&report, true, "RELAY_MAIL_FORM", "did you mean RELAY_MAIL_FROM"));
     assert_true(reports(&report, true, "RELAY_XYZZY", "not known"));
@@ -442,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(three_settings_are_enough),
         TEST(reads_every_setting),
+        TEST(a_greeting_is_a_host_name_of_bounded_length),
         TEST(names_every_fault_at_once),
         TEST(a_command_needs_nothing),
         TEST(leaves_service_links_alone),

@@ -25,7 +25,11 @@ static int set_up_files(void **state)
     if (set_up(state) != 0)
         return -1;
     free(write_file(*state, "secret", "x", 0600));
+    free(write_file(*state, "empty", "", 0600));
+    free(write_file(*state, "ca.pem", "# ours\n-----BEGIN CERTIFICATE-----\n", 0600));
     char path[128];
+    snprintf(path, sizeof(path), "%s/pipe", (char *)*state);
+    assert_int_equal(mkfifo(path, 0600), 0);
     snprintf(path, sizeof(path), "%s/secret", (char *)*state);
     setenv("RELAY_NORMALISER", path, 1);
     setenv("RELAY_TEMPLATES_DIR", *state, 1);
@@ -33,7 +37,7 @@ static int set_up_files(void **state)
     return 0;
 }
 
-// '%' stands for the test's folder, in which there is one file, "secret".
+// '%' stands for the test's folder, in which there are the files of set_up_files().
 static char *in_folder(const char *text, const char *dir)
 {
     char *whole = NULL;
@@ -64,7 +68,15 @@ static void says_what_cannot_be_used(void **state)
         {"RELAY_SMTP_URI", "smtp://mail.example,file:%", NULL},
         {"RELAY_SMTP_URI", "smtp://mail.example,file:%/new", "/new: No such file"},
         {"RELAY_SMTP_URI", "file:%/secret", "/secret is no folder"},
-        {"RELAY_SMTP_URI", "smtp://mail.example?ca_file=%/secret", NULL},
+        {"RELAY_SMTP_URI", "smtp://mail.example?ca_file=%/ca.pem", NULL},
+        {"RELAY_SMTP_URI", "smtp://mail.example?ca_file=%/secret", "ca_file "},
+        {"RELAY_SMTP_URI", "smtp://mail.example?ca_file=%/secret", "/secret holds no certificate"},
+        {"RELAY_SMTP_URI", "smtp://mail.example?ca_file=%/empty", "/empty is empty"},
+        {"RELAY_SMTP_URI", "smtp://mail.example?ca_file=%/pipe", "/pipe: is no regular file"},
+        {"RELAY_SMTP_URI", "smtp://mail.example?ca_file=/dev/null", "/null: is no regular file"},
+        {"RELAY_SMTP_URI", "smtp://mail.example?ca_file=%", " is a folder"},
+        {"RELAY_SMTP_URI", "smtp://u@mail.example?auth=xoauth2&token_file=%/empty", " is empty"},
+        {"RELAY_SMTP_URI", "smtp://u@mail.example?auth=xoauth2&token_file=%/pipe", "no regular"},
         {"RELAY_SMTP_URI", "smtp://mail.example?ca_file=%/new", "/new: No such file"},
         {"RELAY_SMTP_URI", "smtp://u@mail.example?auth=xoauth2&token_file=%/secret", NULL},
         {"RELAY_SMTP_URI", "smtp://u@mail.example?auth=xoauth2&token_file=%/new", "/new: No such"},
