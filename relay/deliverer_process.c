@@ -93,14 +93,16 @@ static void on_frame(void *context, const struct json_t *header, const struct fr
         child_kill(process->child); // its marks judge what is under way
         return;
     }
+    process->has_answered = process->has_answered || result.reply_code > 0;
     finish(process, delivery, &result);
 }
 
 // A deliverer has died: only the mark knows how far a message got. One that had not begun its dot
 // is not the smarthost's fault, and whether it is the message's is for the owner to say; but one
-// that could not even begin is broken.
+// that could not even begin is broken, and so is one that hung (is_mute) before a smarthost had
+// said a word to it: what it waits for is no message's.
 static struct delivery_result verdict_of_mark(const struct deliverer_process *process,
-                                              const struct delivery *delivery)
+                                              const struct delivery *delivery, bool is_mute)
 {
     struct dot dot;
     dots_get(process->dots, (size_t)delivery->mark, &dot);
@@ -108,15 +110,18 @@ static struct delivery_result verdict_of_mark(const struct deliverer_process *pr
                                      .smarthost = process->smarthost->name,
                                      .stage = "dot",
                                      .reply_text = "the deliverer died",
-                                     .has_died = true};
+                                     .has_died = true,
+                                     .has_hung = process->is_hung};
     switch (dot.state) {
     case DOT_FREE:
     case DOT_ASSIGNED:
         result.stage = "connect";
         if (process->is_hung)
             result.reply_text = "the deliverer hung";
-        else
-            result.outcome = process->is_ready ? DELIVERY_CUT : DELIVERY_SESSION;
+        if (process->is_hung ? is_mute : !process->is_ready)
+            result.outcome = DELIVERY_SESSION;
+        else if (!process->is_hung)
+            result.outcome = DELIVERY_CUT;
         break;
     case DOT_BEGUN:
         result.outcome = DELIVERY_UNKNOWN;
@@ -150,9 +155,11 @@ static void on_end(void *context, const struct error *err)
     // First of all, so that nothing new is given to it from within done().
     process->condemned = true;
     process->died_at_work = process->under_way && !process->is_hung;
-    bool is_alone = count_before_dot(process) == 1;
+    size_t before_dot = count_before_dot(process);
+    bool is_alone = before_dot == 1;
+    bool is_mute = !process->has_answered && before_dot == process->count;
     while (process->under_way) {
-        struct delivery_result result = verdict_of_mark(process, process->under_way);
+        struct delivery_result result = verdict_of_mark(process, process->under_way, is_mute);
         result.was_alone = is_alone;
         finish(process, process->under_way, &result);
     }

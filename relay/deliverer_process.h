@@ -60,6 +60,7 @@ struct delivery_result {
     const char *enhanced_code, *reply_text, *address, *tls, *alarm;
     bool has_died;  // the deliverer has: only the mark told this
     bool was_alone; // ... and had nothing else under way before its dot
+    bool has_hung;  // ... since it was killed, as it hung
     // Uncharged, but it does not go again at once: as after so many attempts more. 0: it does.
     int set_back;
 };
@@ -86,6 +87,7 @@ struct deliverer_process {
     bool condemned;                 // hung or broken: is given nothing more
     bool is_ready;                  // it has said so
     bool is_hung;                   // it was killed for it
+    bool has_answered;              // a smarthost did, to something that it had under way
     bool is_dismissed;              // it cannot do what it was started for, as it has said
     bool died_at_work;              // by itself, with something under way
     struct deliverer_process *next; // the list of its owner

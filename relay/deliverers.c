@@ -46,7 +46,7 @@ void deliverers_pool_tell(struct smarthost_pool *pool, const char *detail)
 // a limit of its own (RFC 5321 §3.8 has 421 for it), not its being down.
 static bool is_connection_refused(const struct delivery_result *result)
 {
-    if (result->outcome != DELIVERY_SESSION || !result->stage)
+    if (result->outcome != DELIVERY_SESSION || !result->stage || result->has_hung)
         return false;
     if (strcmp(result->stage, "connect") == 0)
         return true;

@@ -104,8 +104,10 @@ static void judge_answer(struct smarthost_health *health, const struct suspicion
 static void judge_session(struct smarthost_health *health, const struct suspicion_message *message,
                           struct delivery_result *result)
 {
-    // Before MAIL nothing is known of the message, so it can be at fault only there.
-    bool is_own = is_stage(result, "mail") && !suspicion_session_ended(&health->suspicion, message);
+    // Before MAIL nothing is known of the message, so it can be at fault only there; or with what
+    // nobody has seen.
+    bool may_be_own = is_stage(result, "mail") || result->has_hung;
+    bool is_own = may_be_own && !suspicion_session_ended(&health->suspicion, message);
     if (is_own) {
         circuit_undecided(&health->circuit, message->started_ms, message->now_ms);
         result->set_back = suspicion_count(&health->suspicion, message->id);

@@ -83,12 +83,31 @@ static void a_deliverer_that_dies_before_it_is_ready_is_a_smarthost_that_is_down
 static void a_hung_deliverer_is_killed_and_replaced(void **state)
 {
     struct fixture *fixture = *state;
-    int hung = start(fixture, "hang");
-    wait_for(fixture, 1);
-    assert_int_equal(fixture->outcomes[hung], DELIVERY_TEMPORARY);
     start(fixture, "sent");
+    wait_for(fixture, 1);
+    int hung = start(fixture, "hang");
     wait_for(fixture, 2);
-    assert_int_equal(fixture->outcomes[1], DELIVERY_SENT);
+    assert_int_equal(fixture->outcomes[hung], DELIVERY_TEMPORARY);
+    assert_int_equal(fixture->went_down, 0);
+    start(fixture, "sent");
+    wait_for(fixture, 3);
+    assert_int_equal(fixture->outcomes[2], DELIVERY_SENT);
+}
+
+// Not each of them in turn: while the others are at it a refused connection would tell nothing.
+static void one_that_hangs_before_any_answer_is_a_smarthost_that_is_down(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "hang");
+    start(fixture, "another");
+    wait_for(fixture, 2);
+    assert_int_equal(fixture->outcomes[0], DELIVERY_SESSION);
+    assert_int_equal(fixture->outcomes[1], DELIVERY_SESSION);
+    assert_int_equal(fixture->went_down, 1);
+    assert_int_equal(fixture->reason, CIRCUIT_SESSION);
+    start(fixture, "sent");
+    wait_for(fixture, 3);
+    assert_string_equal(fixture->smarthost_of[2], "second");
 }
 
 // Until the circuit that is open may be probed.
@@ -169,7 +188,7 @@ static void a_deliverer_that_cannot_start_is_a_smarthost_that_is_down(void **sta
 static void a_paused_smarthost_takes_nothing_and_the_next_is_used(void **state)
 {
     struct fixture *fixture = *state;
-    int hanging = start(fixture, "hang");
+    int hanging = start(fixture, "hang"); // and nothing else: the first's deliverer gets no answer
     assert_false(deliverers_pause(fixture->deliverers, "nobody", true));
     assert_true(deliverers_pause(fixture->deliverers, "first", true));
     assert_int_equal(fixture->reason, CIRCUIT_PAUSED);
@@ -177,7 +196,7 @@ static void a_paused_smarthost_takes_nothing_and_the_next_is_used(void **state)
     start(fixture, "sent");
     wait_for(fixture, 2);
     assert_string_equal(fixture->smarthost_of[1], "second");
-    assert_int_equal(fixture->outcomes[hanging], DELIVERY_TEMPORARY);
+    assert_int_equal(fixture->outcomes[hanging], DELIVERY_SESSION);
     assert_true(deliverers_pause(fixture->deliverers, "second", true));
     assert_true(deliverers_down(fixture->deliverers, clock_boot_ms()));
     assert_int_equal(start(fixture, "sent"), -1);
@@ -220,6 +239,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_suspect_goes_by_the_next_smarthost, set_up_two,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_hung_deliverer_is_killed_and_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            one_that_hangs_before_any_answer_is_a_smarthost_that_is_down, set_up_two, tear_down),
         cmocka_unit_test_setup_teardown(a_session_fault_opens_the_circuit_until_a_probe, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_next_smarthost_serves_while_the_first_is_down,

@@ -196,6 +196,23 @@ static void a_deliverer_that_died_heals_nothing(void **state)
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SESSION);
 }
 
+// Whatever it waited for, as a pipe in place of a file, the next one may wait for as well.
+static void a_deliverer_that_hangs_before_any_answer_opens_the_circuit(void **state)
+{
+    (void)state;
+    const struct delivery_result hung = {
+        .outcome = DELIVERY_SESSION, .stage = "connect", .has_died = true, .has_hung = true};
+    assert_int_equal(ends("poison", hung).outcome, DELIVERY_SESSION);
+    assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SESSION);
+    wait_for_probe();
+    assert_true(smarthost_health_turn(&health, "poison") > smarthost_health_turn(&health, "two"));
+    answered("two", DELIVERY_SENT, "dot", 250);
+    assert_int_equal(health.circuit.state, CIRCUIT_CLOSED);
+    // Once another has passed, it is that message's own.
+    assert_true(ends("poison", hung).set_back > 0);
+    assert_int_equal(health.circuit.state, CIRCUIT_CLOSED);
+}
+
 static void deliverers_that_die_of_every_message_open_the_circuit(void **state)
 {
     (void)state;
@@ -222,6 +239,7 @@ int main(void)
         HEALTH_TEST(a_probe_that_is_denied_waits_whatever_opened_the_circuit),
         HEALTH_TEST(one_message_that_breaks_sessions_does_not_hold_the_circuit_open),
         HEALTH_TEST(a_deliverer_that_died_heals_nothing),
+        HEALTH_TEST(a_deliverer_that_hangs_before_any_answer_opens_the_circuit),
         HEALTH_TEST(deliverers_that_die_of_every_message_open_the_circuit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
