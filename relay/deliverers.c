@@ -79,6 +79,10 @@ static void on_done(void *context, struct delivery *delivery, struct delivery_re
     struct smarthost_pool *pool = context;
     int64_t now_ms = clock_boot_ms();
     pool->under_way--;
+    // The rate is one of messages, and of this one the smarthost has heard nothing.
+    if (result->outcome == DELIVERY_SESSION &&
+        (!result->stage || strcmp(result->stage, "mail") != 0))
+        pace_taken_back(&pool->pace, delivery->started_boot_ms);
     if (note_connection(pool, delivery, result, now_ms)) {
         smarthost_health_judge(&pool->health, delivery, result, now_ms);
         deliverers_pool_tell(pool, result->reply_text ? result->reply_text : result->stage);
@@ -190,12 +194,19 @@ static size_t free_slots(const struct smarthost_pool *pool, int64_t now_ms)
     return pace_free(&pool->pace, most, now_ms);
 }
 
+// May it be given messages, now or when one that is under way has ended, or its rate allows it? A
+// probe that the rate does not allow is not waited for: nobody knows whether it would help.
+static bool is_in_use(const struct smarthost_pool *pool, int64_t now_ms)
+{
+    return circuit_allows(&pool->health.circuit, now_ms) &&
+           (pool->health.circuit.state == CIRCUIT_CLOSED || pace_free(&pool->pace, 1, now_ms) > 0);
+}
+
 // Only the first that may be used counts: the next is for when its circuit is open.
 static size_t find_used(const struct deliverers *deliverers, int64_t now_ms)
 {
     size_t i = 0;
-    while (i < deliverers->pool_count &&
-           !circuit_allows(&deliverers->pools[i].health.circuit, now_ms))
+    while (i < deliverers->pool_count && !is_in_use(&deliverers->pools[i], now_ms))
         i++;
     return i;
 }
@@ -224,7 +235,8 @@ void deliverers_wanted(struct deliverers *deliverers, int64_t now_ms)
     if (used == deliverers->pool_count)
         return;
     struct smarthost_pool *pool = &deliverers->pools[used];
-    if (pool->health.circuit.state == CIRCUIT_CLOSED && pace_free(&pool->pace, 1, now_ms) > 0)
+    if (pool->health.circuit.state == CIRCUIT_CLOSED && pace_free(&pool->pace, 1, now_ms) > 0 &&
+        connection_window_free(&pool->window, pool->under_way) == 0)
         connection_window_wanted(&pool->window, now_ms);
 }
 
@@ -253,21 +265,35 @@ static bool start_at(struct smarthost_pool *pool, struct delivery *delivery, str
 }
 
 // The first in order that takes one. A message that it has refused goes by the next, which may
-// think otherwise, unless none of these takes it now.
-static struct smarthost_pool *choose(struct deliverers *deliverers, const char *id, int64_t now_ms)
+// think otherwise, and waits for that one where it is busy: the same again would end it.
+static struct smarthost_pool *choose(const struct deliverers *deliverers, const char *id,
+                                     int64_t now_ms)
 {
     struct smarthost_pool *second_best = NULL;
     for (size_t i = 0; i < deliverers->pool_count; i++) {
         struct smarthost_pool *pool = &deliverers->pools[i];
-        if (!circuit_allows(&pool->health.circuit, now_ms))
+        if (!is_in_use(pool, now_ms))
             continue;
         bool has_slot = free_slots(pool, now_ms) > 0;
         if (!smarthost_health_suspects(&pool->health, id))
-            return has_slot ? pool : second_best;
+            return has_slot ? pool : NULL;
         if (has_slot && !second_best)
             second_best = pool;
     }
     return second_best;
+}
+
+bool deliverers_have_slot(const struct deliverers *deliverers, int64_t now_ms)
+{
+    for (size_t i = 0; i < deliverers->pool_count; i++)
+        if (free_slots(&deliverers->pools[i], now_ms) > 0)
+            return true;
+    return false;
+}
+
+bool deliverers_take(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+{
+    return choose(deliverers, id, now_ms) != NULL;
 }
 
 bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms)
@@ -295,7 +321,7 @@ uint64_t deliverers_turn(const struct deliverers *deliverers, const char *id, in
 bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms)
 {
     for (size_t i = 0; i < deliverers->pool_count; i++)
-        if (circuit_allows(&deliverers->pools[i].health.circuit, now_ms) &&
+        if (is_in_use(&deliverers->pools[i], now_ms) &&
             !smarthost_health_suspects(&deliverers->pools[i].health, id))
             return true;
     return false;

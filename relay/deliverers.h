@@ -57,8 +57,11 @@ bool deliverers_are_paced(const struct deliverers *deliverers, int64_t now_ms);
 void deliverers_wanted(struct deliverers *deliverers, int64_t now_ms);
 size_t deliverers_under_way(const struct deliverers *deliverers);
 
+// Is there a smarthost that takes a message now, if not any? And does one take this one?
+bool deliverers_have_slot(const struct deliverers *deliverers, int64_t now_ms);
+bool deliverers_take(const struct deliverers *deliverers, const char *id, int64_t now_ms);
 // Hands the message to the first smarthost in order that takes one; one that has refused it only
-// where no other takes it. False where none does.
+// where no other is in use. False where none does.
 bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms);
 // Is another message to be started before this one, because the next one is a probe and this one
 // has had its chance? 0: no; else the lowest of those that are left goes first.

@@ -18,6 +18,7 @@ static bool goes_before(const struct job *a, const struct job *b, bool reversed)
     return a->received_ms < b->received_ms;
 }
 
+// One that waits for a smarthost that is busy holds up nobody else.
 static struct job *pick_ready(struct dispatcher *dispatcher, int64_t now_ms)
 {
     bool reversed = ++dispatcher->pick_turn % LANE_TURN == 0;
@@ -25,7 +26,9 @@ static struct job *pick_ready(struct dispatcher *dispatcher, int64_t now_ms)
     uint64_t best_turn = 0;
     for (struct job *job = dispatcher->jobs.ready; job; job = job->ready_next) {
         uint64_t turn = deliverers_turn(dispatcher->deliverers, job->id, now_ms);
-        if (!best || turn < best_turn || (turn == best_turn && goes_before(job, best, reversed))) {
+        bool is_better =
+            !best || turn < best_turn || (turn == best_turn && goes_before(job, best, reversed));
+        if (is_better && deliverers_take(dispatcher->deliverers, job->id, now_ms)) {
             best = job;
             best_turn = turn;
         }
@@ -110,10 +113,10 @@ void delivery_pump(struct dispatcher *dispatcher)
     if (dispatcher->draining || !queue_can_settle(dispatcher->queue))
         return;
     int64_t now_ms = clock_boot_ms();
-    while (deliverers_free_slots(dispatcher->deliverers, now_ms) > 0) {
+    while (deliverers_have_slot(dispatcher->deliverers, now_ms)) {
         struct job *job = pick_ready(dispatcher, now_ms);
         if (!job)
-            return;
+            break;
         if (is_alive(dispatcher, job) && is_fresh(dispatcher, job, now_ms) &&
             !start(dispatcher, job, now_ms))
             break;

@@ -54,6 +54,22 @@ void pace_started(struct pace *pace, int64_t now_ms)
     pace->count++;
 }
 
+void pace_taken_back(struct pace *pace, int64_t started_ms)
+{
+    size_t kept = pace->count < pace->size ? pace->count : pace->size;
+    size_t oldest = pace->count - kept, at = pace->count;
+    while (at > oldest && pace->started_ms[(at - 1) % pace->size] != started_ms)
+        at--;
+    if (at == oldest)
+        return;
+    for (; at < pace->count; at++)
+        pace->started_ms[(at - 1) % pace->size] = pace->started_ms[at % pace->size];
+    // Where the ring was full this is now the place of one that had left it: it was a period ago
+    // when the one that took its place was allowed.
+    pace->started_ms[(pace->count - 1) % pace->size] = INT64_MIN;
+    pace->count--;
+}
+
 int64_t pace_next_ms(const struct pace *pace)
 {
     return start_ms(pace, 0);

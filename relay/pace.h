@@ -28,6 +28,8 @@ void pace_finish(struct pace *pace);
 // How many may be started now, but no more than most. Moments are of a clock that does not jump.
 size_t pace_free(const struct pace *pace, size_t most, int64_t now_ms);
 void pace_started(struct pace *pace, int64_t now_ms);
+// One that was started then has not come to anything, and does not count.
+void pace_taken_back(struct pace *pace, int64_t started_ms);
 // When the next one may be started.
 int64_t pace_next_ms(const struct pace *pace);
 

@@ -83,4 +83,13 @@ static inline void wait_for(struct fixture *fixture, size_t count)
     }
 }
 
+// Until the circuit that is open may be probed.
+static inline void wait_for_probe(struct fixture *fixture)
+{
+    int64_t probe_ms = deliverers_next_ms(fixture->deliverers, clock_boot_ms());
+    assert_true(probe_ms > clock_boot_ms() && probe_ms < INT64_MAX);
+    while (clock_boot_ms() < probe_ms)
+        event_loop_wait(fixture->loop, (int)(probe_ms - clock_boot_ms()), NULL);
+}
+
 #endif

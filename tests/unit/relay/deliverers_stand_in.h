@@ -56,6 +56,11 @@ static inline void obey(struct dots *dots, const char *id, int mark)
                          "session", "stage", "greeting", "reply_code", 421));
         return;
     }
+    if (strcmp(id, "at mail") == 0) {
+        answer(json_pack("{s:s, s:s, s:s, s:s}", "op", "result", "id", id, "outcome", "session",
+                         "stage", "mail"));
+        return;
+    }
     const char *outcome = strcmp(id, "refuse") == 0 ? "session" : id;
     answer(json_pack("{s:s, s:s, s:s, s:i}", "op", "result", "id", id, "outcome", outcome,
                      "reply_code", 250));

@@ -34,6 +34,7 @@ static struct {
     struct started started[STARTED_MAX];
     size_t started_count, under_way, slots;
     bool down, is_paced;
+    const char *waits_for_another;             // an id that no smarthost takes
     size_t wanted_count;                       // deliverers_wanted()
     bool is_only;                              // of smarthosts: it has no other
     char suspects[STARTED_MAX][QUEUE_ID_SIZE]; // not to be the probe, unless there is nothing else

@@ -56,6 +56,17 @@ size_t deliverers_under_way(const struct deliverers *deliverers)
     return seen.under_way;
 }
 
+bool deliverers_have_slot(const struct deliverers *deliverers, int64_t now_ms)
+{
+    return deliverers_free_slots(deliverers, now_ms) > 0;
+}
+
+bool deliverers_take(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+{
+    return deliverers_free_slots(deliverers, now_ms) > 0 &&
+           (!seen.waits_for_another || strcmp(seen.waits_for_another, id) != 0);
+}
+
 bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms)
 {
     if (deliverers_free_slots(deliverers, now_ms) == 0)

@@ -58,6 +58,51 @@ static void no_more_are_started_than_the_rate_allows(void **state)
     assert_false(deliverers_are_paced(fixture->deliverers, next_ms));
 }
 
+// Neither while its probe may not go, nor by failed connections that the rate would have counted.
+static void a_rate_does_not_hold_up_the_next_smarthost(void **state)
+{
+    struct fixture *fixture = *state;
+    deliverers_destroy(fixture->deliverers);
+    fixture->smarthosts[0].rate =
+        (struct rates){.rate = {{.count = 2, .period_ms = 3600000}}, .count = 1};
+    assert_true(create(fixture));
+    start(fixture, "sent");
+    start(fixture, "refuse");
+    wait_for(fixture, 2);
+    assert_int_equal(fixture->went_down, 1);
+    wait_for_probe(fixture);
+    start(fixture, "sent"); // what the refused one did not use up is the probe's
+    wait_for(fixture, 3);
+    assert_string_equal(fixture->smarthost_of[2], "first");
+    assert_true(
+        deliverers_are_paced(fixture->deliverers, clock_boot_ms())); // it is well, and waited for
+    assert_int_equal(start(fixture, "sent"), -1);
+
+    deliverers_pause(fixture->deliverers, "first", true);
+    start(fixture, "sent");
+    wait_for(fixture, 4);
+    assert_string_equal(fixture->smarthost_of[3], "second");
+}
+
+static void a_probe_that_the_rate_does_not_allow_is_not_waited_for(void **state)
+{
+    struct fixture *fixture = *state;
+    deliverers_destroy(fixture->deliverers);
+    fixture->smarthosts[0].rate =
+        (struct rates){.rate = {{.count = 2, .period_ms = 3600000}}, .count = 1};
+    assert_true(create(fixture));
+    start(fixture, "sent");
+    start(fixture, "at mail"); // which counts: a message was begun
+    wait_for(fixture, 2);
+    assert_int_equal(fixture->went_down, 1);
+    wait_for_probe(fixture);
+    assert_false(deliverers_down(fixture->deliverers, clock_boot_ms()));
+    assert_false(deliverers_are_paced(fixture->deliverers, clock_boot_ms()));
+    start(fixture, "sent");
+    wait_for(fixture, 3);
+    assert_string_equal(fixture->smarthost_of[2], "second");
+}
+
 static size_t count_processes(void)
 {
     char path[64];
@@ -119,6 +164,10 @@ int main(int argc, char **argv)
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_last_connection_refused_is_a_smarthost_that_is_down,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_rate_does_not_hold_up_the_next_smarthost, set_up_two,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_probe_that_the_rate_does_not_allow_is_not_waited_for,
+                                        set_up_two, tear_down),
         cmocka_unit_test_setup_teardown(no_more_are_started_than_the_rate_allows, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_further_deliverer_serves_while_there_is_work_for_it,

@@ -110,15 +110,6 @@ static void one_that_hangs_before_any_answer_is_a_smarthost_that_is_down(void **
     assert_string_equal(fixture->smarthost_of[2], "second");
 }
 
-// Until the circuit that is open may be probed.
-static void wait_for_probe(struct fixture *fixture)
-{
-    int64_t probe_ms = deliverers_next_ms(fixture->deliverers, clock_boot_ms());
-    assert_true(probe_ms > clock_boot_ms() && probe_ms < INT64_MAX);
-    while (clock_boot_ms() < probe_ms)
-        event_loop_wait(fixture->loop, (int)(probe_ms - clock_boot_ms()), NULL);
-}
-
 static void a_session_fault_opens_the_circuit_until_a_probe(void **state)
 {
     struct fixture *fixture = *state;
@@ -173,6 +164,31 @@ static void a_suspect_goes_by_the_next_smarthost(void **state)
     wait_for(fixture, 3);
     assert_string_equal(fixture->smarthost_of[2], "first");
     assert_int_equal(fixture->went_down, 0);
+}
+
+// The same again would end it by the refusals of one smarthost, before another has seen it.
+static void a_suspect_waits_for_the_next_smarthost_where_that_is_busy(void **state)
+{
+    struct fixture *fixture = *state;
+    deliverers_destroy(fixture->deliverers);
+    fixture->smarthosts[1].connections = 1;
+    fixture->config.transaction_timeout_ms = 60000;
+    assert_true(create(fixture));
+    start(fixture, "denied");
+    wait_for(fixture, 1);
+    deliverers_pause(fixture->deliverers, "first", true);
+    assert_true(start(fixture, "hang") >= 0);
+    deliverers_pause(fixture->deliverers, "first", false);
+
+    assert_false(deliverers_take(fixture->deliverers, "denied", clock_boot_ms()));
+    assert_int_equal(start(fixture, "denied"), -1);
+    assert_true(deliverers_has_other(fixture->deliverers, "denied", clock_boot_ms()));
+    assert_true(deliverers_have_slot(fixture->deliverers, clock_boot_ms()));
+    assert_true(deliverers_take(fixture->deliverers, "sent", clock_boot_ms()));
+    deliverers_pause(fixture->deliverers, "second", true); // nothing to wait for
+    assert_true(start(fixture, "denied") >= 0);
+    wait_for(fixture, 2);
+    assert_string_equal(fixture->smarthost_of[2], "first");
 }
 
 static void a_deliverer_that_cannot_start_is_a_smarthost_that_is_down(void **state)
@@ -238,6 +254,8 @@ int main(int argc, char **argv)
                                         set_up_two, tear_down),
         cmocka_unit_test_setup_teardown(a_suspect_goes_by_the_next_smarthost, set_up_two,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_suspect_waits_for_the_next_smarthost_where_that_is_busy,
+                                        set_up_two, tear_down),
         cmocka_unit_test_setup_teardown(a_hung_deliverer_is_killed_and_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             one_that_hangs_before_any_answer_is_a_smarthost_that_is_down, set_up_two, tear_down),

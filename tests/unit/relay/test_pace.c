@@ -65,12 +65,37 @@ static void several_rates_hold_together(void **state)
     pace_finish(&pace);
 }
 
+static void what_came_to_nothing_does_not_count(void **state)
+{
+    (void)state;
+    static const struct rates rates = {
+        .rate = {{.count = 3, .period_ms = 1000}, {.count = 1, .period_ms = 10}}, .count = 2};
+    struct pace pace;
+    assert_true(pace_init(&pace, &rates));
+    pace_taken_back(&pace, 0); // nothing was started then
+    for (int64_t now_ms = 0; now_ms < 300; now_ms += 100)
+        pace_started(&pace, now_ms);
+    pace_taken_back(&pace, 100);
+    assert_int_equal(pace_free(&pace, 1, 300), 1);
+    pace_started(&pace, 300);
+    assert_int_equal(pace_next_ms(&pace), 1000); // 0, 200 and 300
+    pace_started(&pace, 1000);
+    assert_int_equal(pace_next_ms(&pace), 1200);
+    pace_taken_back(&pace, 1000); // 0 has left the list, and is no matter any more
+    assert_int_equal(pace_next_ms(&pace), 310);
+    pace_taken_back(&pace, 1000);
+    pace_started(&pace, 1001);
+    assert_int_equal(pace_next_ms(&pace), 1200);
+    pace_finish(&pace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_rates_there_is_no_limit),
         cmocka_unit_test(no_period_has_more_than_its_count),
         cmocka_unit_test(several_rates_hold_together),
+        cmocka_unit_test(what_came_to_nothing_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,26 @@ static void a_suspect_goes_by_another_smarthost_at_once(void **state)
     assert_int_equal(row_of(fixture, id).attempts, 1);
 }
 
+static void a_suspect_that_waits_for_another_smarthost_holds_up_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    char suspect[QUEUE_ID_SIZE], other[QUEUE_ID_SIZE];
+    seen.slots = 1;
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    admit(fixture, now_ms, mail_in("code", LIFETIME_MS), suspect);
+    seen.waits_for_another = suspect;
+    end(0, DELIVERY_SUSPECT);
+    assert_int_equal(seen.started_count, 1);
+    admit(fixture, now_ms - 1000, mail_in("code", LIFETIME_MS), other); // which is less urgent
+    assert_started(1, other);
+    seen.waits_for_another = NULL;
+    end(1, DELIVERY_SENT);
+    assert_started(2, suspect);
+    end(2, DELIVERY_SENT);
+    settle_down(fixture);
+    assert_row(fixture, suspect, MESSAGE_SENT, "");
+}
+
 static void a_session_that_is_one_messages_fault_sets_it_back_uncharged(void **state)
 {
     struct fixture *fixture = *state;
@@ -168,6 +188,7 @@ int main(void)
         DISPATCHER_TEST(a_suspect_waits_uncharged_on_its_lanes_schedule),
         DISPATCHER_TEST(a_suspect_of_an_open_circuit_waits_for_its_turn_alone),
         DISPATCHER_TEST(a_suspect_goes_by_another_smarthost_at_once),
+        DISPATCHER_TEST(a_suspect_that_waits_for_another_smarthost_holds_up_nobody),
         DISPATCHER_TEST(a_session_that_is_one_messages_fault_sets_it_back_uncharged),
         DISPATCHER_TEST(a_probe_is_another_message_while_there_is_one),
         DISPATCHER_TEST(an_order_is_told_once_it_has_been_carried_out),
