@@ -17,16 +17,19 @@ size_t connection_window_most(const struct connection_window *window)
 
 void connection_window_init(struct connection_window *window, size_t limit, int64_t idle_ms)
 {
-    *window = (struct connection_window){.limit = limit, .idle_ms = idle_ms};
+    *window =
+        (struct connection_window){.limit = limit, .idle_ms = idle_ms, .cap_until_ms = INT64_MAX};
     connection_window_restart(window);
 }
 
 void connection_window_restart(struct connection_window *window)
 {
-    window->size = smaller(CONNECTION_WINDOW_FIRST, window->limit);
-    window->peak = window->cap = 0;
-    window->wait_until_ms = window->peak_until_ms = INT64_MAX;
-    window->cap_until_ms = window->doubt_until_ms = INT64_MAX;
+    window->cap = window->learned;
+    if (window->cap == 0)
+        window->cap_until_ms = INT64_MAX;
+    window->size = smaller(CONNECTION_WINDOW_FIRST, connection_window_most(window));
+    window->peak = 0;
+    window->wait_until_ms = window->peak_until_ms = window->doubt_until_ms = INT64_MAX;
 }
 
 size_t connection_window_free(const struct connection_window *window, size_t under_way)
@@ -67,6 +70,7 @@ bool connection_window_ended(struct connection_window *window, int64_t took_ms, 
     if (window->doubt_until_ms == INT64_MAX)
         return false;
     window->doubt_until_ms = INT64_MAX;
+    window->learned = window->cap;
     int64_t again_ms =
         window->cap == window->told ? CONNECTION_WINDOW_TELL_MS : CONNECTION_WINDOW_CAP_MS;
     if (window->told > 0 && now_ms < window->told_ms + again_ms)
@@ -76,7 +80,8 @@ bool connection_window_ended(struct connection_window *window, int64_t took_ms, 
     return true;
 }
 
-void connection_window_refused(struct connection_window *window, size_t at_work, int64_t now_ms)
+void connection_window_refused(struct connection_window *window, size_t at_work, int64_t doubt_ms,
+                               int64_t now_ms)
 {
     // Of several that are refused at once each finds fewer at work, and the last one the right
     // number.
@@ -84,7 +89,7 @@ void connection_window_refused(struct connection_window *window, size_t at_work,
     window->cap_until_ms = now_ms + CONNECTION_WINDOW_CAP_MS;
     window->size = window->cap;
     if (window->doubt_until_ms == INT64_MAX)
-        window->doubt_until_ms = now_ms + CONNECTION_WINDOW_DOUBT_MS;
+        window->doubt_until_ms = now_ms + doubt_ms;
 }
 
 bool connection_window_tick(struct connection_window *window, int64_t now_ms)
@@ -92,7 +97,7 @@ bool connection_window_tick(struct connection_window *window, int64_t now_ms)
     if (now_ms >= window->doubt_until_ms)
         return false;
     if (now_ms >= window->cap_until_ms) {
-        window->cap = 0;
+        window->cap = window->learned = 0;
         window->cap_until_ms = INT64_MAX;
     }
     if (now_ms >= window->wait_until_ms)

@@ -31,13 +31,14 @@ struct connection_window {
     int64_t peak_until_ms; // ... before this, when it closes to that
     size_t cap;            // 0: the smarthost has refused none
     int64_t cap_until_ms;
+    size_t learned;         // the cap that an answer has confirmed; 0: none
     int64_t doubt_until_ms; // none has ended well since it refused: then it is down
     size_t told;            // the cap that an operator was told ...
     int64_t told_ms;        // ... then
 };
 
 void connection_window_init(struct connection_window *window, size_t limit, int64_t idle_ms);
-// The smarthost was down: begins with few again.
+// The smarthost was down: begins with few again, but no more than it is known to take.
 void connection_window_restart(struct connection_window *window);
 
 // How far it may open now.
@@ -51,8 +52,11 @@ void connection_window_started(struct connection_window *window, size_t under_wa
 // refused was no more than a further connection, and an operator wants to know that window->cap
 // is the limit: at most once a minute, and once an hour where it stays the same.
 bool connection_window_ended(struct connection_window *window, int64_t took_ms, int64_t now_ms);
-// The smarthost refused a connection while so many others, at least one, were at work.
-void connection_window_refused(struct connection_window *window, size_t at_work, int64_t now_ms);
+// The smarthost refused a connection while so many others, at least one, were at work. One of these
+// is to be answered within doubt_ms, else it is down: CONNECTION_WINDOW_DOUBT_MS where that costs
+// little, or the longest that a transaction may take.
+void connection_window_refused(struct connection_window *window, size_t at_work, int64_t doubt_ms,
+                               int64_t now_ms);
 
 // Lets time pass. False: it has refused, and no other transaction has ended well: it is down.
 bool connection_window_tick(struct connection_window *window, int64_t now_ms);

@@ -55,6 +55,16 @@ static bool is_connection_refused(const struct delivery_result *result)
     return result->reply_code == 421;
 }
 
+static bool has_closed_other(const struct smarthost_pool *pool)
+{
+    const struct deliverers *owner = pool->owner;
+    for (size_t i = 0; i < owner->pool_count; i++)
+        if (&owner->pools[i] != pool &&
+            circuit_reason(&owner->pools[i].health.circuit) == CIRCUIT_NO_REASON)
+            return true;
+    return false;
+}
+
 // False: it says nothing about the smarthost but that it takes no more connections than are at
 // work, or that is not known yet.
 static bool note_connection(struct smarthost_pool *pool, const struct delivery *delivery,
@@ -63,7 +73,10 @@ static bool note_connection(struct smarthost_pool *pool, const struct delivery *
     const struct deliverers_handlers *handlers = &pool->owner->handlers;
     if (is_connection_refused(result) && pool->under_way > 0 &&
         pool->health.circuit.state == CIRCUIT_CLOSED) {
-        connection_window_refused(&pool->window, pool->under_way, now_ms);
+        // A slow one is not down, but where another takes the mail nobody waits to find out.
+        int64_t doubt_ms = has_closed_other(pool) ? CONNECTION_WINDOW_DOUBT_MS
+                                                  : pool->config->transaction_timeout_ms;
+        connection_window_refused(&pool->window, pool->under_way, doubt_ms, now_ms);
         return false;
     }
     bool is_answered = result->outcome == DELIVERY_SENT ||

@@ -34,6 +34,14 @@ static void condemn_all(struct smarthost_pool *pool)
     }
 }
 
+static bool is_same_rate(const struct rates *a, const struct rates *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = a->rate[i].count == b->rate[i].count && a->rate[i].period_ms == b->rate[i].period_ms;
+    return same;
+}
+
 static void swap_pace(struct smarthost_pool *a, struct smarthost_pool *b)
 {
     struct pace pace = a->pace;
@@ -51,9 +59,11 @@ static void inherit(struct smarthost_pool *pool, struct smarthost_pool *old)
     pool->told = old->told;
     pool->processes = old->processes;
     pool->under_way = old->under_way;
+    // The provider counts on, whatever else has changed.
+    if (is_same_rate(&pool->smarthost->rate, &old->smarthost->rate))
+        swap_pace(pool, old);
     if (is_same(pool, old)) {
         pool->window = old->window;
-        swap_pace(pool, old);
     } else {
         struct circuit *circuit = &pool->health.circuit;
         bool is_paused = circuit->paused;

@@ -8,7 +8,7 @@
 
 #include "relay/connection_window.h"
 
-enum { LIMIT = 64, IDLE_MS = 30000, SLOW_MS = CONNECTION_WINDOW_SLOW_MS };
+enum { LIMIT = 64, IDLE_MS = 30000, SLOW_MS = CONNECTION_WINDOW_SLOW_MS, DOUBT_MS = 60000 };
 
 static struct connection_window make(void)
 {
@@ -108,7 +108,7 @@ static void what_the_smarthost_takes_is_the_limit_for_a_minute(void **state)
     int64_t now_ms = 0;
     flood(&window, SLOW_MS, &now_ms); // 8
     for (size_t at_work = 7; at_work >= 3; at_work--)
-        connection_window_refused(&window, at_work, now_ms);
+        connection_window_refused(&window, at_work, DOUBT_MS, now_ms);
     assert_int_equal(connection_window_free(&window, 0), 3);
     assert_true(connection_window_ended(&window, SLOW_MS, now_ms)); // news
     assert_int_equal(window.cap, 3);
@@ -121,11 +121,11 @@ static void what_the_smarthost_takes_is_the_limit_for_a_minute(void **state)
     connection_window_wanted(&window, now_ms);
     assert_false(connection_window_ended(&window, SLOW_MS, now_ms));
     assert_int_equal(connection_window_free(&window, 0), 4); // one more is tried
-    connection_window_refused(&window, 3, now_ms);
+    connection_window_refused(&window, 3, DOUBT_MS, now_ms);
     assert_false(connection_window_ended(&window, SLOW_MS, now_ms)); // no news
-    connection_window_refused(&window, 2, now_ms);
+    connection_window_refused(&window, 2, DOUBT_MS, now_ms);
     assert_true(connection_window_ended(&window, SLOW_MS, now_ms)); // another number
-    connection_window_refused(&window, 1, now_ms + 1);
+    connection_window_refused(&window, 1, DOUBT_MS, now_ms + 1);
     assert_false(connection_window_ended(&window, SLOW_MS, now_ms + 1)); // not so soon again
 }
 
@@ -133,14 +133,31 @@ static void that_refuses_and_answers_nothing_is_down(void **state)
 {
     (void)state;
     struct connection_window window = make();
-    connection_window_started(&window, 1, 0);
-    connection_window_refused(&window, 1, 100);
-    assert_int_equal(connection_window_next_ms(&window), 100 + CONNECTION_WINDOW_DOUBT_MS);
-    assert_true(connection_window_tick(&window, 99 + CONNECTION_WINDOW_DOUBT_MS));
-    assert_false(connection_window_tick(&window, 100 + CONNECTION_WINDOW_DOUBT_MS));
+    connection_window_refused(&window, 1, DOUBT_MS, 100);
+    // Slow is not down: the one at work has all the time that a transaction has.
+    assert_true(connection_window_tick(&window, 99 + DOUBT_MS));
+    assert_false(connection_window_tick(&window, 100 + DOUBT_MS));
     connection_window_restart(&window);
-    assert_true(connection_window_tick(&window, 100 + CONNECTION_WINDOW_DOUBT_MS));
+    assert_true(connection_window_tick(&window, 100 + DOUBT_MS));
     assert_int_equal(connection_window_free(&window, 0), CONNECTION_WINDOW_FIRST);
+}
+
+static void what_it_was_known_to_take_outlasts_its_being_down(void **state)
+{
+    (void)state;
+    struct connection_window window = make();
+    connection_window_refused(&window, 2, DOUBT_MS, 0);
+    connection_window_ended(&window, SLOW_MS, 10);
+    connection_window_refused(&window, 1, DOUBT_MS,
+                              20); // as it goes down: of this there is no proof
+    connection_window_restart(&window);
+    assert_int_equal(connection_window_most(&window), 2);
+    assert_int_equal(connection_window_free(&window, 0), 2);
+    assert_true(connection_window_tick(&window, 20 + CONNECTION_WINDOW_CAP_MS));
+    assert_int_equal(connection_window_most(&window), LIMIT);
+    connection_window_restart(&window);
+    assert_int_equal(connection_window_free(&window, 0), CONNECTION_WINDOW_FIRST);
+    assert_int_equal(connection_window_next_ms(&window), INT64_MAX);
 }
 
 int main(void)
@@ -153,6 +170,7 @@ int main(void)
         cmocka_unit_test(closes_to_what_was_in_use),
         cmocka_unit_test(what_the_smarthost_takes_is_the_limit_for_a_minute),
         cmocka_unit_test(that_refuses_and_answers_nothing_is_down),
+        cmocka_unit_test(what_it_was_known_to_take_outlasts_its_being_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

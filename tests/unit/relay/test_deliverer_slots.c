@@ -1,9 +1,12 @@
 // How many messages a smarthost is given at once, and how fast.
 #include "deliverers_fixture.h"
 
+#include "relay/connection_window.h"
+
 static void a_connection_refused_while_others_are_at_work_is_a_limit(void **state)
 {
     struct fixture *fixture = *state;
+    fixture->config.transaction_timeout_ms = 60000;
     start(fixture, "hang");
     start(fixture, "hang");
     int refused = start(fixture, "full");
@@ -12,6 +15,34 @@ static void a_connection_refused_while_others_are_at_work_is_a_limit(void **stat
     assert_int_equal(fixture->went_down, 0);
     assert_int_equal(deliverers_free_slots(fixture->deliverers, clock_boot_ms()), 0);
     assert_int_equal(fixture->limit, 0); // not before another one has ended well
+}
+
+// Whether it is down shows when none at work has been answered: after so long, not before.
+static void assert_doubted_for(struct fixture *fixture, int64_t doubt_ms)
+{
+    fixture->config.transaction_timeout_ms = 60000;
+    start(fixture, "hang");
+    start(fixture, "full");
+    wait_for(fixture, 1);
+    size_t were_down = fixture->went_down;
+    int64_t now_ms = clock_boot_ms();
+    deliverers_tick(fixture->deliverers, now_ms + doubt_ms - 1000);
+    assert_int_equal(fixture->went_down, were_down);
+    deliverers_tick(fixture->deliverers, now_ms + doubt_ms);
+    assert_int_equal(fixture->went_down, were_down + 1);
+    assert_int_equal(fixture->reason, CIRCUIT_SESSION);
+}
+
+static void a_slow_smarthost_with_a_limit_is_not_down(void **state)
+{
+    struct fixture *fixture = *state;
+    deliverers_pause(fixture->deliverers, "second", true); // nobody else takes the mail
+    assert_doubted_for(fixture, 60000);
+}
+
+static void where_the_next_smarthost_is_well_it_is_used_soon(void **state)
+{
+    assert_doubted_for(*state, CONNECTION_WINDOW_DOUBT_MS);
 }
 
 static void an_answer_of_the_others_confirms_the_limit(void **state)
@@ -160,6 +191,10 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_connection_refused_while_others_are_at_work_is_a_limit,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_slow_smarthost_with_a_limit_is_not_down, set_up_two,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(where_the_next_smarthost_is_well_it_is_used_soon,
+                                        set_up_two, tear_down),
         cmocka_unit_test_setup_teardown(an_answer_of_the_others_confirms_the_limit, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_last_connection_refused_is_a_smarthost_that_is_down,

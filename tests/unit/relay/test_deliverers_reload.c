@@ -81,6 +81,26 @@ static void what_is_under_way_to_one_that_goes_ends_there(void **state)
     assert_int_equal(fixture->went_down, 1); // the first; of the second nobody wants to know
 }
 
+// Else each new password would be given the whole rate once more.
+static void a_rate_that_stays_the_same_counts_on(void **state)
+{
+    struct fixture *fixture = *state;
+    struct changed other, faster;
+    deliverers_destroy(fixture->deliverers);
+    fixture->smarthosts[0].rate =
+        (struct rates){.rate = {{.count = 2, .period_ms = 3600000}}, .count = 1};
+    assert_true(create(fixture));
+    start(fixture, "sent");
+    start(fixture, "sent");
+    wait_for(fixture, 2);
+    change(fixture, &other, 1, text_mute);
+    assert_true(deliverers_are_paced(fixture->deliverers, clock_boot_ms()));
+    assert_int_equal(start(fixture, "sent"), -1);
+    fixture->smarthosts[0].rate.rate[0].count = 3; // another one begins anew
+    change(fixture, &faster, 1, text_good);
+    assert_int_equal(deliverers_free_slots(fixture->deliverers, clock_boot_ms()), 3);
+}
+
 int main(int argc, char **argv)
 {
     (void)argv;
@@ -89,6 +109,8 @@ int main(int argc, char **argv)
     program = realpath("/proc/self/exe", NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_that_stays_as_it_was_keeps_its_circuit, set_up_uris,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_rate_that_stays_the_same_counts_on, set_up_uris,
                                         tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_paused_stays_so, set_up_uris, tear_down),
         cmocka_unit_test_setup_teardown(what_is_under_way_to_one_that_goes_ends_there, set_up_uris,
