@@ -74,6 +74,7 @@ static void deliver(struct client *client, const struct job *job, struct outcome
 {
     struct error err = {0};
     bool stopped;
+    wire_take_mail(client->wire); // a slow disk is no smarthost that says nothing
     bool stored = store(client, job, &stopped, &err);
     if (stored || stopped) {
         struct trace trace = {

@@ -22,7 +22,8 @@ struct worker {
     pthread_cond_t given;  // job is there
     struct job *job;       // under way or just given
     int64_t limit_boot_ms; // by when job must be over
-    bool excused;          // ... which was put off once
+    int64_t mail_boot_ms;  // ... and by when MAIL must have been taken
+    bool excused;          // whether these were put off once
     bool idle;             // in next() or between runs
     bool ending;           // nothing came while it was idle
     bool connected;        // idle with its connection kept
@@ -85,7 +86,11 @@ static void report_unsent(struct pool *pool, struct job *job, enum outcome_kind 
 static void give(struct worker *worker, struct job *job)
 {
     worker->job = job;
-    worker->limit_boot_ms = clock_boot_ms() + worker->pool->settings->timeout_ms;
+    int64_t now_ms = clock_boot_ms();
+    worker->limit_boot_ms = now_ms + worker->pool->settings->timeout_ms;
+    // A smarthost that takes a connection and says nothing is found out in no more than this, so
+    // that the next one has the message.
+    worker->mail_boot_ms = now_ms + 2 * (int64_t)worker->pool->settings->connect_timeout_ms;
     worker->excused = false;
     wire_begin(&worker->wire, job);
 }
@@ -338,16 +343,33 @@ void pool_cut(struct pool *pool, const char *id)
     }
 }
 
+// With pool->lock.
+static int64_t limit_of(struct worker *worker)
+{
+    if (worker->mail_boot_ms < worker->limit_boot_ms && !wire_mail_taken(&worker->wire))
+        return worker->mail_boot_ms;
+    return worker->limit_boot_ms;
+}
+
+static void put_off(struct worker *worker, int64_t until_ms)
+{
+    if (worker->mail_boot_ms < until_ms)
+        worker->mail_boot_ms = until_ms;
+    if (worker->limit_boot_ms < until_ms)
+        worker->limit_boot_ms = until_ms;
+}
+
 // With pool->lock. Whoever looks late has stood still himself, as when the machine slept, and what
 // the smarthost said meanwhile has not been read: there is a moment for that, once.
 static bool is_over(struct worker *worker, int64_t now_ms)
 {
-    if (now_ms < worker->limit_boot_ms)
+    int64_t limit_ms = limit_of(worker);
+    if (now_ms < limit_ms)
         return false;
-    if (worker->excused || now_ms < worker->limit_boot_ms + LATE_MS)
+    if (worker->excused || now_ms < limit_ms + LATE_MS)
         return true;
     worker->excused = true;
-    worker->limit_boot_ms = now_ms + EXCUSE_MS;
+    put_off(worker, now_ms + EXCUSE_MS);
     return false;
 }
 
@@ -361,10 +383,10 @@ int pool_watch(struct pool *pool)
         if (is_over(worker, now_ms)) {
             wire_stop(&worker->wire, STOP_LIMIT);
             // Where the library is slow to notice (a resolver is asked again), shut down again.
-            worker->limit_boot_ms = now_ms + pool->settings->timeout_ms;
+            put_off(worker, now_ms + pool->settings->timeout_ms);
         }
-        if (worker->limit_boot_ms < nearest_ms)
-            nearest_ms = worker->limit_boot_ms;
+        if (limit_of(worker) < nearest_ms)
+            nearest_ms = limit_of(worker);
     }
     pthread_mutex_unlock(&pool->lock);
     return nearest_ms == INT64_MAX ? -1 : (int)(nearest_ms - now_ms);

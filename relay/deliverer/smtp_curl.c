@@ -136,6 +136,8 @@ static size_t on_reply_line(char *data, size_t unit, size_t count, void *argumen
     if (!dialogue->answered)
         return size;
     // At once: libcurl may say QUIT and wait for the answer before we are back.
+    if (dialogue->stage == STAGE_MAIL && dialogue->reply.code / 100 == 2)
+        wire_take_mail(client->wire);
     if (dialogue->stage == STAGE_DOT)
         wire_verdict(client->wire, dialogue->reply.code);
     if ((dialogue->stage >= STAGE_MAIL && dialogue->reply.code >= 400) ||

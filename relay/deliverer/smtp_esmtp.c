@@ -187,6 +187,7 @@ static void on_mail_status(struct client *client, smtp_session_t session)
     if (!is_heard(client, MAIL_REPLY, status))
         return;
     if (status->code / 100 == 2) {
+        wire_take_mail(client->wire);
         // Has RCPT answered before anything follows it. With CHUNKING the whole message would, its
         // end as well; and where the connection then ends, the library counts more replies to
         // come than it has states for, and calls what stands before its table of them

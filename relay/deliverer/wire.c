@@ -36,7 +36,7 @@ void wire_begin(struct wire *wire, const struct job *job)
     pthread_mutex_lock(&wire->lock);
     wire->job = job;
     wire->stop = STOP_NONE;
-    wire->dot_begun = false;
+    wire->mail_taken = wire->dot_begun = false;
     pthread_mutex_unlock(&wire->lock);
 }
 
@@ -85,6 +85,21 @@ bool wire_dot_begun(struct wire *wire)
     bool begun = wire->dot_begun;
     pthread_mutex_unlock(&wire->lock);
     return begun;
+}
+
+void wire_take_mail(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->lock);
+    wire->mail_taken = true;
+    pthread_mutex_unlock(&wire->lock);
+}
+
+bool wire_mail_taken(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->lock);
+    bool taken = wire->mail_taken;
+    pthread_mutex_unlock(&wire->lock);
+    return taken;
 }
 
 static void note_address(struct wire *wire, const struct sockaddr *address)

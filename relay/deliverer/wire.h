@@ -33,7 +33,7 @@ struct wire {
     char address[OUTCOME_ADDRESS_SIZE]; // of the socket opened last
     const struct job *job;              // the transaction under way, or NULL
     enum stop stop;
-    bool dot_begun;
+    bool mail_taken, dot_begun;
 };
 
 void wire_init(struct wire *wire, struct dots *dots, int timeout_ms);
@@ -47,6 +47,9 @@ void wire_end(struct wire *wire);
 void wire_stop(struct wire *wire, enum stop why);
 enum stop wire_stopped(struct wire *wire);
 bool wire_dot_begun(struct wire *wire);
+// The smarthost has taken MAIL: it talks, and lets us in. And (any) has it?
+void wire_take_mail(struct wire *wire);
+bool wire_mail_taken(struct wire *wire);
 
 // A socket is about to be connected to address: sets keep-alive and the kernel's limit on it,
 // and takes a duplicate. False where the transaction was stopped: do not connect.

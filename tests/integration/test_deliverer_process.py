@@ -263,6 +263,26 @@ def test_a_cut_while_connecting(start, driver):
         assert time.monotonic() - began < 1.5
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("stage", ["greeting", "ehlo", "mail"])
+def test_a_smarthost_that_says_nothing_is_found_out_before_the_whole_time_is_over(
+        server, start, driver, stage):
+    server.on(stage, hang())
+    deliverer = start(server, driver, connect_timeout_ms=500, timeout_ms=600000)
+    began = time.monotonic()
+    expect(deliverer.send_one(), "session", stage)
+    assert time.monotonic() - began >= 1
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_once_it_has_taken_mail_a_smarthost_has_the_whole_time(server, start, driver):
+    server.on("rcpt", hang())
+    deliverer = start(server, driver, connect_timeout_ms=1000, timeout_ms=3000)
+    began = time.monotonic()
+    expect(deliverer.send_one(), "temporary", "rcpt")
+    assert time.monotonic() - began >= 3
+
+
 def test_a_cut_of_one_that_waits(server, start):
     server.on("mail", hang())
     deliverer = start(server, connections=1)
