@@ -7,6 +7,7 @@ void dialogue_open(struct dialogue *dialogue)
 {
     memset(dialogue, 0, sizeof(*dialogue));
     dialogue->stage = STAGE_CONNECT;
+    dialogue->due = 1; // the greeting
 }
 
 void dialogue_enter(struct dialogue *dialogue, enum stage stage)
@@ -14,15 +15,35 @@ void dialogue_enter(struct dialogue *dialogue, enum stage stage)
     dialogue->stage = stage;
     dialogue->answered = false;
     memset(&dialogue->reply, 0, sizeof(dialogue->reply));
-    if (dialogue->deaf)
+    if (dialogue->pipelined)
         return; // stages and what is heard are not in step
     dialogue->reply_lines = dialogue->reply_bytes = dialogue->line_size = 0;
 }
 
+void dialogue_enter_dot(struct dialogue *dialogue)
+{
+    dialogue_enter(dialogue, STAGE_DOT);
+    dialogue->due++;
+}
+
 static void forget_offers(struct dialogue *dialogue)
 {
-    dialogue->offers_size = dialogue->offers_smtputf8 = dialogue->offers_chunking = false;
+    dialogue->offers_size = dialogue->offers_smtputf8 = false;
     dialogue->size_limit = 0;
+}
+
+static void count_commands(struct dialogue *dialogue, const char *commands, size_t size)
+{
+    static const char mail[] = "MAIL ";
+    while (size > 0) {
+        const char *end = memchr(commands, '\n', size);
+        size_t length = end ? (size_t)(end - commands) + 1 : size;
+        if (length > strlen(mail) && memcmp(commands, mail, strlen(mail)) == 0)
+            dialogue->replies = -dialogue->due;
+        dialogue->due += end != NULL;
+        commands += length;
+        size -= length;
+    }
 }
 
 void dialogue_sent(struct dialogue *dialogue, const char *command, size_t size)
@@ -35,6 +56,11 @@ void dialogue_sent(struct dialogue *dialogue, const char *command, size_t size)
         {"AUTH ", STAGE_AUTH},  {"MAIL FROM:", STAGE_MAIL}, {"RCPT TO:", STAGE_RCPT},
         {"DATA\r", STAGE_DATA},
     };
+    if (dialogue->pipelined) {
+        count_commands(dialogue, command, size);
+        return;
+    }
+    dialogue->due = 1;
     // Between 334 and 235 go base64 lines, which could look like any verb.
     if (dialogue->stage == STAGE_AUTH && dialogue->answered && dialogue->reply.code == 334) {
         dialogue_enter(dialogue, STAGE_AUTH);
@@ -53,12 +79,15 @@ void dialogue_sent(struct dialogue *dialogue, const char *command, size_t size)
     }
 }
 
-// The digits from at on; 0 where they are too many to mean a limit.
+// What stands there up to the end of the line; 0 where it is not digits alone, or too many of them
+// to mean a limit.
 static size_t read_number(const char *at, const char *end)
 {
+    while (end > at && strchr(" \r\n", end[-1]))
+        end--;
     size_t number = 0;
-    for (int digits = 0; at < end && *at >= '0' && *at <= '9'; at++) {
-        if (++digits > 15)
+    for (int digits = 0; at < end; at++) {
+        if (*at < '0' || *at > '9' || ++digits > 15)
             return 0;
         number = number * 10 + (size_t)(*at - '0');
     }
@@ -74,7 +103,6 @@ static void note_offer(struct dialogue *dialogue, const char *line, size_t size)
     } offers[] = {
         {"SIZE", &dialogue->offers_size},
         {"SMTPUTF8", &dialogue->offers_smtputf8},
-        {"CHUNKING", &dialogue->offers_chunking},
     };
     if (size < 5)
         return;
@@ -91,10 +119,10 @@ static void note_offer(struct dialogue *dialogue, const char *line, size_t size)
         dialogue->size_limit = read_number(line + 4 + strlen(sized), line + size);
 }
 
-static void answered(struct dialogue *dialogue, int code)
+static void answered(struct dialogue *dialogue)
 {
+    int code = dialogue->first.code;
     dialogue->reply = dialogue->first;
-    dialogue->reply.code = code;
     dialogue->answered = true;
     dialogue->reply_lines = dialogue->reply_bytes = 0;
     if (dialogue->stage == STAGE_AUTH && code == 235)
@@ -103,10 +131,20 @@ static void answered(struct dialogue *dialogue, int code)
         dialogue_enter(dialogue, STAGE_BODY);
 }
 
+static void keep_answer(struct dialogue *dialogue)
+{
+    if (dialogue->replies >= 0 && dialogue->replies < DIALOGUE_ANSWERS_MAX)
+        dialogue->answers[dialogue->replies] = dialogue->first;
+    dialogue->replies++;
+    dialogue->reply_lines = dialogue->reply_bytes = 0;
+}
+
 static bool heard_line(struct dialogue *dialogue)
 {
     struct reply reply;
     bool last;
+    if (dialogue->due == 0)
+        return false;
     dialogue->reply_bytes += dialogue->line_size;
     if (dialogue->reply_bytes > DIALOGUE_REPLY_MAX ||
         ++dialogue->reply_lines > DIALOGUE_LINES_MAX ||
@@ -114,14 +152,15 @@ static bool heard_line(struct dialogue *dialogue)
         return false;
     if (dialogue->reply_lines == 1)
         dialogue->first = reply;
-    if (dialogue->stage == STAGE_EHLO && !dialogue->deaf)
+    else if (reply.code != dialogue->first.code)
+        return false;
+    if (dialogue->stage == STAGE_EHLO && !dialogue->pipelined)
         note_offer(dialogue, dialogue->line, dialogue->line_size);
-    if (last && dialogue->deaf) {
-        dialogue->replies++;
-        dialogue->reply_lines = dialogue->reply_bytes = 0;
-    } else if (last) {
-        answered(dialogue, reply.code);
-    }
+    dialogue->due -= last;
+    if (last && dialogue->pipelined)
+        keep_answer(dialogue);
+    else if (last)
+        answered(dialogue);
     return true;
 }
 
@@ -143,5 +182,13 @@ bool dialogue_heard(struct dialogue *dialogue, const char *data, size_t size)
             dialogue->line_size = 0;
         }
     }
+    // What seemed an answer may be that to something else.
+    if (dialogue->broken && dialogue->reply.code < 400)
+        dialogue->answered = false;
     return !dialogue->broken;
+}
+
+bool dialogue_is_too_big(const struct dialogue *dialogue, size_t body_size)
+{
+    return dialogue->size_limit > 0 && body_size > dialogue->size_limit;
 }

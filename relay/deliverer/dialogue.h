@@ -14,10 +14,13 @@
 #include "relay/deliverer/outcome.h"
 #include "relay/deliverer/reply.h"
 
-#define DIALOGUE_BROKEN_TEXT "the answer is not SMTP" // for outcomes
+// For outcomes.
+#define DIALOGUE_BROKEN_TEXT "the answer is not SMTP"
+#define DIALOGUE_TOO_BIG_TEXT "the message is over the smarthost's size limit"
 #define DIALOGUE_LINE_MAX 1024
 #define DIALOGUE_LINES_MAX 100
 #define DIALOGUE_REPLY_MAX 8192
+#define DIALOGUE_ANSWERS_MAX 4 // to a message's MAIL, RCPT, DATA and dot
 
 struct dialogue {
     enum stage stage;   // of the last command
@@ -25,12 +28,18 @@ struct dialogue {
     struct reply reply; // code and text of its first line, when answered
 
     // What this connection's last EHLO offered, and whether 235 was seen on it.
-    bool offers_size, offers_smtputf8, offers_chunking;
+    bool offers_size, offers_smtputf8;
     size_t size_limit; // 0: none told
     bool authenticated;
 
-    bool deaf;    // its owner knows the answers by other means: only counts what is a reply
-    int replies;  // counted so
+    // Commands go out ahead of replies, so the owner says which stage it is. What is heard is only
+    // kept, in its order from the last MAIL on; more than DIALOGUE_ANSWERS_MAX are but counted, and
+    // a negative count is of replies to what went before that MAIL.
+    bool pipelined;
+    int replies;
+    struct reply answers[DIALOGUE_ANSWERS_MAX];
+
+    int due;      // replies that have been asked for and not come
     bool leaving; // QUIT was sent: what follows is of no interest
     bool broken;  // what was heard is not SMTP
 
@@ -47,10 +56,17 @@ void dialogue_open(struct dialogue *dialogue);
 // The talk is at this stage now, unanswered.
 void dialogue_enter(struct dialogue *dialogue, enum stage stage);
 
-// A command was sent. Of several lines only the first counts.
+// The message has been sent: its end is what is to be answered next.
+void dialogue_enter_dot(struct dialogue *dialogue);
+
+// A command was sent; where they are pipelined, one or more.
 void dialogue_sent(struct dialogue *dialogue, const char *command, size_t size);
 
-// Bytes were received. False once they are no SMTP: a line or reply too long, a NUL, no code.
+// Bytes were received. False once they are no SMTP: a line or reply too long, a NUL, no code or
+// several, a reply that nothing has asked for.
 bool dialogue_heard(struct dialogue *dialogue, const char *data, size_t size);
+
+// Whether the smarthost has said that it takes no message of this size.
+bool dialogue_is_too_big(const struct dialogue *dialogue, size_t body_size);
 
 #endif

@@ -60,7 +60,7 @@ static bool store(struct client *client, const struct job *job, bool *ret_stoppe
     bool written = write_all(fd, job->body, job->body_size) && fsync(fd) == 0;
     if (!written)
         error_errno(err, ERR_IO, "write %s/%s", client->dir, temporary);
-    *ret_stopped = written && !wire_pass_dot(client->wire, false);
+    *ret_stopped = written && !wire_pass_dot(client->wire);
     if (!written || *ret_stopped) {
         unlinkat(dir_fd, temporary, 0);
         return false;

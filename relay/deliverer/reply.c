@@ -182,7 +182,7 @@ static size_t enhanced_length(const char *text, size_t size)
 void reply_set_text(struct reply *reply, const char *text, size_t size)
 {
     size_t enhanced = enhanced_length(text, size);
-    if (enhanced > 0) {
+    if (enhanced > 0 && text[0] - '0' == reply->code / 100) {
         memcpy(reply->enhanced, text, enhanced);
         reply->enhanced[enhanced] = '\0';
         text += enhanced;
@@ -196,13 +196,6 @@ void reply_set_text(struct reply *reply, const char *text, size_t size)
         size = sizeof(reply->text) - 1;
     memcpy(reply->text, text, size);
     reply->text[size] = '\0';
-}
-
-void reply_set_enhanced(struct reply *reply, int class, int subject, int detail)
-{
-    if ((class == 2 || class == 4 || class == 5) && subject >= 0 && subject <= 999 && detail >= 0 &&
-        detail <= 999)
-        snprintf(reply->enhanced, sizeof(reply->enhanced), "%d.%d.%d", class, subject, detail);
 }
 
 bool reply_parse_line(const char *line, size_t size, struct reply *ret_reply, bool *ret_last)

@@ -27,11 +27,9 @@ struct reply {
 // 200 to 599, something else than space or hyphen behind it, or a NUL.
 bool reply_parse_line(const char *line, size_t size, struct reply *ret_reply, bool *ret_last);
 
-// Sets text (and enhanced, where text begins with such a code) from the words after the code.
+// Sets text (and enhanced, where text begins with one of the class of reply->code) from the words
+// after the code.
 void reply_set_text(struct reply *reply, const char *text, size_t size);
-
-// Sets enhanced, unless these numbers are none of such a code, as RFC 3463 has them.
-void reply_set_enhanced(struct reply *reply, int class, int subject, int detail);
 
 struct reply_shown {
     char enhanced[REPLY_ENHANCED_SIZE];

@@ -20,9 +20,11 @@
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
 #include "relay/deliverer/connect_shim.h"
+#include "relay/deliverer/curl_error.h"
 #include "relay/deliverer/curl_options.h"
 #include "relay/deliverer/dialogue.h"
 #include "relay/deliverer/smtp_driver.h"
+#include "relay/deliverer/tls_shim.h"
 #include "relay/deliverer/token.h"
 
 struct client {
@@ -33,6 +35,8 @@ struct client {
 
     struct dialogue dialogue; // with the connection
     char tls[OUTCOME_TLS_SIZE];
+    uint64_t clear_bytes,
+        read_before; // heard before TLS; tls_shim_read_bytes() before this connection
     struct token_file token_file;
     char *token;                         // as it was read last
     char token_fault[DIALOGUE_LINE_MAX]; // what the smarthost had against the token, as it said it
@@ -83,6 +87,8 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose,
     client->fresh = true;
     client->opened_boot_ms = clock_boot_ms();
     client->tls[0] = client->token_fault[0] = '\0';
+    client->read_before = tls_shim_read_bytes();
+    client->clear_bytes = 0;
     dialogue_open(&client->dialogue);
     return fd;
 }
@@ -125,6 +131,48 @@ static bool is_last(const struct client *client)
     return client->message_count + 1 >= client->settings->messages_per_connection;
 }
 
+// The connection's encryption, or NULL where there is none (yet).
+static SSL *encryption(struct client *client)
+{
+    const struct curl_tlssessioninfo *tls = NULL;
+    bool known = curl_easy_getinfo(client->curl, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK && tls &&
+                 tls->backend == CURLSSLBACKEND_OPENSSL;
+    return known ? tls->internals : NULL;
+}
+
+// Has the smarthost said no more than we have heard? libcurl keeps a second reply for the next
+// command, so that each verdict would be that of the one before (pingpong.c, Curl_pp_readresp). Of
+// what came by TLS and was not read yet, some may be no reply; but from MAIL on none of it was seen
+// to be (session tickets come before the first reply).
+static bool is_in_step(struct client *client)
+{
+    const struct dialogue *dialogue = &client->dialogue;
+    SSL *ssl = encryption(client);
+    if (!ssl)
+        return wire_is_in_step(client->wire, dialogue->bytes);
+    return tls_shim_read_bytes() - client->read_before == dialogue->bytes - client->clear_bytes &&
+           SSL_pending(ssl) == 0 &&
+           (dialogue->stage < STAGE_MAIL || !wire_has_unread(client->wire));
+}
+
+// Of a reply that was read to its end. One too many may have come before it, so that it is not what
+// it seems; what follows a verdict is the next message's trouble, and a refusal has an end anyway.
+static bool is_credible(struct client *client)
+{
+    const struct dialogue *dialogue = &client->dialogue;
+    if (dialogue->stage == STAGE_DOT)
+        return wire_is_acknowledged(client->wire);
+    return dialogue->reply.code >= 400 || is_in_step(client);
+}
+
+// What on_reply_line() returns for no SMTP. libcurl fails then, but behind the dot it would keep
+// the connection (smtp.c, smtp_done).
+static size_t give_up(struct client *client)
+{
+    wire_hush(client->wire);
+    return 0;
+}
+
 // A line of a reply. Returning less than size makes libcurl drop the connection.
 static size_t on_reply_line(char *data, size_t unit, size_t count, void *argument)
 {
@@ -132,9 +180,16 @@ static size_t on_reply_line(char *data, size_t unit, size_t count, void *argumen
     struct dialogue *dialogue = &client->dialogue;
     size_t size = unit * count;
     if (!dialogue_heard(dialogue, data, size))
-        return 0;
-    if (!dialogue->answered)
+        return give_up(client);
+    if (dialogue->stage <= STAGE_STARTTLS)
+        client->clear_bytes = encryption(client) ? client->clear_bytes : dialogue->bytes;
+    if (dialogue->due > 0)
         return size;
+    if (!is_credible(client)) {
+        dialogue_enter(dialogue, dialogue->stage);
+        dialogue->broken = true;
+        return give_up(client);
+    }
     // At once: libcurl may say QUIT and wait for the answer before we are back.
     if (dialogue->stage == STAGE_MAIL && dialogue->reply.code / 100 == 2)
         wire_take_mail(client->wire);
@@ -156,25 +211,15 @@ static size_t discard(char *data, size_t unit, size_t count, void *argument)
     return unit * count;
 }
 
-// Has the smarthost said no more than it was asked? libcurl keeps a second reply for the next
-// command, so that each verdict would be that of the message before. What came by TLS cannot be
-// counted; but there the smarthost is who it says it is.
-static bool is_in_step(struct client *client)
-{
-    return client->tls[0] != '\0' || wire_is_in_step(client->wire, client->dialogue.bytes);
-}
-
 // Called when the connection is ready and MAIL is what goes out next (multi.c, MSTATE_DO).
 static int before_mail(void *argument, char *peer, char *local, int peer_port, int local_port)
 {
     struct client *client = argument;
     const struct dialogue *dialogue = &client->dialogue;
     (void)peer, (void)local, (void)peer_port, (void)local_port;
-    const struct curl_tlssessioninfo *tls = NULL;
-    if (client->tls[0] == '\0' &&
-        curl_easy_getinfo(client->curl, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK && tls &&
-        tls->backend == CURLSSLBACKEND_OPENSSL && tls->internals)
-        snprintf(client->tls, sizeof(client->tls), "%s", SSL_get_version(tls->internals));
+    SSL *ssl = encryption(client);
+    if (client->tls[0] == '\0' && ssl)
+        snprintf(client->tls, sizeof(client->tls), "%s", SSL_get_version(ssl));
 
     if (client->settings->tls != TLS_NONE && client->tls[0] == '\0') {
         dialogue_enter(&client->dialogue, STAGE_STARTTLS);
@@ -185,9 +230,9 @@ static int before_mail(void *argument, char *peer, char *local, int peer_port, i
     } else if (client->job->smtputf8 && !dialogue->offers_smtputf8) {
         dialogue_enter(&client->dialogue, STAGE_RCPT);
         client->not_allowed = "the recipient needs SMTPUTF8, which the smarthost does not offer";
-    } else if (dialogue->size_limit > 0 && client->job->body_size > dialogue->size_limit) {
+    } else if (dialogue_is_too_big(dialogue, client->job->body_size)) {
         dialogue_enter(&client->dialogue, STAGE_RCPT);
-        client->not_allowed = "the message is over the smarthost's size limit";
+        client->not_allowed = DIALOGUE_TOO_BIG_TEXT;
     } else {
         dialogue_enter(&client->dialogue, STAGE_MAIL);
         client->dialogue.broken = !is_in_step(client);
@@ -210,12 +255,11 @@ static size_t give_body(char *to, size_t unit, size_t count, void *argument)
         client->body_given += size;
         return size;
     }
-    if (!is_in_step(client))
+    if (client->dialogue.due != 0 || !is_in_step(client))
         wire_stop(client->wire, STOP_BROKEN);
-    // With TLS there may be unread records that are no answer (session tickets).
-    if (!wire_pass_dot(client->wire, client->tls[0] == '\0'))
+    if (!wire_pass_dot(client->wire))
         return CURL_READFUNC_ABORT;
-    dialogue_enter(&client->dialogue, STAGE_DOT);
+    dialogue_enter_dot(&client->dialogue);
     return 0;
 }
 
@@ -242,25 +286,6 @@ static int on_progress(void *argument, curl_off_t down_total, curl_off_t down, c
     return client->gave_up;
 }
 
-// TLS that failed shows as an error of libcurl's while the dialogue stands before it.
-static bool is_tls_error(CURLcode rc)
-{
-    switch ((int)rc) {
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_USE_SSL_FAILED:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-        return true;
-    default:
-        return false;
-    }
-}
-
 // Where in the dialogue a connection failed that never came to MAIL.
 static void place_failure(struct client *client, CURLcode rc)
 {
@@ -268,7 +293,7 @@ static void place_failure(struct client *client, CURLcode rc)
     curl_off_t connected_us = 0;
     (void)curl_easy_getinfo(client->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
     bool implicit = client->settings->tls == TLS_IMPLICIT;
-    if (is_tls_error(rc) && dialogue->stage <= STAGE_STARTTLS)
+    if (curl_error_is_tls(rc) && dialogue->stage <= STAGE_STARTTLS)
         dialogue_enter(dialogue, STAGE_STARTTLS);
     else if (rc == CURLE_LOGIN_DENIED && dialogue->stage == STAGE_EHLO)
         dialogue_enter(dialogue, STAGE_AUTH); // offered, but with no mechanism of ours

@@ -3,8 +3,9 @@
 // What it does not do well is kept from it: TLS and AUTH go to libcurl; its sockets get their
 // options and limits from connect_shim.c; all its own time limits are set beyond ours, since
 // it goes on with a hole in the message after a write that timed out (siobuf.c, raw_write); and
-// its return code says nothing (it is 1 after a dropped connection): only what its events bring
-// counts. Sources named here are libesmtp 1.1.0's.
+// its return code says nothing (it is 1 after a dropped connection): what counts is its events, and
+// the replies as we hear them; it sees what amend.c has made of those. Sources named here are
+// libesmtp 1.1.0's.
 #include <stddef.h>
 
 #include <libesmtp.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "relay/base/cleanup.h"
+#include "relay/deliverer/amend.h"
 #include "relay/deliverer/connect_shim.h"
 #include "relay/deliverer/dialogue.h"
 #include "relay/deliverer/smtp_driver.h"
@@ -35,11 +37,14 @@ struct client {
     smtp_message_t message;
     smtp_recipient_t recipient;
     bool body_given; // to the library
+    bool early;      // an answer came before the dot can have arrived
     bool refused;    // at RCPT: that reply counts, whatever DATA brings
 
     // The session, which is one connection.
     struct dialogue dialogue;
+    struct amend amend;
     int message_count;
+    bool too_big; // for this smarthost: job, the first message
     bool over;    // the library was given the last message
     bool carried; // job was taken while over this connection, but not begun on it
 };
@@ -59,7 +64,7 @@ static void judge(struct client *client, struct outcome *outcome)
         const char *cause = smtp_strerror(smtp_errno(), text, sizeof(text));
         reply_set_text(&trace.reply, cause ? cause : "", cause ? strlen(cause) : 0);
     }
-    if (client->dialogue.broken)
+    if (client->dialogue.broken && !trace.answered)
         reply_set_text(&trace.reply, DIALOGUE_BROKEN_TEXT, strlen(DIALOGUE_BROKEN_TEXT));
     outcome_judge(&trace, outcome);
 }
@@ -75,40 +80,44 @@ static void report(struct client *client)
     client->source->done(client->source, job, &outcome);
 }
 
-// The status of a command, by libesmtp's account. It takes the enhanced code out of the text
-// only where EHLO offered ENHANCEDSTATUSCODES.
-static void note_answer(struct client *client, enum stage stage, const smtp_status_t *status)
+static void report_own(struct client *client, enum outcome_kind kind, enum stage stage,
+                       const char *text)
+{
+    struct outcome outcome = {0};
+    outcome_set(&outcome, kind, stage, text);
+    struct job *job = client->job;
+    client->job = NULL;
+    client->source->done(client->source, job, &outcome);
+}
+
+static void report_too_big(struct client *client)
+{
+    report_own(client, OUTCOME_PERMANENT, STAGE_RCPT, DIALOGUE_TOO_BIG_TEXT);
+}
+
+enum { MAIL_REPLY, RCPT_REPLY, DATA_REPLY, DOT_REPLY }; // of one message, in their order
+
+// The reply as we have heard it, or NULL where that is not what the library made of it. It takes
+// "2500", a line with a NUL, and what was there of a line when the connection ended, for the code
+// that they begin with.
+static const struct reply *heard(const struct client *client, int which,
+                                 const smtp_status_t *status)
+{
+    const struct dialogue *dialogue = &client->dialogue;
+    const struct reply *reply = &dialogue->answers[which];
+    return dialogue->replies > which && reply->code == status->code ? reply : NULL;
+}
+
+static void note_answer(struct client *client, enum stage stage, const struct reply *reply)
 {
     dialogue_enter(&client->dialogue, stage);
     client->dialogue.answered = true;
-    struct reply *reply = &client->dialogue.reply;
-    reply->code = status->code;
-    if (status->text)
-        reply_set_text(reply, status->text, strlen(status->text));
-    if (reply->enhanced[0] == '\0')
-        reply_set_enhanced(reply, status->enh_class, status->enh_subject, status->enh_detail);
-}
-
-enum { MAIL_REPLY = 1, RCPT_REPLY, DATA_REPLY, DOT_REPLY }; // of one message, in their order
-
-// libesmtp takes "2500", a line with a NUL, and what was there of a line when the connection ended,
-// for the code that they begin with. None of these counts as a reply. From the first BDAT of a
-// connection on it lets nobody overhear it: there a code that is none, and what we have cut short
-// ourselves, is not believed.
-static bool is_heard(struct client *client, int reply, const smtp_status_t *status)
-{
-    if (status->code < 200 || status->code > 599)
-        return false;
-    if (client->dialogue.offers_chunking && wire_stopped(client->wire) != STOP_NONE)
-        return false;
-    return client->dialogue.replies >= reply ||
-           (client->dialogue.offers_chunking && reply > RCPT_REPLY);
+    client->dialogue.reply = *reply;
 }
 
 // The library asks for the message: first with length NULL (from the start), then for its bytes,
-// then for more. All is given in one piece, so that with CHUNKING the body is one BDAT. "There is
-// no more" is the gate: the dot, or BDAT LAST, is what it writes next. errno decides: where it is
-// not 0 the library drops the connection instead (protocol.c, cmd_data2; smtp-bdat.c, cmd_bdat2).
+// then for more. "There is no more" is the gate: the dot is what it writes next. errno decides:
+// where it is not 0 the library drops the connection instead (protocol.c, cmd_data2).
 static const char *give_body(void **context, int *length, void *argument)
 {
     struct client *client = argument;
@@ -126,11 +135,11 @@ static const char *give_body(void **context, int *length, void *argument)
         return client->job->body;
     }
     *length = 0;
-    if (!client->dialogue.offers_chunking && client->dialogue.replies != DATA_REPLY)
-        wire_stop(client->wire, STOP_BROKEN); // one too many was read: the verdict, before the dot
-    bool pass = wire_pass_dot(client->wire, !client->dialogue.offers_chunking);
+    if (client->dialogue.due != 0)
+        wire_stop(client->wire, STOP_BROKEN); // the library has read replies that are none
+    bool pass = wire_pass_dot(client->wire);
     if (pass)
-        dialogue_enter(&client->dialogue, STAGE_DOT);
+        dialogue_enter_dot(&client->dialogue);
     errno = pass ? 0 : ECANCELED;
     return NULL;
 }
@@ -139,7 +148,7 @@ static const char *give_body(void **context, int *length, void *argument)
 static bool add_message(struct client *client, smtp_session_t session)
 {
     const struct job *job = client->job;
-    client->body_given = client->refused = false;
+    client->body_given = client->early = client->refused = false;
     client->message_count++;
     client->message = smtp_add_message(session);
     if (!client->message || !smtp_set_reverse_path(client->message, job->sender) ||
@@ -172,6 +181,10 @@ static void go_on(struct client *client, smtp_session_t session, bool leaving)
         return;
     }
     client->job = client->source->next(client->source);
+    while (client->job && dialogue_is_too_big(&client->dialogue, client->job->body_size)) {
+        report_too_big(client);
+        client->job = client->source->next(client->source);
+    }
     if (!client->job || client->job->smtputf8 || !wire_is_quiet(client->wire) ||
         !add_message(client, session)) {
         client->carried = client->job != NULL;
@@ -181,56 +194,50 @@ static void go_on(struct client *client, smtp_session_t session, bool leaving)
     dialogue_enter(&client->dialogue, STAGE_MAIL);
 }
 
-static void on_mail_status(struct client *client, smtp_session_t session)
+static void on_mail_status(struct client *client)
 {
-    const smtp_status_t *status = smtp_reverse_path_status(client->message);
-    if (!is_heard(client, MAIL_REPLY, status))
+    const struct reply *reply =
+        heard(client, MAIL_REPLY, smtp_reverse_path_status(client->message));
+    if (!reply || client->dialogue.broken) // MAIL goes alone, and so does its reply
         return;
-    if (status->code / 100 == 2) {
+    if (reply->code / 100 == 2) {
         wire_take_mail(client->wire);
-        // Has RCPT answered before anything follows it. With CHUNKING the whole message would, its
-        // end as well; and where the connection then ends, the library counts more replies to
-        // come than it has states for, and calls what stands before its table of them
-        // (protocol.c, do_session).
-        (void)smtp_option_require_all_recipients(session, client->dialogue.offers_chunking);
         dialogue_enter(&client->dialogue, STAGE_RCPT);
         return;
     }
-    note_answer(client, STAGE_MAIL, status);
+    note_answer(client, STAGE_MAIL, reply);
     end_session(client);
 }
 
-static void on_recipient_status(struct client *client, smtp_session_t session)
+static void on_recipient_status(struct client *client)
 {
-    const smtp_status_t *status = smtp_recipient_status(client->recipient);
-    if (!is_heard(client, RCPT_REPLY, status))
+    const struct reply *reply = heard(client, RCPT_REPLY, smtp_recipient_status(client->recipient));
+    if (!reply)
         return;
-    client->refused = status->code / 100 != 2;
-    if (!client->refused) {
+    client->refused = reply->code / 100 != 2;
+    if (client->refused)
+        note_answer(client, STAGE_RCPT, reply); // DATA may be under way
+    else
         dialogue_enter(&client->dialogue, STAGE_DATA);
-        return;
-    }
-    note_answer(client, STAGE_RCPT, status);
-    // Where RCPT was waited for this was all: no event follows. Else DATA is under way.
-    if (client->dialogue.offers_chunking)
-        go_on(client, session, status->code == 421);
 }
 
 // A message has had its answer: to the dot, or to a DATA that was refused.
 static void on_message_sent(struct client *client, smtp_session_t session)
 {
-    const smtp_status_t *status = smtp_message_transfer_status(client->message);
     bool at_dot = client->body_given;
+    const struct reply *reply = heard(client, at_dot ? DOT_REPLY : DATA_REPLY,
+                                      smtp_message_transfer_status(client->message));
+    if (client->early)
+        reply = NULL;
     // "Complete" is the library's own word that a 2xx was the answer to the end of the message.
-    bool accepted = status->code / 100 == 2 && smtp_recipient_check_complete(client->recipient);
-    bool settled = (accepted || status->code / 100 == 4 || status->code / 100 == 5) &&
-                   is_heard(client, at_dot ? DOT_REPLY : DATA_REPLY, status);
-    // A smarthost that said more than it was asked is not to be believed the next time.
-    bool in_step = client->dialogue.offers_chunking || client->dialogue.replies == DOT_REPLY;
+    bool settled =
+        reply && (reply->code >= 400 || (at_dot && reply->code / 100 == 2 &&
+                                         smtp_recipient_check_complete(client->recipient)));
     if (!client->refused && settled)
-        note_answer(client, at_dot ? STAGE_DOT : STAGE_DATA, status);
+        note_answer(client, at_dot ? STAGE_DOT : STAGE_DATA, reply);
     // After a refusal of DATA the library has already decided to leave; with 421 the smarthost has.
-    go_on(client, session, !at_dot || !settled || !in_step || status->code == 421);
+    // One that said more than it was asked is not to be believed the next time.
+    go_on(client, session, !at_dot || !settled || client->dialogue.broken || reply->code == 421);
 }
 
 static void on_event(smtp_session_t session, int event, void *argument, ...)
@@ -239,46 +246,54 @@ static void on_event(smtp_session_t session, int event, void *argument, ...)
     if (event == SMTP_EV_CONNECT) {
         dialogue_open(&client->dialogue);
         dialogue_enter(&client->dialogue, STAGE_GREETING);
+        amend_init(&client->amend);
     } else if (event == SMTP_EV_DISCONNECT) {
         wire_closed(client->wire, -1);
     } else if (client->over || !client->job) {
         return;
     } else if (event == SMTP_EV_MAILSTATUS) {
-        on_mail_status(client, session);
+        on_mail_status(client);
     } else if (event == SMTP_EV_RCPTSTATUS) {
-        on_recipient_status(client, session);
+        on_recipient_status(client);
     } else if (event == SMTP_EV_MESSAGESENT) {
         on_message_sent(client, session);
     }
 }
 
-// A message begins. The reply to the RSET before it, behind one that was refused, is not of it.
-static void count_anew(struct dialogue *dialogue, const char *command, size_t size)
+// The library's own buffer, which it takes its lines from after this (siobuf.c, sio_fill).
+static char *buffer_of(const char *data)
 {
-    static const char mail[] = "MAIL ", rset[] = "RSET\r\n";
-    if (size >= strlen(mail) && memcmp(command, mail, strlen(mail)) == 0)
-        dialogue->replies = 0;
-    else if (size >= strlen(rset) && memcmp(command, rset, strlen(rset)) == 0)
-        dialogue->replies = -1;
+    char *buffer;
+    memcpy(&buffer, &data, sizeof(buffer));
+    return buffer;
+}
+
+static void on_reading(struct client *client, const char *data, size_t size)
+{
+    struct dialogue *dialogue = &client->dialogue;
+    client->early |= dialogue->stage == STAGE_DOT && !wire_is_acknowledged(client->wire);
+    if (!dialogue_heard(dialogue, data, size))
+        wire_stop(client->wire, STOP_BROKEN);
+    amend_replies(&client->amend, !dialogue->pipelined, buffer_of(data), size);
+    client->too_big = client->job && dialogue->stage == STAGE_EHLO && dialogue->answered &&
+                      dialogue_is_too_big(dialogue, client->job->body_size);
+    if (client->too_big)
+        wire_stop(client->wire, STOP_BROKEN); // MAIL is what would be written next
 }
 
 // Up to MAIL libesmtp tells nothing of the replies, and talks in lock step. From MAIL on it tells
-// all and pipelines, and what is read here, before the library looks at it, is only counted.
+// how it understood them, after this, and pipelines.
 static void on_traffic(const char *data, int size, int direction, void *argument)
 {
     struct client *client = argument;
     struct dialogue *dialogue = &client->dialogue;
     if (size <= 0)
         return;
-    dialogue->deaf = dialogue->stage >= STAGE_MAIL;
-    if (direction == SMTP_CB_READING) {
-        if (!dialogue_heard(dialogue, data, (size_t)size))
-            wire_stop(client->wire, STOP_BROKEN);
-    } else if (dialogue->deaf) {
-        count_anew(dialogue, data, (size_t)size);
-    } else if (!dialogue->broken && dialogue->line_size == 0) {
+    dialogue->pipelined = dialogue->stage >= STAGE_MAIL;
+    if (direction == SMTP_CB_READING)
+        on_reading(client, data, (size_t)size);
+    else if (dialogue->pipelined || (!dialogue->broken && dialogue->line_size == 0))
         dialogue_sent(dialogue, data, (size_t)size);
-    }
 }
 
 // All limits beyond ours, which the pool enforces by ending the transaction.
@@ -310,22 +325,13 @@ static smtp_session_t make_session(struct client *client)
     return NULL;
 }
 
-static void report_own(struct client *client, enum outcome_kind kind, enum stage stage,
-                       const char *text)
-{
-    struct outcome outcome = {0};
-    outcome_set(&outcome, kind, stage, text);
-    struct job *job = client->job;
-    client->job = NULL;
-    client->source->done(client->source, job, &outcome);
-}
-
 // One connection, beginning with client->job. A job that is there afterwards is unreported.
 static void run_session(struct client *client)
 {
     client->message_count = 0;
-    client->over = client->carried = false;
+    client->over = client->carried = client->too_big = false;
     dialogue_open(&client->dialogue);
+    amend_init(&client->amend);
     smtp_session_t session = make_session(client);
     if (session && add_message(client, session))
         (void)smtp_start_session(session);
@@ -388,7 +394,9 @@ static void run_by_esmtp(struct client *client)
     connect_shim_use(client->wire, client->settings->connect_timeout_ms);
     run_session(client);
     connect_shim_use(NULL, 0);
-    if (client->job && !deserves_another(client))
+    if (client->job && client->too_big)
+        report_too_big(client);
+    else if (client->job && !deserves_another(client))
         report(client);
 }
 

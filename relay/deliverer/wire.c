@@ -2,12 +2,14 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h> // netinet/tcp.h does not know bytes_received
 #include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "relay/base/clock.h"
@@ -197,14 +199,14 @@ bool wire_is_connected(struct wire *wire)
 }
 
 // With wire->lock. A writer cannot tell a dead peer from a slow one, poll() can.
-static bool is_quiet(const struct wire *wire, bool unasked_is_fault)
+static bool is_quiet(const struct wire *wire)
 {
     short bad = POLLERR | POLLHUP | POLLRDHUP;
     for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++) {
         struct pollfd poll_fd = {.fd = wire->sockets[i].own_fd, .events = POLLIN | POLLRDHUP};
         if (poll_fd.fd < 0 || poll(&poll_fd, 1, 0) <= 0)
             continue;
-        if ((poll_fd.revents & bad) || (unasked_is_fault && (poll_fd.revents & POLLIN)))
+        if (poll_fd.revents & (bad | POLLIN))
             return false;
     }
     return true;
@@ -213,7 +215,7 @@ static bool is_quiet(const struct wire *wire, bool unasked_is_fault)
 bool wire_is_quiet(struct wire *wire)
 {
     pthread_mutex_lock(&wire->lock);
-    bool quiet = is_quiet(wire, true);
+    bool quiet = is_quiet(wire);
     pthread_mutex_unlock(&wire->lock);
     return quiet;
 }
@@ -237,6 +239,35 @@ bool wire_is_in_step(struct wire *wire, uint64_t heard_bytes)
     return !known || received == heard_bytes;
 }
 
+// With wire->lock: whether the kernel holds bytes of any of the sockets. request: SIOCINQ,
+// SIOCOUTQ.
+static bool holds_bytes(const struct wire *wire, unsigned long request)
+{
+    bool holds = false;
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX && !holds; i++) {
+        int count = 0;
+        holds = wire->sockets[i].own_fd >= 0 &&
+                ioctl(wire->sockets[i].own_fd, request, &count) == 0 && count > 0;
+    }
+    return holds;
+}
+
+bool wire_has_unread(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->lock);
+    bool unread = holds_bytes(wire, SIOCINQ);
+    pthread_mutex_unlock(&wire->lock);
+    return unread;
+}
+
+bool wire_is_acknowledged(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->lock);
+    bool acknowledged = wire->stop != STOP_NONE || !holds_bytes(wire, SIOCOUTQ);
+    pthread_mutex_unlock(&wire->lock);
+    return acknowledged;
+}
+
 void wire_hush(struct wire *wire)
 {
     pthread_mutex_lock(&wire->lock);
@@ -251,13 +282,13 @@ void wire_address(struct wire *wire, char ret_address[OUTCOME_ADDRESS_SIZE])
     pthread_mutex_unlock(&wire->lock);
 }
 
-bool wire_pass_dot(struct wire *wire, bool unasked_is_fault)
+bool wire_pass_dot(struct wire *wire)
 {
     pthread_mutex_lock(&wire->lock);
     if (!wire->dot_begun && wire->stop == STOP_NONE) {
         if (clock_boot_ms() >= wire->job->deadline_boot_ms) {
             stop_locked(wire, STOP_EXPIRED);
-        } else if (!is_quiet(wire, unasked_is_fault)) {
+        } else if (!is_quiet(wire)) {
             stop_locked(wire, STOP_BROKEN);
         } else {
             wire->dot_begun = true;

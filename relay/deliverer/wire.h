@@ -64,6 +64,11 @@ bool wire_is_quiet(struct wire *wire);
 // Whether what has come over the open sockets is just these bytes: none are unread, or kept by the
 // library for later. True where the kernel does not say.
 bool wire_is_in_step(struct wire *wire, uint64_t heard_bytes);
+// Whether there is anything that nobody has taken from the kernel yet.
+bool wire_has_unread(struct wire *wire);
+// Whether the peer's kernel has got all that was written. What answers it comes with such word, so
+// an answer before that is to something else. True once stopped: the end counts as written.
+bool wire_is_acknowledged(struct wire *wire);
 // Reads end at once from here on, writes still go out: a QUIT need not wait for its answer.
 void wire_hush(struct wire *wire);
 // The address that wire_opened() saw last, "192.0.2.1:25" or "[2001:db8::1]:25", or empty.
@@ -71,9 +76,9 @@ void wire_address(struct wire *wire, char ret_address[OUTCOME_ADDRESS_SIZE]);
 
 // The gate. To be called when the library has taken the last of the message and will write the
 // end of it next. True: the mark is set, let it. False: the connection was shut down and nothing
-// can follow; wire_stopped() says why. unasked_is_fault: the smarthost has nothing to say yet
-// (untrue with BDAT and TLS). A second call repeats the first one's answer.
-bool wire_pass_dot(struct wire *wire, bool unasked_is_fault);
+// can follow; wire_stopped() says why: the smarthost may have said something, which is too early. A
+// second call repeats the first one's answer.
+bool wire_pass_dot(struct wire *wire);
 // The reply that decides was read: puts it into the mark, where the dot was begun. A code that
 // means nothing there (354) is not put: it does not say what became of the message.
 void wire_verdict(struct wire *wire, int reply_code);

@@ -100,9 +100,9 @@ def half(size=2):
     return behave
 
 
-def extra(text):
-    """The ordinary reply and, in the same segment, one that nothing has asked for."""
-    return lambda connection, ordinary: connection.say(ordinary, text)
+def extra(*texts):
+    """The ordinary reply and, in the same segment, others that nothing has asked for."""
+    return lambda connection, ordinary: connection.say(ordinary, *texts)
 
 
 def long_reply(lines, width):

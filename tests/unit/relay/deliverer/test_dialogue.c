@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "relay/deliverer/dialogue.h"
@@ -30,7 +31,7 @@ static void follows_a_session_with_auth(void **state)
     assert_string_equal(dialogue.reply.text, "hello");
     sent(&dialogue, "EHLO relay\r\n");
     assert_true(heard(&dialogue, "250-host\r\n250-SMTPUTF8\r\n250-SIZE 1000\r\n250 CHUNKING\r\n"));
-    assert_true(dialogue.offers_smtputf8 && dialogue.offers_size && dialogue.offers_chunking);
+    assert_true(dialogue.offers_smtputf8 && dialogue.offers_size);
     assert_int_equal(dialogue.size_limit, 1000);
     sent(&dialogue, "AUTH LOGIN\r\n");
     heard(&dialogue, "334 VXNlcm5hbWU6\r\n");
@@ -51,7 +52,7 @@ static void follows_a_session_with_auth(void **state)
     assert_int_equal(dialogue.stage, STAGE_DATA);
     heard(&dialogue, "354 go\r\n");
     assert_int_equal(dialogue.stage, STAGE_BODY);
-    dialogue_enter(&dialogue, STAGE_DOT);
+    dialogue_enter_dot(&dialogue);
     heard(&dialogue, "250 2.0.0 queued\r\n");
     assert_true(dialogue.answered);
     assert_string_equal(dialogue.reply.enhanced, "2.0.0");
@@ -139,22 +140,101 @@ static void an_endless_reply_is_told(void **state)
     assert_int_equal(lines, DIALOGUE_LINES_MAX);
 }
 
-static void the_deaf_count_what_is_a_reply(void **state)
+static void answers_to_pipelined_commands_are_kept_in_their_order(void **state)
 {
     (void)state;
     struct dialogue dialogue;
     dialogue_open(&dialogue);
+    assert_true(heard(&dialogue, "220 hello\r\n"));
     sent(&dialogue, "MAIL FROM:<a@b.example>\r\n");
-    dialogue.deaf = true;
-    assert_true(heard(&dialogue, "250 one\r\n250-two\r\n250 two\r\n35"));
+    dialogue.pipelined = true;
+    assert_true(heard(&dialogue, "250 2.1.0 one\r\n"));
+    sent(&dialogue, "RCPT TO:<c@d.example>\r\nDATA\r\n");
+    assert_int_equal(dialogue.due, 2);
+    assert_true(heard(&dialogue, "251-two\r\n251 two\r\n35"));
     assert_int_equal(dialogue.replies, 2);
     assert_false(dialogue.answered);
-    dialogue_enter(&dialogue, STAGE_RCPT); // and what has been read ahead stays
-    assert_true(heard(&dialogue, "4 three\r\n250 fo"));
+    dialogue_enter(&dialogue, STAGE_DATA); // and what has been read ahead stays
+    assert_true(heard(&dialogue, "4 three\r\n"));
+    dialogue_enter_dot(&dialogue);
+    assert_true(heard(&dialogue, "451 fo"));
     assert_int_equal(dialogue.replies, 3);
-    assert_false(heard(&dialogue, "ur\r\n2500 five\r\n"));
-    assert_false(heard(&dialogue, "250 six\r\n"));
-    assert_int_equal(dialogue.replies, 4);
+    assert_true(heard(&dialogue, "ur\r\n"));
+    static const int codes[] = {250, 251, 354, 451};
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        assert_int_equal(dialogue.answers[i].code, codes[i]);
+    assert_string_equal(dialogue.answers[0].enhanced, "2.1.0");
+    assert_string_equal(dialogue.answers[1].text, "two");
+
+    sent(&dialogue, "RSET\r\nMAIL FROM:<a@b.example>\r\n");
+    assert_true(heard(&dialogue, "250 reset\r\n"));
+    assert_int_equal(dialogue.replies, 0);
+    assert_true(heard(&dialogue, "250 again\r\n"));
+    assert_string_equal(dialogue.answers[0].text, "again");
+}
+
+static void a_reply_that_nothing_asked_for_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *command, *replies;
+        bool pipelined, fine;
+    } cases[] = {
+        {NULL, "220 hello\r\n", false, true},
+        {NULL, "220 hello\r\n220 again\r\n", false, false},
+        {"MAIL FROM:<a@b>\r\n", "250 ok\r\n2", false, true},
+        {"MAIL FROM:<a@b>\r\n", "250 ok\r\n250-\r\n", false, false},
+        {"MAIL FROM:<a@b>\r\n", "250 ok\r\n", true, true},
+        {"MAIL FROM:<a@b>\r\n", "250 ok\r\n250 ok\r\n", true, false},
+        {"RCPT TO:<a@b>\r\nDATA\r\n", "250 ok\r\n354 go\r\n", true, true},
+        {"RCPT TO:<a@b>\r\nDATA\r\n", "250 ok\r\n354 go\r\n250 early\r\n", true, false},
+        {"DATA\r\n", "354 go\r\n250 early\r\n", false, false},
+        {"DATA\r\n", "354 go\r\n250 early\r\n", true, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct dialogue dialogue;
+        dialogue_open(&dialogue);
+        if (cases[i].command) {
+            assert_true(heard(&dialogue, "220 hello\r\n"));
+            dialogue.pipelined = cases[i].pipelined;
+            sent(&dialogue, cases[i].command);
+        }
+        assert_int_equal(heard(&dialogue, cases[i].replies), cases[i].fine);
+    }
+}
+
+static void lines_of_one_reply_have_one_code(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    dialogue_open(&dialogue);
+    assert_false(heard(&dialogue, "554-no\r\n220 hello\r\n"));
+    assert_false(dialogue.answered);
+}
+
+static void a_limit_is_digits_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *offer;
+        size_t limit;
+    } cases[] = {
+        {"SIZE 1000", 1000}, {"size 1000 ", 1000}, {"SIZE", 0},
+        {"SIZE 0", 0},       {"SIZE 1e9", 0},      {"SIZE -1", 0},
+        {"SIZE 10 20", 0},   {"SIZE=1000", 0},     {"SIZE 99999999999999999999", 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct dialogue dialogue;
+        char reply[100];
+        dialogue_open(&dialogue);
+        assert_true(heard(&dialogue, "220 hello\r\n"));
+        sent(&dialogue, "EHLO relay\r\n");
+        snprintf(reply, sizeof(reply), "250-host\r\n250 %s\r\n", cases[i].offer);
+        assert_true(heard(&dialogue, reply));
+        assert_int_equal(dialogue.size_limit, cases[i].limit);
+        assert_int_equal(dialogue_is_too_big(&dialogue, 1001), cases[i].limit != 0);
+        assert_false(dialogue_is_too_big(&dialogue, 1000));
+    }
 }
 
 static void every_byte_is_counted(void **state)
@@ -179,7 +259,10 @@ int main(void)
         cmocka_unit_test(pieces_make_a_reply),
         cmocka_unit_test(what_is_not_smtp_is_told),
         cmocka_unit_test(an_endless_reply_is_told),
-        cmocka_unit_test(the_deaf_count_what_is_a_reply),
+        cmocka_unit_test(answers_to_pipelined_commands_are_kept_in_their_order),
+        cmocka_unit_test(a_reply_that_nothing_asked_for_is_told),
+        cmocka_unit_test(lines_of_one_reply_have_one_code),
+        cmocka_unit_test(a_limit_is_digits_alone),
         cmocka_unit_test(every_byte_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

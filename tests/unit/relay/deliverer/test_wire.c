@@ -85,9 +85,9 @@ static void the_dot_is_marked_once_and_gets_its_verdict(void **state)
     struct fixture *fixture = *state;
     wire_verdict(&fixture->wire, 250); // not of the dot: there was none
     assert_int_equal(mark(fixture), DOT_ASSIGNED);
-    assert_true(wire_pass_dot(&fixture->wire, true));
+    assert_true(wire_pass_dot(&fixture->wire));
     assert_int_equal(mark(fixture), DOT_BEGUN);
-    assert_true(wire_pass_dot(&fixture->wire, true));
+    assert_true(wire_pass_dot(&fixture->wire));
     wire_verdict(&fixture->wire, 354); // which says nothing of the message
     assert_int_equal(mark(fixture), DOT_BEGUN);
     wire_verdict(&fixture->wire, 451);
@@ -103,7 +103,7 @@ static void a_stop_closes_the_gate_for_good(void **state)
     struct fixture *fixture = *state;
     wire_stop(&fixture->wire, STOP_CUT);
     wire_stop(&fixture->wire, STOP_LIMIT);
-    assert_false(wire_pass_dot(&fixture->wire, true));
+    assert_false(wire_pass_dot(&fixture->wire));
     assert_int_equal(wire_stopped(&fixture->wire), STOP_CUT);
     assert_int_equal(mark(fixture), DOT_ASSIGNED);
     assert_true(is_shut(fixture));
@@ -112,7 +112,7 @@ static void a_stop_closes_the_gate_for_good(void **state)
 static void a_stop_behind_the_gate_leaves_the_dot_begun(void **state)
 {
     struct fixture *fixture = *state;
-    assert_true(wire_pass_dot(&fixture->wire, true));
+    assert_true(wire_pass_dot(&fixture->wire));
     wire_stop(&fixture->wire, STOP_CUT);
     assert_true(wire_dot_begun(&fixture->wire));
     assert_int_equal(mark(fixture), DOT_BEGUN);
@@ -123,7 +123,7 @@ static void nothing_passes_after_its_deadline(void **state)
 {
     struct fixture *fixture = *state;
     fixture->job.deadline_boot_ms = clock_boot_ms();
-    assert_false(wire_pass_dot(&fixture->wire, true));
+    assert_false(wire_pass_dot(&fixture->wire));
     assert_int_equal(wire_stopped(&fixture->wire), STOP_EXPIRED);
     assert_int_equal(mark(fixture), DOT_ASSIGNED);
     assert_true(is_shut(fixture));
@@ -133,20 +133,19 @@ static void a_dead_peer_is_found_before_the_dot(void **state)
 {
     struct fixture *fixture = *state;
     shutdown(fixture->far, SHUT_RDWR);
-    assert_false(wire_pass_dot(&fixture->wire, false));
+    assert_false(wire_pass_dot(&fixture->wire));
     assert_int_equal(wire_stopped(&fixture->wire), STOP_BROKEN);
     assert_int_equal(mark(fixture), DOT_ASSIGNED);
 }
 
-static void an_answer_before_the_dot_is_a_fault_only_where_none_is_due(void **state)
+static void an_answer_before_the_dot_is_a_fault(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(write(fixture->far, "250 ok\r\n", 8), 8);
     assert_false(wire_is_quiet(&fixture->wire));
-    assert_true(wire_pass_dot(&fixture->wire, false));
-    wire_end(&fixture->wire);
-    wire_begin(&fixture->wire, &fixture->job);
-    assert_false(wire_pass_dot(&fixture->wire, true));
+    assert_false(wire_pass_dot(&fixture->wire));
+    assert_int_equal(wire_stopped(&fixture->wire), STOP_BROKEN);
+    assert_int_equal(mark(fixture), DOT_ASSIGNED);
 }
 
 static void a_stop_between_transactions_hits_nobody(void **state)
@@ -156,7 +155,7 @@ static void a_stop_between_transactions_hits_nobody(void **state)
     wire_stop(&fixture->wire, STOP_CUT);
     assert_false(is_shut(fixture));
     wire_begin(&fixture->wire, &fixture->job);
-    assert_true(wire_pass_dot(&fixture->wire, true));
+    assert_true(wire_pass_dot(&fixture->wire));
 }
 
 static void a_closed_socket_is_let_go(void **state)
@@ -204,8 +203,10 @@ static void what_was_said_unasked_is_known_wherever_it_lies(void **state)
     char first[8];
     assert_int_equal(recv(near, first, sizeof(first), MSG_WAITALL), 8);
     assert_false(wire_is_in_step(&fixture->wire, 8)); // unread
+    assert_true(wire_has_unread(&fixture->wire));
     assert_int_equal(recv(near, first, sizeof(first), MSG_WAITALL), 8);
     assert_false(wire_is_in_step(&fixture->wire, 8)); // in the hands of the library
+    assert_false(wire_has_unread(&fixture->wire));
     assert_true(wire_is_in_step(&fixture->wire, 16));
     close(near);
     close(far);
@@ -221,7 +222,7 @@ int main(void)
         TEST(a_stop_behind_the_gate_leaves_the_dot_begun),
         TEST(nothing_passes_after_its_deadline),
         TEST(a_dead_peer_is_found_before_the_dot),
-        TEST(an_answer_before_the_dot_is_a_fault_only_where_none_is_due),
+        TEST(an_answer_before_the_dot_is_a_fault),
         TEST(a_stop_between_transactions_hits_nobody),
         TEST(a_closed_socket_is_let_go),
         TEST(a_stopped_transaction_opens_no_more_sockets),
