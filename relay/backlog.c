@@ -10,6 +10,7 @@
 
 enum {
     FETCH_MAX = 64,
+    PROBE_LOOK_MAX = 512,       // rows of a lane among which a probe is chosen
     PUT_OFF_MS = 3,             // a look for due rows, until more are wanted
     READ_AGAIN_MS = 1000,       // after the queue could not be read
     LEASE_SPARE_MS = 60 * 1000, // a lease outlives the longest transaction by this
@@ -145,16 +146,60 @@ struct look {
     bool more;           // what was read did not suffice: rows were parked, or wait for a token now
     bool failed;         // it has to be repeated
     int64_t opens_at_ms; // CLOCK_BOOTTIME: when a lane that has sent enough altogether may go on
-    // Of deliverers_turn(): those of a later turn are left, the next of which is the first left.
-    uint64_t turn, next_turn;
+    bool is_probe;       // one is wanted, by deliverers_turn(), whatever its lane:
+    queue_id best_id;    // of those seen so far; "": none
+    uint64_t best_turn;
 };
 
-// Claims due rows of a lane until there are so many.
+static void consider(struct dispatcher *dispatcher, const char *id, struct look *look)
+{
+    struct queue_message row;
+    bool found = false;
+    struct error err = {0};
+    if (job_table_find(&dispatcher->jobs, id)) // delivery.c chooses among those in memory
+        return;
+    // What cannot be read is loaded as any other is, which says so, and parks it.
+    if (!queue_load(dispatcher->reader, id, &row, &found, NULL, NULL, &err))
+        row = (struct queue_message){0};
+    else if (!found)
+        return;
+    const struct probe_candidate candidate = {id, row.recipient, row.created_ms};
+    uint64_t turn = deliverers_turn(dispatcher->deliverers, &candidate, clock_boot_ms());
+    if (*look->best_id && turn >= look->best_turn)
+        return;
+    memcpy(look->best_id, id, sizeof(look->best_id));
+    look->best_turn = turn;
+}
+
+// False: the lane has sent enough altogether.
+static bool is_lane_open(struct dispatcher *dispatcher, enum lane lane, struct look *look)
+{
+    int64_t opens_at_ms = INT64_MAX;
+    bool is_open = rate_gate_is_open(dispatcher, lane, &opens_at_ms);
+    if (opens_at_ms < look->opens_at_ms)
+        look->opens_at_ms = opens_at_ms;
+    return is_open;
+}
+
+static void claim_one(struct dispatcher *dispatcher, const char *id, struct look *look)
+{
+    struct job *job = backlog_load(dispatcher, id, &look->failed);
+    if (!job || expiry_end_dead(dispatcher, job) ||
+        (job->was_released && admission_end_duplicate(dispatcher, job)))
+        return;
+    if (rate_gate_pass(dispatcher, job)) {
+        claim(dispatcher, job);
+        look->claimed++;
+    }
+}
+
+// Claims due rows of a lane until there are so many; of a probe, notes the best.
 static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t wanted, int64_t at_ms,
                       struct look *look)
 {
     // Rows that are in memory may still look due on disk, so as many more are asked for.
-    size_t limit = FETCH_MAX + dispatcher->jobs.count, count = 0;
+    size_t limit = (look->is_probe ? PROBE_LOOK_MAX : FETCH_MAX) + dispatcher->jobs.count;
+    size_t count = 0;
     queue_id *ids = calloc(limit, sizeof(*ids));
     struct error err = {0};
     if (!ids || !queue_due(dispatcher->reader, lane, at_ms, limit, ids, &count, &err)) {
@@ -164,28 +209,16 @@ static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t want
     size_t seen = 0;
     bool is_open = true;
     for (; seen < count && look->claimed < wanted; seen++) {
-        int64_t opens_at_ms = INT64_MAX;
-        is_open = rate_gate_is_open(dispatcher, lane, &opens_at_ms);
-        if (opens_at_ms < look->opens_at_ms)
-            look->opens_at_ms = opens_at_ms;
+        is_open = is_lane_open(dispatcher, lane, look);
         if (!is_open || dispatcher->jobs.count >= JOBS_MAX + FETCH_MAX)
             break;
-        uint64_t turn = deliverers_turn(dispatcher->deliverers, ids[seen], clock_boot_ms());
-        if (turn > look->turn) {
-            look->next_turn = turn < look->next_turn ? turn : look->next_turn;
-            continue;
-        }
-        struct job *job = backlog_load(dispatcher, ids[seen], &look->failed);
-        if (!job || expiry_end_dead(dispatcher, job) ||
-            (job->was_released && admission_end_duplicate(dispatcher, job)))
-            continue;
-        if (rate_gate_pass(dispatcher, job)) {
-            claim(dispatcher, job);
-            look->claimed++;
-        }
+        if (look->is_probe)
+            consider(dispatcher, ids[seen], look);
+        else
+            claim_one(dispatcher, ids[seen], look);
     }
     bool is_all = seen == count && count < limit;
-    look->more = look->more || (!is_all && is_open && look->claimed < wanted);
+    look->more = look->more || (!is_all && is_open && look->claimed < wanted && !look->is_probe);
     free(ids);
 }
 
@@ -220,12 +253,12 @@ static void fetch_due(struct dispatcher *dispatcher, int64_t now_ms)
     // One moment for all of it: what falls due, or a token that comes, while it lasts would else be
     // seen neither by the look nor by whoever asks when to look next.
     int64_t now = queue_now_ms(dispatcher->queue);
-    struct look look = {.opens_at_ms = INT64_MAX, .next_turn = UINT64_MAX};
+    struct look look = {.opens_at_ms = INT64_MAX,
+                        .is_probe = deliverers_probe(dispatcher->deliverers, now_ms)};
     look_at_lanes(dispatcher, wanted, now, reversed, &look);
-    // Only those wait that have failed as a probe before: then one of them, each in its turn.
-    if (look.claimed == 0 && look.next_turn < UINT64_MAX) {
-        look.turn = look.next_turn;
-        look_at_lanes(dispatcher, wanted, now, reversed, &look);
+    if (*look.best_id) {
+        claim_one(dispatcher, look.best_id, &look);
+        look.more = look.claimed == 0; // it was dead: another
     }
     if (look.claimed == wanted)
         return; // there may be more

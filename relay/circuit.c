@@ -56,6 +56,13 @@ void circuit_failed(struct circuit *circuit, enum circuit_reason reason, int64_t
         circuit->since_ms = now_ms;
 }
 
+void circuit_refused(struct circuit *circuit, bool is_new, int64_t started_ms, int64_t now_ms)
+{
+    if (is_new && !is_stale(circuit, started_ms))
+        circuit->pause_ms = 0;
+    circuit_failed(circuit, CIRCUIT_SUSPICIOUS, started_ms, now_ms);
+}
+
 void circuit_undecided(struct circuit *circuit, int64_t started_ms, int64_t now_ms)
 {
     if (circuit->state != CIRCUIT_PROBING || is_stale(circuit, started_ms))

@@ -38,6 +38,9 @@ void circuit_started(struct circuit *circuit, int64_t now_ms);
 void circuit_succeeded(struct circuit *circuit, int64_t started_ms, int64_t now_ms);
 void circuit_failed(struct circuit *circuit, enum circuit_reason reason, int64_t started_ms,
                     int64_t now_ms);
+// A suspicious refusal. is_new: of a message that it had not refused before. The pause does not
+// grow by that: it may be that message alone, and others that would be taken wait behind it.
+void circuit_refused(struct circuit *circuit, bool is_new, int64_t started_ms, int64_t now_ms);
 // The probe ended without a word about the smarthost (cut, expired): another may go at once.
 void circuit_undecided(struct circuit *circuit, int64_t started_ms, int64_t now_ms);
 

@@ -323,11 +323,19 @@ bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, 
     return false;
 }
 
-uint64_t deliverers_turn(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+bool deliverers_probe(const struct deliverers *deliverers, int64_t now_ms)
+{
+    size_t used = find_used(deliverers, now_ms);
+    return used < deliverers->pool_count &&
+           smarthost_health_probes(&deliverers->pools[used].health);
+}
+
+uint64_t deliverers_turn(const struct deliverers *deliverers,
+                         const struct probe_candidate *candidate, int64_t now_ms)
 {
     size_t used = find_used(deliverers, now_ms);
     return used < deliverers->pool_count
-               ? smarthost_health_turn(&deliverers->pools[used].health, id)
+               ? smarthost_health_turn(&deliverers->pools[used].health, candidate)
                : 0;
 }
 

@@ -16,6 +16,7 @@
 #include "relay/circuit.h"
 #include "relay/deliverer_process.h"
 #include "relay/event_loop.h"
+#include "relay/smarthost_health.h"
 
 struct deliverers;
 
@@ -63,9 +64,11 @@ bool deliverers_take(const struct deliverers *deliverers, const char *id, int64_
 // Hands the message to the first smarthost in order that takes one; one that has refused it only
 // where no other is in use. False where none does.
 bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms);
-// Is another message to be started before this one, because the next one is a probe and this one
-// has had its chance? 0: no; else the lowest of those that are left goes first.
-uint64_t deliverers_turn(const struct deliverers *deliverers, const char *id, int64_t now_ms);
+// Is the next message that is started a probe? Then it is to be the one of the lowest turn
+// (smarthost_health.h); 0: no other goes before it.
+bool deliverers_probe(const struct deliverers *deliverers, int64_t now_ms);
+uint64_t deliverers_turn(const struct deliverers *deliverers,
+                         const struct probe_candidate *candidate, int64_t now_ms);
 // Is there a smarthost in use that has not refused the message?
 bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms);
 

@@ -25,7 +25,8 @@ static struct job *pick_ready(struct dispatcher *dispatcher, int64_t now_ms)
     struct job *best = NULL;
     uint64_t best_turn = 0;
     for (struct job *job = dispatcher->jobs.ready; job; job = job->ready_next) {
-        uint64_t turn = deliverers_turn(dispatcher->deliverers, job->id, now_ms);
+        const struct probe_candidate candidate = {job->id, job->recipient, job->received_ms};
+        uint64_t turn = deliverers_turn(dispatcher->deliverers, &candidate, now_ms);
         bool is_better =
             !best || turn < best_turn || (turn == best_turn && goes_before(job, best, reversed));
         if (is_better && deliverers_take(dispatcher->deliverers, job->id, now_ms)) {

@@ -63,7 +63,8 @@ static void suspect(struct smarthost_health *health, const struct suspicion_mess
     bool is_open = is_open_by_suspicion(health);
     if (verdict == SUSPICION_OPEN || is_open) {
         health->opened_by_dot = at_dot || (is_open && health->opened_by_dot);
-        circuit_failed(circuit, CIRCUIT_SUSPICIOUS, message->started_ms, message->now_ms);
+        bool is_new = suspicion_count(&health->suspicion, message->id) <= 1;
+        circuit_refused(circuit, is_new, message->started_ms, message->now_ms);
     } else {
         heal(health, message, word);
     }
@@ -98,6 +99,8 @@ static void judge_answer(struct smarthost_health *health, const struct suspicion
     bool is_sent = result->outcome == DELIVERY_SENT;
     if (is_sent || (is_stage(result, "dot") && result->reply_code > 0))
         suspicion_verdict(suspicion, message, is_sent);
+    if (is_sent)
+        taken_domains_add(&health->taken, message->recipient);
     heal(health, message, is_sent ? WORD_SENT : WORD_RCPT_TAKEN);
 }
 
@@ -138,6 +141,7 @@ void smarthost_health_judge(struct smarthost_health *health, const struct delive
 {
     const struct suspicion_message message = {delivery->id, delivery->recipient,
                                               delivery->started_boot_ms, now_ms};
+    health->probes += health->circuit.state != CIRCUIT_CLOSED;
     switch (result->outcome) {
     case DELIVERY_SENT:
     case DELIVERY_TEMPORARY:
@@ -169,11 +173,39 @@ void smarthost_health_judge(struct smarthost_health *health, const struct delive
     }
 }
 
-uint64_t smarthost_health_turn(const struct smarthost_health *health, const char *id)
+// ---- who is to be the probe -------------------------------------------------------------------
+
+enum { TURN_BITS = 60 }; // below a rank: more than milliseconds and troubles ever count to
+
+static uint64_t turn_in(uint64_t rank, uint64_t place)
 {
-    if (health->circuit.state == CIRCUIT_CLOSED)
+    return (rank << TURN_BITS) | place;
+}
+
+bool smarthost_health_probes(const struct smarthost_health *health)
+{
+    return health->circuit.state != CIRCUIT_CLOSED;
+}
+
+uint64_t smarthost_health_turn(const struct smarthost_health *health,
+                               const struct probe_candidate *candidate)
+{
+    if (!smarthost_health_probes(health))
         return 0;
-    return suspicion_turn(&health->suspicion, id);
+    uint64_t trouble = suspicion_turn(&health->suspicion, candidate->id);
+    if (!is_open_by_suspicion(health))
+        return trouble;
+    enum { NEWEST, OLDEST, IN_TROUBLE, ORDERS } order = health->probes % ORDERS;
+    uint64_t age = (uint64_t)candidate->received_ms;
+    uint64_t place = order == NEWEST ? (UINT64_C(1) << TURN_BITS) - 1 - age : age;
+    if (trouble > 0)
+        return turn_in(order == IN_TROUBLE ? 0 : 3, trouble);
+    if (order == IN_TROUBLE)
+        return turn_in(1, place);
+    if (taken_domains_has(&health->taken, candidate->recipient))
+        return turn_in(0, place);
+    bool is_refused = suspicion_is_refused_domain(&health->suspicion, candidate->recipient);
+    return turn_in(is_refused ? 2 : 1, place);
 }
 
 bool smarthost_health_suspects(const struct smarthost_health *health, const char *id)

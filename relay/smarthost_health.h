@@ -10,10 +10,13 @@
 #include "relay/circuit.h"
 #include "relay/deliverer_process.h"
 #include "relay/suspicion.h"
+#include "relay/taken_domains.h"
 
 struct smarthost_health {
     struct circuit circuit;
     struct suspicion suspicion;
+    struct taken_domains taken;
+    unsigned probes;    // that have ended, for the order of the next ones
     bool opened_by_dot; // the circuit, by suspicion: only a verdict after the dot can close it
 };
 
@@ -25,9 +28,20 @@ void smarthost_health_judge(struct smarthost_health *health, const struct delive
 // No deliverer could be started.
 void smarthost_health_fail(struct smarthost_health *health, int64_t now_ms);
 
-// Is another message to go before this one? 0: no; the others by the number, the lowest first. Only
-// a probe is chosen so.
-uint64_t smarthost_health_turn(const struct smarthost_health *health, const char *id);
+// One that waits, and may be the next to go.
+struct probe_candidate {
+    const char *id, *recipient;
+    int64_t received_ms;
+};
+
+// Is the next message a probe, chosen by its turn?
+bool smarthost_health_probes(const struct smarthost_health *health);
+// The message with the lowest one is the probe; of equals any. Behind a session fault: who has had
+// no trouble here, then who had it the longest ago. Behind suspicion: who is most likely to be
+// taken, by the domain; the newest of them, next time the oldest; and the third time whoever had
+// trouble the longest ago, so that each has a chance whatever keeps coming.
+uint64_t smarthost_health_turn(const struct smarthost_health *health,
+                               const struct probe_candidate *candidate);
 // Has it refused the message, or broken off over it, of late?
 bool smarthost_health_suspects(const struct smarthost_health *health, const char *id);
 

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "relay/taken_domains.h"
+
 enum {
     ROW_OPENS = 3,      // suspicious refusals in a row
     LAST_REFUSAL = 3,   // of one message that nothing speaks for
@@ -72,12 +74,6 @@ static void has_trouble(struct suspicion *suspicion, struct suspect *suspect, in
 
 // ---- refusals ---------------------------------------------------------------------------------
 
-static const char *domain_of(const char *recipient)
-{
-    const char *at = strrchr(recipient, '@');
-    return at ? at + 1 : "";
-}
-
 static void row_add(struct suspicion_row *row, const char *recipient)
 {
     row->count++;
@@ -93,8 +89,8 @@ static bool row_opens(const struct suspicion_row *row)
 {
     bool has_domains = false;
     for (int i = 1; i < row->recipient_count; i++)
-        has_domains = has_domains ||
-                      strcasecmp(domain_of(row->recipients[i]), domain_of(row->recipients[0])) != 0;
+        has_domains = has_domains || strcasecmp(recipient_domain(row->recipients[i]),
+                                                recipient_domain(row->recipients[0])) != 0;
     return (row->count >= ROW_OPENS && has_domains) || row->recipient_count == SUSPICION_ROW;
 }
 
@@ -226,6 +222,17 @@ uint64_t suspicion_turn(const struct suspicion *suspicion, const char *id)
 {
     const struct suspect *suspect = find(suspicion, id);
     return suspect ? suspect->turn : 0;
+}
+
+bool suspicion_is_refused_domain(const struct suspicion *suspicion, const char *recipient)
+{
+    const char *domain = recipient_domain(recipient);
+    for (size_t i = 0; i < SUSPICION_MESSAGES; i++) {
+        const struct suspect *at = &suspicion->suspects[i];
+        if (at->refusals > 0 && strcasecmp(recipient_domain(at->recipient), domain) == 0)
+            return true;
+    }
+    return false;
 }
 
 int suspicion_count(const struct suspicion *suspicion, const char *id)

@@ -102,6 +102,8 @@ void suspicion_alive(struct suspicion *suspicion);
 // 0: nothing is held against the message. Else: among those with something, the lowest has waited
 // the longest.
 uint64_t suspicion_turn(const struct suspicion *suspicion, const char *id);
+// Is a message to the same domain one that it has refused?
+bool suspicion_is_refused_domain(const struct suspicion *suspicion, const char *recipient);
 // How often it was refused, and ended a session, without being charged for it.
 int suspicion_count(const struct suspicion *suspicion, const char *id);
 

@@ -37,7 +37,8 @@ static struct {
     const char *waits_for_another;             // an id that no smarthost takes
     size_t wanted_count;                       // deliverers_wanted()
     bool is_only;                              // of smarthosts: it has no other
-    char suspects[STARTED_MAX][QUEUE_ID_SIZE]; // not to be the probe, unless there is nothing else
+    char suspects[STARTED_MAX][QUEUE_ID_SIZE]; // ids, recipients: not to be the probe, unless there
+                                               // is nothing else
     size_t suspect_count;
 } seen;
 

@@ -80,16 +80,6 @@ bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, 
     return true;
 }
 
-// What is probed with comes from the fixture: a message whose turn has passed is last.
-uint64_t deliverers_turn(const struct deliverers *deliverers, const char *id, int64_t now_ms)
-{
-    (void)deliverers, (void)now_ms;
-    for (size_t i = 0; i < seen.suspect_count; i++)
-        if (strcmp(seen.suspects[i], id) == 0)
-            return i + 1;
-    return 0;
-}
-
 bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms)
 {
     (void)deliverers, (void)id, (void)now_ms;

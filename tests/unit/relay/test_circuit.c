@@ -47,6 +47,27 @@ static void pauses_grow_to_a_limit(void **state)
         assert_int_equal(pauses[i], want[i]);
 }
 
+static void a_refusal_of_another_message_begins_with_the_first_pause(void **state)
+{
+    (void)state;
+    struct circuit circuit;
+    circuit_init(&circuit, 0);
+    static const struct {
+        bool is_new;
+        int64_t pause_ms;
+    } cases[] = {{true, 500}, {false, 1000}, {false, 2000}, {true, 500}, {true, 500}};
+    int64_t now = 10;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        circuit_started(&circuit, now);
+        circuit_refused(&circuit, cases[i].is_new, now, now);
+        assert_int_equal(circuit_next_ms(&circuit) - now, cases[i].pause_ms);
+        circuit_refused(&circuit, true, now - 1, now + 1); // begun before: it says nothing
+        assert_int_equal(circuit_next_ms(&circuit) - now, cases[i].pause_ms);
+        now = circuit_next_ms(&circuit);
+    }
+    assert_int_equal(circuit_reason(&circuit), CIRCUIT_SUSPICIOUS);
+}
+
 // Sixteen transactions under way when a smarthost dies all fail: that is one failure.
 static void what_was_under_way_says_nothing_new(void **state)
 {
@@ -119,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_at_a_failure_and_closes_by_a_probe),
         cmocka_unit_test(pauses_grow_to_a_limit),
+        cmocka_unit_test(a_refusal_of_another_message_begins_with_the_first_pause),
         cmocka_unit_test(what_was_under_way_says_nothing_new),
         cmocka_unit_test(a_probe_without_a_word_lets_another_go),
         cmocka_unit_test(what_is_paused_takes_nothing_until_it_is_resumed),

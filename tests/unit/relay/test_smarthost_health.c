@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
+#include <stdio.h>
 #include <string.h>
 
 #include "relay/smarthost_health.h"
@@ -91,7 +92,6 @@ static void what_opened_by_relaying_denied_is_closed_by_a_recipient_that_is_take
 {
     (void)state;
     open_by_suspicion();
-    assert_int_equal(smarthost_health_turn(&health, "four"), 0);
     wait_for_probe();
     // To greet, to take MAIL, to know nobody of that name: all that says nothing.
     answered("four", DELIVERY_PERMANENT, "rcpt", 550);
@@ -107,21 +107,93 @@ static void what_opened_by_relaying_denied_is_closed_by_a_recipient_that_is_take
     assert_int_equal(answered("one", DELIVERY_PERMANENT, "rcpt", 554).outcome, DELIVERY_PERMANENT);
 }
 
-static void who_waits_longest_is_the_next_probe(void **state)
+// The lowest turn of these, each "id domain"; the older ones first.
+static const char *next_probe(const char *const candidates[][2], size_t count)
+{
+    size_t best = 0;
+    uint64_t best_turn = UINT64_MAX;
+    for (size_t i = 0; i < count; i++) {
+        char recipient[32];
+        snprintf(recipient, sizeof(recipient), "b@%s", candidates[i][1]);
+        const struct probe_candidate candidate = {candidates[i][0], recipient, 1000 + (int64_t)i};
+        uint64_t turn = smarthost_health_turn(&health, &candidate);
+        if (turn < best_turn) {
+            best_turn = turn;
+            best = i;
+        }
+    }
+    return candidates[best][0];
+}
+
+static void who_is_likely_to_be_taken_is_the_next_probe(void **state)
+{
+    (void)state;
+    static const char *const waiting[][2] = {
+        {"two", "two"},     {"unknown", "x"},        {"taken", "Good"}, {"fresh", "one"},
+        {"fresher", "two"}, {"newer taken", "good"}, {"one", "one"},    {"newer unknown", "y"},
+        {"three", "three"}, {"latest", "three"},
+    };
+    static const char *const orders[3][10] = {
+        {"newer taken", "taken", "newer unknown", "unknown", "latest", "fresher", "fresh", "one",
+         "two", "three"},
+        {"taken", "newer taken", "unknown", "newer unknown", "fresh", "fresher", "latest", "one",
+         "two", "three"},
+        {"one", "two", "three", "unknown", "taken", "fresh", "fresher", "newer taken",
+         "newer unknown", "latest"},
+    };
+    answered("good", DELIVERY_SENT, "dot", 250);
+    open_by_suspicion();
+    for (unsigned k = 0; k < 3; k++) {
+        const char *left[10][2];
+        memcpy(left, waiting, sizeof(left));
+        health.probes = k;
+        for (size_t count = 10; count > 0; count--) {
+            const char *got = next_probe((const char *const(*)[2])left, count);
+            assert_string_equal(got, orders[k][10 - count]);
+            size_t at = 0;
+            while (left[at][0] != got)
+                at++;
+            memmove(left[at], left[at + 1], (count - at - 1) * sizeof(left[0]));
+        }
+    }
+}
+
+static void each_probe_that_fails_changes_the_order_of_the_next(void **state)
+{
+    (void)state;
+    static const char *const waiting[][2] = {{"old", "x"}, {"new", "y"}, {"one", "one"}};
+    open_by_suspicion();
+    static const char *const want[] = {"new", "old", "one", "new"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(next_probe(waiting, 3), want[i]);
+        wait_for_probe();
+        answered("other", DELIVERY_PERMANENT, "rcpt", 554);
+    }
+    wait_for_probe();
+    answered("two", DELIVERY_SENT, "dot", 250);
+    assert_string_equal(next_probe(waiting, 3), "old"); // closed: the lanes' order again
+    const struct probe_candidate one = {"one", "a@one", 1};
+    assert_int_equal(smarthost_health_turn(&health, &one), 0);
+    assert_true(smarthost_health_suspects(&health, "one"));
+    assert_false(smarthost_health_suspects(&health, "two"));
+}
+
+// A stranger's stream of addresses that are refused must not lengthen the wait of the others.
+static void the_pause_grows_by_those_alone_that_were_refused_before(void **state)
 {
     (void)state;
     open_by_suspicion();
-    uint64_t one = smarthost_health_turn(&health, "one"),
-             two = smarthost_health_turn(&health, "two");
-    assert_true(one > 0 && one < two);
-    wait_for_probe();
-    answered("one", DELIVERY_PERMANENT, "rcpt", 554);
-    assert_true(smarthost_health_turn(&health, "one") > smarthost_health_turn(&health, "three"));
-    wait_for_probe();
-    answered("two", DELIVERY_SENT, "dot", 250);
-    assert_int_equal(smarthost_health_turn(&health, "one"), 0); // closed: the lanes' order again
-    assert_true(smarthost_health_suspects(&health, "one"));
-    assert_false(smarthost_health_suspects(&health, "two"));
+    static const struct {
+        const char *id;
+        int64_t pause_ms;
+    } cases[] = {
+        {"a", 500}, {"b", 500}, {"one", 1000}, {"two", 2000}, {"c", 500}, {"one", 1000},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        wait_for_probe();
+        answered(cases[i].id, DELIVERY_PERMANENT, "rcpt", 554);
+        assert_int_equal(circuit_next_ms(&health.circuit) - now_ms, cases[i].pause_ms);
+    }
 }
 
 static void what_opened_after_the_dot_is_closed_only_by_a_message_that_is_sent(void **state)
@@ -166,7 +238,9 @@ static void one_message_that_breaks_sessions_does_not_hold_the_circuit_open(void
     answered("poison", DELIVERY_SESSION, "mail", 0);
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SESSION);
     wait_for_probe();
-    assert_true(smarthost_health_turn(&health, "poison") > smarthost_health_turn(&health, "good"));
+    const struct probe_candidate poison = {"poison", "a@poison", 2}, good = {"good", "a@good", 1};
+    assert_true(smarthost_health_turn(&health, &poison) > 0);
+    assert_int_equal(smarthost_health_turn(&health, &good), 0);
     answered("good", DELIVERY_SENT, "dot", 250);
     for (int i = 2; i < 10; i++) {
         struct delivery_result result = answered("poison", DELIVERY_SESSION, "mail", 0);
@@ -205,7 +279,8 @@ static void a_deliverer_that_hangs_before_any_answer_opens_the_circuit(void **st
     assert_int_equal(ends("poison", hung).outcome, DELIVERY_SESSION);
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SESSION);
     wait_for_probe();
-    assert_true(smarthost_health_turn(&health, "poison") > smarthost_health_turn(&health, "two"));
+    const struct probe_candidate poison = {"poison", "a@poison", 2}, two = {"two", "a@two", 1};
+    assert_true(smarthost_health_turn(&health, &poison) > smarthost_health_turn(&health, &two));
     answered("two", DELIVERY_SENT, "dot", 250);
     assert_int_equal(health.circuit.state, CIRCUIT_CLOSED);
     // Once another has passed, it is that message's own.
@@ -234,7 +309,9 @@ int main(void)
         HEALTH_TEST(a_refusal_that_is_not_suspicious_is_what_it_says),
         HEALTH_TEST(a_suspect_is_set_back_further_each_time),
         HEALTH_TEST(what_opened_by_relaying_denied_is_closed_by_a_recipient_that_is_taken),
-        HEALTH_TEST(who_waits_longest_is_the_next_probe),
+        HEALTH_TEST(who_is_likely_to_be_taken_is_the_next_probe),
+        HEALTH_TEST(each_probe_that_fails_changes_the_order_of_the_next),
+        HEALTH_TEST(the_pause_grows_by_those_alone_that_were_refused_before),
         HEALTH_TEST(what_opened_after_the_dot_is_closed_only_by_a_message_that_is_sent),
         HEALTH_TEST(a_probe_that_is_denied_waits_whatever_opened_the_circuit),
         HEALTH_TEST(one_message_that_breaks_sessions_does_not_hold_the_circuit_open),

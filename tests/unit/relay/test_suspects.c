@@ -133,6 +133,45 @@ static void a_probe_from_the_queue_is_another_message_while_there_is_one(void **
     }
 }
 
+static void a_probe_is_chosen_by_its_recipient(void **state)
+{
+    struct fixture *fixture = *state;
+    char good[QUEUE_ID_SIZE], poison[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    admit(fixture, now_ms - 10, mail_with("recipient", "a@good.test"), good);
+    admit(fixture, now_ms, mail_with("recipient", "a@poison.test"), poison);
+    hold_against("a@poison.test");
+    seen.slots = 1;
+    dispatcher_tick(fixture->dispatcher);
+    assert_started(0, good);
+    end(0, DELIVERY_SENT);
+}
+
+static void a_probe_from_the_queue_is_chosen_by_its_recipient_among_many(void **state)
+{
+    struct fixture *fixture = *state;
+    char good[QUEUE_ID_SIZE], poison[QUEUE_ID_SIZE];
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    seen.down = true;
+    admit(fixture, now_ms - 200, mail_with("recipient", "a@good.test"), good);
+    for (int i = 0; i < 100; i++)
+        admit(fixture, now_ms - 100 + i, mail_with("recipient", "a@poison.test"), poison);
+    assert_memory_empty(fixture);
+    hold_against("a@poison.test");
+    seen.down = false;
+    seen.slots = 1;
+    seen.request_count = 0;
+    fixture->dispatcher->due_at_ms = 0;
+    settle_down(fixture);
+    assert_int_equal(seen.request_count, 1);
+    assert_string_equal(seen.requests[0]->id, good);
+    answer(0, mail_with("recipient", "a@good.test"));
+    settle_down(fixture);
+    assert_started(0, good);
+    seen.slots = 0;
+    end(0, DELIVERY_SENT);
+}
+
 // ---- an operator's orders ---------------------------------------------------------------------
 
 struct told {
@@ -191,6 +230,8 @@ int main(void)
         DISPATCHER_TEST(a_suspect_that_waits_for_another_smarthost_holds_up_nobody),
         DISPATCHER_TEST(a_session_that_is_one_messages_fault_sets_it_back_uncharged),
         DISPATCHER_TEST(a_probe_is_another_message_while_there_is_one),
+        DISPATCHER_TEST(a_probe_is_chosen_by_its_recipient),
+        DISPATCHER_TEST(a_probe_from_the_queue_is_chosen_by_its_recipient_among_many),
         DISPATCHER_TEST(an_order_is_told_once_it_has_been_carried_out),
         DISPATCHER_TEST(a_relay_that_ends_leaves_no_order_untold),
         DISPATCHER_TEST(a_probe_from_the_queue_is_another_message_while_there_is_one),
