@@ -60,6 +60,7 @@ static void on_frame(void *context, const struct json_t *header, const struct fr
     const char *op = member_text(header, "op"), *id = member_text(header, "id");
     if (op && strcmp(op, "ready") == 0) {
         process->is_ready = true; // messages may follow `init` at once, so nobody waits for this
+        process->has_ponged = process->pinged_boot_ms > 0;
         return;
     }
     if (op && strcmp(op, "faults") == 0) {
@@ -250,11 +251,24 @@ static bool is_hung(struct delivery *delivery, int64_t now_ms)
 {
     if (now_ms < delivery->limit_ms)
         return false;
-    if (delivery->excused || now_ms < delivery->limit_ms + LATE_MS)
-        return true;
-    delivery->excused = true;
-    delivery->limit_ms = now_ms + OVERDUE_MS;
-    return false;
+    bool is_late = !delivery->excused && now_ms >= delivery->limit_ms + LATE_MS;
+    delivery->excused = true; // one that was found hung stays so
+    if (is_late)
+        delivery->limit_ms = now_ms + OVERDUE_MS;
+    return !is_late;
+}
+
+// One that still answers has a transaction that is stuck, and others that go on: they would have
+// unknown outcomes if it were killed. One that is stopped has none.
+static bool is_frozen(struct deliverer_process *process, int64_t now_ms)
+{
+    if (process->pinged_boot_ms == 0) {
+        json_auto_t *ping = json_pack("{s:s}", "op", "ping");
+        if (ping)
+            child_send(process->child, ping, NULL, 0, NULL); // one it fails for dies
+        process->pinged_boot_ms = now_ms;
+    }
+    return !process->has_ponged && now_ms >= process->pinged_boot_ms + OVERDUE_MS;
 }
 
 void deliverer_process_watch(struct deliverer_process *process, int64_t now_ms)
@@ -263,7 +277,8 @@ void deliverer_process_watch(struct deliverer_process *process, int64_t now_ms)
     for (struct delivery *at = process->under_way; at; at = at->next)
         hung += is_hung(at, now_ms);
     process->condemned = process->condemned || hung > 0;
-    if (process->condemned && hung == process->count) {
+    bool frozen = hung > 0 && is_frozen(process, now_ms);
+    if (process->condemned && (hung == process->count || frozen)) {
         process->is_hung = hung > 0;
         child_kill(process->child);
     }
@@ -275,5 +290,8 @@ int64_t deliverer_process_next_ms(const struct deliverer_process *process, int64
     for (const struct delivery *at = process->under_way; at; at = at->next)
         if (at->limit_ms > now_ms && at->limit_ms < next)
             next = at->limit_ms;
+    int64_t pong_ms = process->pinged_boot_ms + OVERDUE_MS;
+    if (process->pinged_boot_ms > 0 && !process->has_ponged && pong_ms > now_ms && pong_ms < next)
+        next = pong_ms;
     return next;
 }

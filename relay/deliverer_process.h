@@ -1,8 +1,9 @@
 // deliverer_process.h - one deliverer and what it has under way.
 //
 // Watches that every transaction ends: a deliverer that fails to end one in time is condemned, and
-// killed once its other transactions have ended. What was under way in one that dies is judged by
-// its dot mark. Belongs to the thread of its event loop; never logs.
+// killed once its other transactions have ended, or if it does not even answer that it is not
+// frozen. What was under way in one that dies is judged by its dot mark. Belongs to the thread of
+// its event loop; never logs.
 #ifndef RELAY_DELIVERER_PROCESS_H
 #define RELAY_DELIVERER_PROCESS_H
 
@@ -47,7 +48,7 @@ struct delivery {
 
     int64_t started_boot_ms; // set when it is handed over
     int64_t limit_ms;        // when its deliverer counts as hung; the process's own, as is
-    bool excused;            // ... whether that was put off once
+    bool excused;            // ... which is not put off any more
     struct delivery *next;   // deliverer_process::under_way
 };
 
@@ -84,6 +85,8 @@ struct deliverer_process {
     struct delivery *under_way;
     size_t count;
     int64_t used_boot_ms;           // when a transaction of it ended last
+    int64_t pinged_boot_ms;         // 0: it was not asked whether it is frozen
+    bool has_ponged;                // it is not
     bool condemned;                 // hung or broken: is given nothing more
     bool is_ready;                  // it has said so
     bool is_hung;                   // it was killed for it

@@ -90,6 +90,8 @@ static bool handle(struct pool *pool, const struct frame *frame, struct error *e
     case REQUEST_CUT:
         pool_cut(pool, request.cut_id);
         return true;
+    case REQUEST_PING:
+        return pool_answer_ping(pool, err);
     }
     return true;
 }

@@ -373,6 +373,14 @@ static bool is_over(struct worker *worker, int64_t now_ms)
     return false;
 }
 
+bool pool_answer_ping(struct pool *pool, struct error *err)
+{
+    pthread_mutex_lock(&pool->result_lock);
+    bool ok = protocol_write_ready(pool->result_fd, err);
+    pthread_mutex_unlock(&pool->result_lock);
+    return ok;
+}
+
 int pool_watch(struct pool *pool)
 {
     int64_t now_ms = clock_boot_ms(), nearest_ms = INT64_MAX;

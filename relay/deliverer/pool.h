@@ -29,6 +29,9 @@ void pool_deliver(struct pool *pool, struct job *job);
 // Cuts the job of that id, or all where id is empty. An unknown id has ended already.
 void pool_cut(struct pool *pool, const char *id);
 
+// Tells the core that this process is not frozen.
+bool pool_answer_ping(struct pool *pool, struct error *err);
+
 // Ends the transactions that have taken longer than the settings allow. Returns in how many
 // milliseconds to look again, or -1 while nothing is under way.
 int pool_watch(struct pool *pool);

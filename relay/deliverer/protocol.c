@@ -151,7 +151,7 @@ static bool parse_cut(const json_t *header, char ret_id[DOTS_ID_SIZE], struct er
 
 bool protocol_parse(const struct frame *frame, struct request *ret_request, struct error *err)
 {
-    static const char *const ops[] = {"init", "deliver", "cut", NULL};
+    static const char *const ops[] = {"init", "deliver", "cut", "ping", NULL};
     json_auto_t *header = json_loadb(frame->header, frame->header_size, 0, NULL);
     if (!header)
         return error_set(err, ERR_INPUT, "a frame's header is not JSON");
@@ -169,6 +169,9 @@ bool protocol_parse(const struct frame *frame, struct request *ret_request, stru
         break;
     case REQUEST_CUT:
         ok = parse_cut(header, request.cut_id, err);
+        break;
+    case REQUEST_PING:
+        ok = true;
         break;
     }
     if (ok)

@@ -11,7 +11,7 @@
 #include "relay/deliverer/outcome.h"
 #include "relay/deliverer/settings.h"
 
-enum request_kind { REQUEST_INIT, REQUEST_DELIVER, REQUEST_CUT };
+enum request_kind { REQUEST_INIT, REQUEST_DELIVER, REQUEST_CUT, REQUEST_PING };
 
 struct request {
     enum request_kind kind;

@@ -72,6 +72,7 @@ static inline int be_deliverer(void)
     struct frame_reader reader;
     frame_reader_init(&reader);
     struct frame frame;
+    bool frozen = false;
     while (dots && frame_read(&reader, PROCESS_SOCKET_FD, &frame, NULL) == FRAME_READY) {
         json_auto_t *header = json_loadb(frame.header, frame.header_size, 0, NULL);
         const char *op = json_string_value(json_object_get(header, "op"));
@@ -81,6 +82,11 @@ static inline int be_deliverer(void)
                              "what", "no such host"));
         else if (strcmp(op, "init") == 0 && strcmp(helo, "mute") != 0)
             answer(json_pack("{s:s}", "op", "ready"));
+        else if (strcmp(op, "ping") == 0 && !frozen)
+            answer(json_pack("{s:s}", "op", "ready"));
+        else if (strcmp(op, "deliver") == 0 &&
+                 strcmp(json_string_value(json_object_get(header, "id")), "freeze") == 0)
+            frozen = true;
         else if (strcmp(op, "deliver") == 0)
             obey(dots, json_string_value(json_object_get(header, "id")),
                  (int)json_integer_value(json_object_get(header, "mark")));

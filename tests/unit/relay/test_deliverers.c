@@ -110,6 +110,47 @@ static void one_that_hangs_before_any_answer_is_a_smarthost_that_is_down(void **
     assert_string_equal(fixture->smarthost_of[2], "second");
 }
 
+// The first is overdue, the second has all the time in the world.
+static void start_overdue(struct fixture *fixture, const char *id)
+{
+    assert_true(start(fixture, id) >= 0);
+    fixture->config.transaction_timeout_ms = 60000;
+    assert_true(start(fixture, "another") >= 0);
+}
+
+static void a_frozen_deliverer_is_killed_with_all_that_it_has(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "sent");
+    wait_for(fixture, 1);
+    start_overdue(fixture, "freeze");
+    wait_for(fixture, 3);
+    assert_int_equal(fixture->died, 1);
+    start(fixture, "sent"); // by a new deliverer
+    wait_for(fixture, 4);
+    assert_int_equal(fixture->outcomes[3], DELIVERY_SENT);
+}
+
+static void one_that_answers_goes_on_with_the_others(void **state)
+{
+    struct fixture *fixture = *state;
+    start_overdue(fixture, "hang");
+    int64_t limit_ms = fixture->deliveries[0].limit_ms;
+    while (clock_boot_ms() < limit_ms)
+        event_loop_wait(fixture->loop, (int)(limit_ms - clock_boot_ms()), NULL);
+    deliverers_tick(fixture->deliverers, clock_boot_ms()); // it is asked
+    int64_t kill_ms = deliverers_next_ms(fixture->deliverers, clock_boot_ms());
+    event_loop_wait(fixture->loop, 20000, NULL);
+    assert_true(deliverers_next_ms(fixture->deliverers, clock_boot_ms()) > kill_ms);
+    deliverers_tick(fixture->deliverers, kill_ms);
+    assert_int_equal(deliverers_under_way(fixture->deliverers), 2);
+    start(fixture, "sent"); // nothing new by that one: its next would wait
+    wait_for(fixture, 1);
+    assert_int_equal(fixture->outcomes[2], DELIVERY_SENT);
+    assert_int_equal(deliverers_under_way(fixture->deliverers), 2);
+    assert_int_equal(fixture->died, 0);
+}
+
 static void a_session_fault_opens_the_circuit_until_a_probe(void **state)
 {
     struct fixture *fixture = *state;
@@ -256,6 +297,10 @@ int main(int argc, char **argv)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_suspect_waits_for_the_next_smarthost_where_that_is_busy,
                                         set_up_two, tear_down),
+        cmocka_unit_test_setup_teardown(a_frozen_deliverer_is_killed_with_all_that_it_has, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(one_that_answers_goes_on_with_the_others, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_hung_deliverer_is_killed_and_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             one_that_hangs_before_any_answer_is_a_smarthost_that_is_down, set_up_two, tear_down),
