@@ -130,7 +130,7 @@ bool envelope_take(struct job *job, struct queue *queue, const struct config *co
     job->delivery.mask_size = mask ? mask->size : 0;
     if ((canonical && !job->canonical) || (mime && !job->mime) || (mask && !job->mask))
         return error_set(err, ERR_TEMPORARY, "no memory for a mail of %zu bytes",
-                         mime ? mime->size : canonical->size);
+                         job->canonical_size + job->delivery.message_size);
     job->envelope.lane = parsed_lane;
     fill(job, queue, config, mail, index);
     return true;

@@ -225,7 +225,7 @@ static const char *null_if_empty(const char *text)
 bool protocol_write_result(int fd, const struct settings *settings, const struct job *job,
                            const struct outcome *outcome, struct error *err)
 {
-    struct reply_shown shown;
+    struct reply_shown shown = {.text = ""};
     show(settings, job, outcome, &shown);
     json_auto_t *header = json_pack(
         "{s:s, s:s, s:i, s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:s?}", "op", "result", "id",

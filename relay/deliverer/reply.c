@@ -102,8 +102,7 @@ static size_t hide(const char *text, const unsigned char *kinds, size_t size,
         if (!word) {
             to[used++] = text[i];
         } else if (i == 0 || kinds[i] != kinds[i - 1]) {
-            memcpy(to + used, word, strlen(word));
-            used += strlen(word);
+            used += (size_t)snprintf(to + used, REPLY_RAW_SIZE - used, "%s", word);
         }
     }
     return used;
