@@ -143,7 +143,7 @@ static SSL *encryption(struct client *client)
 // Has the smarthost said no more than we have heard? libcurl keeps a second reply for the next
 // command, so that each verdict would be that of the one before (pingpong.c, Curl_pp_readresp). Of
 // what came by TLS and was not read yet, some may be no reply; but from MAIL on none of it was seen
-// to be (session tickets come before the first reply).
+// to be (session tickets come before the first reply), but for the end behind the last one.
 static bool is_in_step(struct client *client)
 {
     const struct dialogue *dialogue = &client->dialogue;
@@ -152,17 +152,18 @@ static bool is_in_step(struct client *client)
         return wire_is_in_step(client->wire, dialogue->bytes);
     return tls_shim_read_bytes() - client->read_before == dialogue->bytes - client->clear_bytes &&
            SSL_pending(ssl) == 0 &&
-           (dialogue->stage < STAGE_MAIL || !wire_has_unread(client->wire));
+           (dialogue->stage < STAGE_MAIL || dialogue->stage == STAGE_DOT ||
+            !wire_has_unread(client->wire));
 }
 
 // Of a reply that was read to its end. One too many may have come before it, so that it is not what
-// it seems; what follows a verdict is the next message's trouble, and a refusal has an end anyway.
+// it seems. A refusal before the dot ends the connection anyway.
 static bool is_credible(struct client *client)
 {
     const struct dialogue *dialogue = &client->dialogue;
-    if (dialogue->stage == STAGE_DOT)
-        return wire_is_acknowledged(client->wire);
-    return dialogue->reply.code >= 400 || is_in_step(client);
+    if (dialogue->stage == STAGE_DOT && !wire_is_acknowledged(client->wire))
+        return false;
+    return (dialogue->stage < STAGE_DOT && dialogue->reply.code >= 400) || is_in_step(client);
 }
 
 // What on_reply_line() returns for no SMTP. libcurl fails then, but behind the dot it would keep

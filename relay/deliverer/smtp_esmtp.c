@@ -227,7 +227,7 @@ static void on_message_sent(struct client *client, smtp_session_t session)
     bool at_dot = client->body_given;
     const struct reply *reply = heard(client, at_dot ? DOT_REPLY : DATA_REPLY,
                                       smtp_message_transfer_status(client->message));
-    if (client->early)
+    if (client->early || (at_dot && client->dialogue.broken)) // which of them would it be?
         reply = NULL;
     // "Complete" is the library's own word that a 2xx was the answer to the end of the message.
     bool settled =
@@ -236,8 +236,7 @@ static void on_message_sent(struct client *client, smtp_session_t session)
     if (!client->refused && settled)
         note_answer(client, at_dot ? STAGE_DOT : STAGE_DATA, reply);
     // After a refusal of DATA the library has already decided to leave; with 421 the smarthost has.
-    // One that said more than it was asked is not to be believed the next time.
-    go_on(client, session, !at_dot || !settled || client->dialogue.broken || reply->code == 421);
+    go_on(client, session, !at_dot || !settled || reply->code == 421);
 }
 
 static void on_event(smtp_session_t session, int event, void *argument, ...)

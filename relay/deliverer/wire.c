@@ -14,6 +14,7 @@
 
 #include "relay/base/clock.h"
 
+enum { CLOSE_WAIT = 8 }; // TCP_CLOSE_WAIT of netinet/tcp.h
 enum { KEEPALIVE_IDLE_S = 30, KEEPALIVE_INTERVAL_S = 10, KEEPALIVE_PROBES = 3 };
 
 void wire_init(struct wire *wire, struct dots *dots, int timeout_ms)
@@ -234,6 +235,8 @@ bool wire_is_in_step(struct wire *wire, uint64_t heard_bytes)
                 getsockopt(wire->sockets[i].own_fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
                 size >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(uint64_t);
         received += info.tcpi_bytes_received;
+        // The peer's end counts as a byte (tcp_input.c, tcp_queue_rcv).
+        received -= info.tcpi_state == CLOSE_WAIT && received > 0;
     }
     pthread_mutex_unlock(&wire->lock);
     return !known || received == heard_bytes;

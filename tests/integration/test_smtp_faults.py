@@ -298,7 +298,8 @@ TABLE = [
     *[row("data", (f"{name}two replies", extra(text)), TEMPORARY, at=("data", "body"), **setting)
       for text in ("250 2.0.0 queued", "554 5.0.0 refused")
       for name, setting in (("", {}), ("TLS: ", tls(GOOD, alarm=None)))],
-    *[row("dot", (f"{name}two replies", extra("250 2.0.0 queued")), SENT, code=250, **setting)
+    *[row("dot", (f"{name}two replies", extra(text)), UNKNOWN, **setting)
+      for text in ("250 2.0.0 queued", "554 5.7.1 refused")
       for name, setting in (("", {}), ("TLS: ", tls(GOOD, alarm=None)))],
 
     # "body: send stall, reset before dot: msg-temp, not ambiguous"
@@ -314,6 +315,8 @@ TABLE = [
     row("dot", "250 2.0.0 queued", SENT),
     row("dot", "250 2.6.0 one\n250 2.6.0 two", SENT),
     row("dot", ("250, drop", then_drop("250 2.0.0 queued")), SENT, code=250),
+    row("dot", ("TLS: 250, drop", then_drop("250 2.0.0 queued")), SENT, code=250,
+        **tls(GOOD, alarm=None)),
     row("dot", "451 4.7.1 later", TEMPORARY),
     row("dot", "452 4.2.2 full", TEMPORARY),
     row("dot", "421 4.3.2 going", TEMPORARY),

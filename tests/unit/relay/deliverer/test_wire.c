@@ -208,8 +208,10 @@ static void what_was_said_unasked_is_known_wherever_it_lies(void **state)
     assert_false(wire_is_in_step(&fixture->wire, 8)); // in the hands of the library
     assert_false(wire_has_unread(&fixture->wire));
     assert_true(wire_is_in_step(&fixture->wire, 16));
-    close(near);
     close(far);
+    assert_int_equal(recv(near, first, sizeof(first), 0), 0);
+    assert_true(wire_is_in_step(&fixture->wire, 16)); // the end is no byte
+    close(near);
     close(listener);
 }
 
