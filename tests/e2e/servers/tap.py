@@ -50,7 +50,7 @@ class Tap:
                 pass
 
     def mails(self):
-        """The bytes of every mail that was said whole, by DATA or by BDAT."""
+        """The bytes of every mail that was said whole."""
         return [mail for said in self.said for mail in _mails(bytes(said))]
 
     def __enter__(self):
@@ -61,16 +61,10 @@ class Tap:
 
 
 def _mails(said):
-    found, chunks = [], b""
+    found = []
     while said:
         line, end, said = said.partition(b"\r\n")
-        chunk = re.fullmatch(rb"BDAT (\d+)( LAST)?", line, re.I)
-        if chunk:
-            chunks, said = chunks + said[:int(chunk[1])], said[int(chunk[1]):]
-            if chunk[2]:
-                found.append(chunks)
-                chunks = b""
-        elif end and line.upper() == b"DATA" and b"\r\n.\r\n" in said:
+        if end and line.upper() == b"DATA" and b"\r\n.\r\n" in said:
             data, _, said = said.partition(b"\r\n.\r\n")
             found.append(re.sub(rb"(?m)^\.\.", b".", data + b"\r\n"))
     return found
