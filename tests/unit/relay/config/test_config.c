@@ -34,7 +34,7 @@ static void three_settings_are_enough(void **state)
     assert_int_equal(config->log_level, LOG_INFO);
     assert_int_equal(config->body_limit_bytes, 1048576);
     assert_int_equal(config->shutdown_grace_ms, 2000);
-    assert_int_equal(config->connections, 48);
+    assert_int_equal(config->connections, 64);
     assert_int_equal(config->transaction_timeout_ms, 60000);
     assert_int_equal(config->deadline_margin_ms, 15000);
     assert_int_equal(config->rate_recipient.count, 2);
