@@ -171,6 +171,12 @@ static void consider(struct dispatcher *dispatcher, const char *id, struct look 
     look->best_turn = turn;
 }
 
+// Nobody goes before the first one: that is so while what is down refuses no message of its own.
+static bool is_chosen(const struct look *look)
+{
+    return look->is_probe && *look->best_id && look->best_turn == 0;
+}
+
 // False: the lane has sent enough altogether.
 static bool is_lane_open(struct dispatcher *dispatcher, enum lane lane, struct look *look)
 {
@@ -208,7 +214,7 @@ static void claim_due(struct dispatcher *dispatcher, enum lane lane, size_t want
     }
     size_t seen = 0;
     bool is_open = true;
-    for (; seen < count && look->claimed < wanted; seen++) {
+    for (; seen < count && look->claimed < wanted && !is_chosen(look); seen++) {
         is_open = is_lane_open(dispatcher, lane, look);
         if (!is_open || dispatcher->jobs.count >= JOBS_MAX + FETCH_MAX)
             break;
@@ -236,7 +242,7 @@ static bool is_put_off(struct dispatcher *dispatcher, size_t wanted, int64_t now
 static void look_at_lanes(struct dispatcher *dispatcher, size_t wanted, int64_t now, bool reversed,
                           struct look *look)
 {
-    for (int i = 0; i < LANE_COUNT && look->claimed < wanted; i++)
+    for (int i = 0; i < LANE_COUNT && look->claimed < wanted && !is_chosen(look); i++)
         claim_due(dispatcher, (enum lane)(reversed ? LANE_COUNT - 1 - i : i), wanted, now, look);
 }
 
