@@ -62,12 +62,13 @@ LDFLAGS = -pie -pthread $(filter -fsanitize%,$(INSTRUMENT)) \
 # ---- what is built of what --------------------------------------------------------------------
 # Each folder is one archive; a program is its main.o and the archives it may use. The arrows
 # relay -> queue, composer -> {templates, jsonnet} are thereby kept by the linker as well.
-FOLDERS = relay relay/http relay/config relay/cli relay/base relay/composer relay/deliverer \
-    queue templates templates/mustache jsonnet
+FOLDERS = relay relay/dispatch relay/children relay/smarthosts relay/http relay/config \
+    relay/cli relay/base relay/composer relay/deliverer queue templates templates/mustache jsonnet
 PROGRAMS = $(BUILD)/bin/courier-relay $(BUILD)/libexec/courier-relay/composer \
     $(BUILD)/libexec/courier-relay/deliverer
 
-relay_LIBS     = relay relay/http relay/config relay/cli queue relay/base
+relay_LIBS     = relay relay/dispatch relay/children relay/smarthosts relay/http relay/config \
+    relay/cli queue relay/base
 composer_LIBS  = relay/composer templates templates/mustache jsonnet relay/base
 deliverer_LIBS = relay/deliverer relay/base
 
@@ -166,7 +167,7 @@ $(BUILD)/tests/composer-probe: $(BUILD)/obj/relay/composer/main.o \
 	    -Wl,--wrap=landlock_forbid_all,--wrap=syscall_filter_install
 $(BUILD)/obj/tests/support/probe.o: PKG = $(composer_PKG)
 $(BUILD)/tests/relay/composer/test_confine: TEST_WRAP = -Wl,--wrap=syscall
-$(BUILD)/tests/relay/test_backlog: TEST_WRAP = -Wl,--wrap=queue_due,--wrap=queue_next_due
+$(BUILD)/tests/relay/dispatch/test_backlog: TEST_WRAP = -Wl,--wrap=queue_due,--wrap=queue_next_due
 $(BUILD)/tests/queue/test_rekey: TEST_WRAP = -Wl,--wrap=writer_submit
 
 # GMime's strict parser, as a second opinion on every mail: see tests/support/strict_mime.c.

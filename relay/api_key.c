@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "relay/timestamp.h"
+#include "relay/base/timestamp.h"
 
 #define NOT_AFTER "not_after="
 

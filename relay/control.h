@@ -7,7 +7,7 @@
 
 #include "queue/queue.h"
 #include "relay/base/error.h"
-#include "relay/dispatcher.h"
+#include "relay/dispatch/dispatcher.h"
 
 #define CONTROL_SOCKET "control.sock" // in the queue's folder
 

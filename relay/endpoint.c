@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "relay/number.h"
+#include "relay/base/number.h"
 
 enum { PORT_MAX = 65535 };
 

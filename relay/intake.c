@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "queue/queue.h"
-#include "relay/dispatcher.h"
+#include "relay/dispatch/dispatcher.h"
 
 // A payload between its hand-over to the queue and its commit.
 struct arrival {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "relay/number.h"
+#include "relay/base/number.h"
 
 enum {
     KEY_SIZE = 16,  // of a recipient's digest: keyed, so nobody can aim at another's place

@@ -8,12 +8,12 @@
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
 #include "relay/base/log.h"
-#include "relay/composer_session.h"
+#include "relay/children/composer_session.h"
+#include "relay/children/samples.h"
 #include "relay/config/look.h"
-#include "relay/dispatcher.h"
+#include "relay/dispatch/dispatcher.h"
 #include "relay/http/server.h"
 #include "relay/routes.h"
-#include "relay/samples.h"
 
 enum { NAMES_MAX = 1024 };
 

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "relay/base/clock.h"
+#include "relay/base/number.h"
 #include "relay/config/config.h"
-#include "relay/number.h"
 #include "relay/serve.h"
 
 enum {

@@ -7,10 +7,10 @@
 
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
+#include "relay/children/confinement.h"
+#include "relay/children/samples.h"
 #include "relay/cli/cli.h"
-#include "relay/confinement.h"
 #include "relay/member_text.h"
-#include "relay/samples.h"
 
 // The samples are not timed, unlike a payload in the daemon: a sanitized composer is slow.
 enum { COMPOSE_LIMIT_MS = 10000, SAMPLE_MAX = 1024 * 1024 };

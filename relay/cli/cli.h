@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "relay/composer_session.h"
+#include "relay/children/composer_session.h"
 #include "relay/config/config.h"
 
 // Exit statuses (design §9). CLI_TRY_AGAIN: another daemon has the queue (serve), or none has it

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "relay/base/file.h"
 #include "relay/cli/cli.h"
-#include "relay/file.h"
 #include "relay/member_text.h"
 
 enum { PAYLOAD_MAX = 8 * 1024 * 1024 }; // the most that RELAY_BODY_LIMIT allows

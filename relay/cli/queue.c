@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "relay/base/number.h"
 #include "relay/cli/cli.h"
 #include "relay/cli/queue_command.h"
-#include "relay/number.h"
 
 enum { LIMIT_MAX = 1000000 };
 

@@ -4,12 +4,12 @@
 
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
+#include "relay/base/number.h"
 #include "relay/cli/cli.h"
 #include "relay/cli/example_mail.h"
 #include "relay/cli/gallery.h"
 #include "relay/cli/payload_mail.h"
 #include "relay/cli/viewer.h"
-#include "relay/number.h"
 
 enum { CANONICAL_MAX = 1024 * 1024, MAILS_MAX = 16 };
 enum {

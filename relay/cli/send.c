@@ -6,9 +6,9 @@
 
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
+#include "relay/base/file.h"
 #include "relay/cli/cli.h"
 #include "relay/cli/post.h"
-#include "relay/file.h"
 
 enum { PAYLOAD_MAX = 16 * 1024 * 1024, KEY_FILE_MAX = 64 * 1024 };
 enum { OPTION_URL = 256, OPTION_KEY_FILE, OPTION_JSON };

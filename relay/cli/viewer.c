@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "relay/base/clock.h"
+#include "relay/children/composer_session.h"
 #include "relay/cli/cli.h"
-#include "relay/composer_session.h"
 #include "relay/member_text.h"
 
 // Not a message's, but one that makes a good Message-ID.

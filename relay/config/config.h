@@ -15,7 +15,7 @@
 #include "relay/config/report.h"
 #include "relay/endpoint.h"
 #include "relay/rate_limit.h"
-#include "relay/smarthost.h"
+#include "relay/smarthosts/smarthost.h"
 
 struct config_lifetime {
     char *type; // "login_code_valid"

@@ -7,7 +7,7 @@
 
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
-#include "relay/composer_session.h"
+#include "relay/children/composer_session.h"
 #include "relay/config/parts.h"
 
 enum {

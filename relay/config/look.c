@@ -12,9 +12,9 @@
 
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
+#include "relay/base/file.h"
 #include "relay/config/parts.h"
 #include "relay/config/setters.h"
-#include "relay/file.h"
 #include "relay/file_system.h"
 #include "relay/restart.h"
 

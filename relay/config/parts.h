@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "relay/base/file.h"
 #include "relay/config/config.h"
-#include "relay/file.h"
 #include "relay/paths.h"
 
 #define SETTING_COUNT 27

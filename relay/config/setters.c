@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "relay/base/clock.h"
-#include "relay/number.h"
+#include "relay/base/number.h"
 
 #define MEMBER(config, setting, type) ((type *)(void *)((char *)(config) + (setting)->offset))
 

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "relay/number.h"
+#include "relay/base/number.h"
 
 // The library writes NUL over each byte of a line's end, CR LF.
 enum { LINE_END_NULS = 2 };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "relay/config/config.h"
-#include "relay/envelope.h"
+#include "relay/dispatch/envelope.h"
 #include "tests/fuzz/fuzz.h"
 
 #define RECEIVED_MS INT64_C(1763688000000)

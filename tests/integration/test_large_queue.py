@@ -10,7 +10,7 @@ import filled_queue
 import payloads
 import relay as relay_module
 
-CIRCUIT_PAUSE_FIRST_S = 0.5  # relay/circuit.h
+CIRCUIT_PAUSE_FIRST_S = 0.5  # relay/smarthosts/circuit.h
 CACHES_KB = 2 * 4096         # queue/database.c: the writer's pages and the reader's
 
 

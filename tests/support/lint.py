@@ -16,10 +16,15 @@ LONG_HEADERS = {"queue/queue.h"}
 
 # Which folders the files of a folder may include from, beside their own (design, Folders).
 ARROWS = {
-    "relay": {"queue", "relay/base", "relay/http", "relay/config", "relay/cli"},
+    "relay": {"relay/dispatch", "relay/children", "relay/smarthosts", "relay/http",
+              "relay/config", "relay/cli", "queue", "relay/base"},
+    "relay/dispatch": {"relay", "relay/children", "relay/smarthosts", "relay/config", "queue",
+                       "relay/base"},
+    "relay/children": {"relay", "relay/config", "relay/base"},
+    "relay/smarthosts": {"relay", "relay/children", "relay/config", "relay/base"},
     "relay/http": {"relay", "relay/base"},
-    "relay/config": {"relay", "relay/base"},
-    "relay/cli": {"relay", "relay/config", "queue", "relay/base"},
+    "relay/config": {"relay", "relay/children", "relay/smarthosts", "relay/base"},
+    "relay/cli": {"relay", "relay/children", "relay/config", "queue", "relay/base"},
     "relay/base": set(),
     "relay/composer": {"templates", "jsonnet", "relay/base"},
     "relay/deliverer": {"relay/base"},

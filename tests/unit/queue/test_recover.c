@@ -96,7 +96,7 @@ static void a_reboot_is_known_until_it_was_recovered_from(void **state)
 
 // ---- sweep ------------------------------------------------------------------------------------
 
-// Only who can open a body knows whether its deadline is its own: see relay/expiry.h.
+// Only who can open a body knows whether its deadline is its own: see relay/dispatch/expiry.h.
 static void what_waits_is_left_alone(void **state)
 {
     struct fixture *fixture = *state;

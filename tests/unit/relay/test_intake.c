@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "queue/queue.h"
-#include "relay/dispatcher.h"
+#include "relay/dispatch/dispatcher.h"
 #include "relay/intake.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

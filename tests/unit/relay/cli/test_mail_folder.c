@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "relay/base/buffer.h"
+#include "relay/base/file.h"
 #include "relay/cli/mail_folder.h"
-#include "relay/file.h"
 #include "tests/support/folder.h"
 
 static char dir[FOLDER_PATH_SIZE];

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
-#include "relay/composer_session.h"
+#include "relay/children/composer_session.h"
 #include "tests/unit/relay/config/folder.h"
 
 #define NEW_KEY "new-key-0123456789abcdef"

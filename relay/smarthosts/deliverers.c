@@ -1,0 +1,455 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/clock.h"
+#include "relay/smarthosts/deliverers_private.h"
+
+// A further deliverer ends when it was not used for so long after its connections have closed.
+enum { SURPLUS_MS = 1000 };
+
+// ---- what an operator is told ----------------------------------------------------------------
+
+static struct smarthost_pool *first_closed(struct deliverers *deliverers)
+{
+    for (size_t i = 0; i < deliverers->pool_count; i++)
+        if (circuit_reason(&deliverers->pools[i].health.circuit) == CIRCUIT_NO_REASON)
+            return &deliverers->pools[i];
+    return NULL;
+}
+
+void deliverers_pool_tell(struct smarthost_pool *pool, const char *detail)
+{
+    struct deliverers *deliverers = pool->owner;
+    const struct deliverers_handlers *handlers = &deliverers->handlers;
+    if (pool->is_retired)
+        return;
+    enum circuit_reason reason = circuit_reason(&pool->health.circuit);
+    if (reason != pool->told) {
+        enum circuit_reason why = reason == CIRCUIT_NO_REASON ? pool->told : reason;
+        pool->told = reason;
+        if (reason != CIRCUIT_NO_REASON)
+            connection_window_restart(&pool->window);
+        handlers->circuit(handlers->context, pool->smarthost->name, reason == CIRCUIT_NO_REASON,
+                          why, detail);
+    }
+    struct smarthost_pool *in_use = first_closed(deliverers);
+    if (in_use && in_use != deliverers->in_use) {
+        deliverers->in_use = in_use;
+        handlers->in_use(handlers->context, in_use->smarthost->name,
+                         in_use == &deliverers->pools[0]);
+    }
+}
+
+// ---- processes ---------------------------------------------------------------------------------
+
+// Was it a connection that the smarthost refused, not a message? While others are at work that is
+// a limit of its own (RFC 5321 §3.8 has 421 for it), not its being down.
+static bool is_connection_refused(const struct delivery_result *result)
+{
+    if (result->outcome != DELIVERY_SESSION || !result->stage || result->has_hung)
+        return false;
+    if (strcmp(result->stage, "connect") == 0)
+        return true;
+    if (strcmp(result->stage, "greeting") == 0)
+        return result->reply_code < 500;
+    return result->reply_code == 421;
+}
+
+static bool has_closed_other(const struct smarthost_pool *pool)
+{
+    const struct deliverers *owner = pool->owner;
+    for (size_t i = 0; i < owner->pool_count; i++)
+        if (&owner->pools[i] != pool &&
+            circuit_reason(&owner->pools[i].health.circuit) == CIRCUIT_NO_REASON)
+            return true;
+    return false;
+}
+
+// False: it says nothing about the smarthost but that it takes no more connections than are at
+// work, or that is not known yet.
+static bool note_connection(struct smarthost_pool *pool, const struct delivery *delivery,
+                            const struct delivery_result *result, int64_t now_ms)
+{
+    const struct deliverers_handlers *handlers = &pool->owner->handlers;
+    if (is_connection_refused(result) && pool->under_way > 0 &&
+        pool->health.circuit.state == CIRCUIT_CLOSED) {
+        // A slow one is not down, but where another takes the mail nobody waits to find out.
+        int64_t doubt_ms = has_closed_other(pool) ? CONNECTION_WINDOW_DOUBT_MS
+                                                  : pool->config->transaction_timeout_ms;
+        connection_window_refused(&pool->window, pool->under_way, doubt_ms, now_ms);
+        return false;
+    }
+    bool is_answered = result->outcome == DELIVERY_SENT ||
+                       (result->outcome != DELIVERY_SESSION && result->reply_code > 0);
+    if (is_answered &&
+        connection_window_ended(&pool->window, now_ms - delivery->started_boot_ms, now_ms))
+        handlers->limit(handlers->context, pool->smarthost->name, pool->window.cap);
+    return true;
+}
+
+static void on_done(void *context, struct delivery *delivery, struct delivery_result *result)
+{
+    struct smarthost_pool *pool = context;
+    int64_t now_ms = clock_boot_ms();
+    pool->under_way--;
+    // The rate is one of messages, and of this one the smarthost has heard nothing.
+    if (result->outcome == DELIVERY_SESSION &&
+        (!result->stage || strcmp(result->stage, "mail") != 0))
+        pace_taken_back(&pool->pace, delivery->started_boot_ms);
+    if (note_connection(pool, delivery, result, now_ms)) {
+        smarthost_health_judge(&pool->health, delivery, result, now_ms);
+        deliverers_pool_tell(pool, result->reply_text ? result->reply_text : result->stage);
+    }
+    pool->owner->handlers.done(pool->owner->handlers.context, delivery, result);
+}
+
+void deliverers_pool_remove(struct smarthost_pool *pool, struct deliverer_process *process)
+{
+    struct deliverer_process **link = &pool->processes;
+    while (*link != process)
+        link = &(*link)->next;
+    *link = process->next;
+    deliverer_process_destroy(process);
+}
+
+static void on_ended(void *context, struct deliverer_process *process)
+{
+    struct smarthost_pool *pool = context;
+    const struct deliverers_handlers *handlers = &pool->owner->handlers;
+    if (process->died_at_work)
+        suspicion_count_death(&pool->health.suspicion);
+    if (!process->is_dismissed)
+        handlers->died(handlers->context, pool->smarthost->name);
+    deliverers_pool_remove(pool, process);
+}
+
+static struct deliverer_process *start_process(struct smarthost_pool *pool, struct error *err)
+{
+    const struct deliverers *owner = pool->owner;
+    const struct deliverer_process_handlers handlers = {
+        .done = on_done, .ended = on_ended, .context = pool};
+    struct deliverer_process *process = deliverer_process_create(
+        owner->loop, pool->config, pool->smarthost, owner->dots, &handlers, err);
+    struct deliverer_process **link = &pool->processes;
+    while (*link)
+        link = &(*link)->next;
+    *link = process;
+    return process;
+}
+
+bool deliverers_pool_init(struct smarthost_pool *pool, struct deliverers *owner,
+                          const struct config *config, size_t place)
+{
+    const struct smarthost *smarthost = &config->smarthosts[place];
+    *pool = (struct smarthost_pool){.owner = owner, .smarthost = smarthost};
+    if (!pace_init(&pool->pace, &smarthost->rate))
+        return false;
+    pool->config = config_hold(config);
+    smarthost_health_init(&pool->health, clock_boot_ms());
+    int64_t own = smarthost->connections;
+    connection_window_init(&pool->window, (size_t)(own > 0 ? own : config->connections),
+                           smarthost->idle_ms);
+    return true;
+}
+
+void deliverers_pool_finish(struct smarthost_pool *pool)
+{
+    while (pool->processes)
+        deliverers_pool_remove(pool, pool->processes);
+    pace_finish(&pool->pace);
+    config_release(pool->config);
+}
+
+struct deliverers *deliverers_create(struct event_loop *loop, const struct config *config,
+                                     struct dots *dots, const struct deliverers_handlers *handlers,
+                                     struct error *err)
+{
+    struct deliverers *deliverers = calloc(1, sizeof(*deliverers));
+    struct smarthost_pool *pools = calloc(config->smarthost_count, sizeof(*pools));
+    if (!deliverers || !pools) {
+        free(deliverers);
+        free(pools);
+        error_set(err, ERR_TEMPORARY, "deliverers: no memory");
+        return NULL;
+    }
+    *deliverers = (struct deliverers){
+        .loop = loop, .config = config, .dots = dots, .handlers = *handlers, .pools = pools};
+    for (size_t i = 0; i < config->smarthost_count; i++) {
+        if (!deliverers_pool_init(&pools[i], deliverers, config, i)) {
+            error_set(err, ERR_TEMPORARY, "deliverers: no memory");
+            deliverers_destroy(deliverers);
+            return NULL;
+        }
+        deliverers->pool_count = deliverers->all_count = i + 1;
+    }
+    deliverers->in_use = pools;
+    return deliverers;
+}
+
+void deliverers_destroy(struct deliverers *deliverers)
+{
+    if (!deliverers)
+        return;
+    for (size_t i = 0; i < deliverers->all_count; i++)
+        deliverers_pool_finish(&deliverers->pools[i]);
+    free(deliverers->pools);
+    free(deliverers);
+}
+
+static size_t free_slots(const struct smarthost_pool *pool, int64_t now_ms)
+{
+    if (!circuit_allows(&pool->health.circuit, now_ms))
+        return 0;
+    size_t probe = 1;
+    size_t most = pool->health.circuit.state == CIRCUIT_CLOSED
+                      ? connection_window_free(&pool->window, pool->under_way)
+                      : probe;
+    return pace_free(&pool->pace, most, now_ms);
+}
+
+// May it be given messages, now or when one that is under way has ended, or its rate allows it? A
+// probe that the rate does not allow is not waited for: nobody knows whether it would help.
+static bool is_in_use(const struct smarthost_pool *pool, int64_t now_ms)
+{
+    return circuit_allows(&pool->health.circuit, now_ms) &&
+           (pool->health.circuit.state == CIRCUIT_CLOSED || pace_free(&pool->pace, 1, now_ms) > 0);
+}
+
+// Only the first that may be used counts: the next is for when its circuit is open.
+static size_t find_used(const struct deliverers *deliverers, int64_t now_ms)
+{
+    size_t i = 0;
+    while (i < deliverers->pool_count && !is_in_use(&deliverers->pools[i], now_ms))
+        i++;
+    return i;
+}
+
+size_t deliverers_free_slots(const struct deliverers *deliverers, int64_t now_ms)
+{
+    size_t used = find_used(deliverers, now_ms);
+    return used < deliverers->pool_count ? free_slots(&deliverers->pools[used], now_ms) : 0;
+}
+
+bool deliverers_down(const struct deliverers *deliverers, int64_t now_ms)
+{
+    return find_used(deliverers, now_ms) == deliverers->pool_count;
+}
+
+bool deliverers_are_paced(const struct deliverers *deliverers, int64_t now_ms)
+{
+    size_t used = find_used(deliverers, now_ms);
+    return used < deliverers->pool_count &&
+           pace_free(&deliverers->pools[used].pace, 1, now_ms) == 0;
+}
+
+void deliverers_wanted(struct deliverers *deliverers, int64_t now_ms)
+{
+    size_t used = find_used(deliverers, now_ms);
+    if (used == deliverers->pool_count)
+        return;
+    struct smarthost_pool *pool = &deliverers->pools[used];
+    if (pool->health.circuit.state == CIRCUIT_CLOSED && pace_free(&pool->pace, 1, now_ms) > 0 &&
+        connection_window_free(&pool->window, pool->under_way) == 0)
+        connection_window_wanted(&pool->window, now_ms);
+}
+
+size_t deliverers_under_way(const struct deliverers *deliverers)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < deliverers->all_count; i++)
+        count += deliverers->pools[i].under_way;
+    return count;
+}
+
+static bool start_at(struct smarthost_pool *pool, struct delivery *delivery, struct error *err)
+{
+    struct deliverer_process *process = pool->processes;
+    while (process && (process->condemned || process->count >= DELIVERER_CONNECTIONS))
+        process = process->next;
+    if (!process)
+        process = start_process(pool, err);
+    if (!process || !deliverer_process_deliver(process, delivery, err))
+        return false;
+    pool->under_way++;
+    pace_started(&pool->pace, delivery->started_boot_ms);
+    connection_window_started(&pool->window, pool->under_way, delivery->started_boot_ms);
+    circuit_started(&pool->health.circuit, delivery->started_boot_ms);
+    return true;
+}
+
+// The first in order that takes one. A message that it has refused goes by the next, which may
+// think otherwise, and waits for that one where it is busy: the same again would end it.
+static struct smarthost_pool *choose(const struct deliverers *deliverers, const char *id,
+                                     int64_t now_ms)
+{
+    struct smarthost_pool *second_best = NULL;
+    for (size_t i = 0; i < deliverers->pool_count; i++) {
+        struct smarthost_pool *pool = &deliverers->pools[i];
+        if (!is_in_use(pool, now_ms))
+            continue;
+        bool has_slot = free_slots(pool, now_ms) > 0;
+        if (!smarthost_health_suspects(&pool->health, id))
+            return has_slot ? pool : NULL;
+        if (has_slot && !second_best)
+            second_best = pool;
+    }
+    return second_best;
+}
+
+bool deliverers_have_slot(const struct deliverers *deliverers, int64_t now_ms)
+{
+    for (size_t i = 0; i < deliverers->pool_count; i++)
+        if (free_slots(&deliverers->pools[i], now_ms) > 0)
+            return true;
+    return false;
+}
+
+bool deliverers_take(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+{
+    return choose(deliverers, id, now_ms) != NULL;
+}
+
+bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms)
+{
+    struct smarthost_pool *pool;
+    while ((pool = choose(deliverers, delivery->id, now_ms))) {
+        struct error err = {0};
+        if (start_at(pool, delivery, &err))
+            return true;
+        // No deliverer process: to the messages that is the same as no smarthost.
+        smarthost_health_fail(&pool->health, now_ms);
+        deliverers_pool_tell(pool, err.message);
+    }
+    return false;
+}
+
+bool deliverers_probe(const struct deliverers *deliverers, int64_t now_ms)
+{
+    size_t used = find_used(deliverers, now_ms);
+    return used < deliverers->pool_count &&
+           smarthost_health_probes(&deliverers->pools[used].health);
+}
+
+uint64_t deliverers_turn(const struct deliverers *deliverers,
+                         const struct probe_candidate *candidate, int64_t now_ms)
+{
+    size_t used = find_used(deliverers, now_ms);
+    return used < deliverers->pool_count
+               ? smarthost_health_turn(&deliverers->pools[used].health, candidate)
+               : 0;
+}
+
+bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+{
+    for (size_t i = 0; i < deliverers->pool_count; i++)
+        if (is_in_use(&deliverers->pools[i], now_ms) &&
+            !smarthost_health_suspects(&deliverers->pools[i].health, id))
+            return true;
+    return false;
+}
+
+// ---- an operator's ------------------------------------------------------------------------------
+
+bool deliverers_pause(struct deliverers *deliverers, const char *name, bool paused)
+{
+    bool found = false;
+    for (size_t i = 0; i < deliverers->pool_count; i++) {
+        struct smarthost_pool *pool = &deliverers->pools[i];
+        if (strcmp(pool->smarthost->name, name) != 0)
+            continue;
+        found = true;
+        if (paused)
+            circuit_pause(&pool->health.circuit, clock_boot_ms());
+        else
+            circuit_resume(&pool->health.circuit, clock_boot_ms());
+        deliverers_pool_tell(pool, NULL);
+    }
+    return found;
+}
+
+static json_t *describe(const struct smarthost_pool *pool)
+{
+    const struct circuit *circuit = &pool->health.circuit;
+    char since[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(circuit->since_ms + clock_wall_ahead_ms(), since);
+    return json_pack("{s:s, s:s, s:s?, s:s, s:i, s:I}", "name", pool->smarthost->name, "state",
+                     circuit_state_name(circuit), "reason",
+                     circuit_reason_name(circuit_reason(circuit)), "since", since, "connections",
+                     (int)connection_window_most(&pool->window), "under_way",
+                     (json_int_t)pool->under_way);
+}
+
+json_t *deliverers_describe(const struct deliverers *deliverers, const char *name)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; all && i < deliverers->pool_count; i++) {
+        const struct smarthost_pool *pool = &deliverers->pools[i];
+        if (name && strcmp(pool->smarthost->name, name) != 0)
+            continue;
+        if (json_array_append_new(all, describe(pool)) < 0) {
+            json_decref(all);
+            return NULL; // a list that lacks one would say that it is not there
+        }
+    }
+    return all;
+}
+
+void deliverers_cut(struct deliverers *deliverers)
+{
+    for (size_t i = 0; i < deliverers->all_count; i++)
+        for (struct deliverer_process *at = deliverers->pools[i].processes; at; at = at->next)
+            deliverer_process_cut(at);
+}
+
+// When a deliverer that is not the only one is to end; INT64_MAX: it is at work.
+static int64_t surplus_until_ms(const struct smarthost_pool *pool,
+                                const struct deliverer_process *process)
+{
+    if (process == pool->processes || process->count > 0)
+        return INT64_MAX;
+    return process->used_boot_ms + pool->smarthost->idle_ms + SURPLUS_MS;
+}
+
+static void tick(struct smarthost_pool *pool, int64_t now_ms)
+{
+    for (struct deliverer_process *at = pool->processes, *next; at; at = next) {
+        next = at->next;
+        if (now_ms >= surplus_until_ms(pool, at))
+            deliverers_pool_remove(pool, at);
+        else
+            deliverer_process_watch(at, now_ms);
+    }
+    if (connection_window_tick(&pool->window, now_ms))
+        return;
+    smarthost_health_fail(&pool->health, now_ms);
+    connection_window_restart(&pool->window);
+    deliverers_pool_tell(pool, "it refuses connections, and those that are open give no answer");
+}
+
+void deliverers_tick(struct deliverers *deliverers, int64_t now_ms)
+{
+    for (size_t i = 0; i < deliverers->all_count; i++)
+        tick(&deliverers->pools[i], now_ms);
+}
+
+static void earlier(int64_t *next_ms, int64_t at_ms, int64_t now_ms)
+{
+    if (at_ms > now_ms && at_ms < *next_ms)
+        *next_ms = at_ms;
+}
+
+int64_t deliverers_next_ms(const struct deliverers *deliverers, int64_t now_ms)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < deliverers->all_count; i++) {
+        const struct smarthost_pool *pool = &deliverers->pools[i];
+        earlier(&next, circuit_next_ms(&pool->health.circuit), now_ms);
+        earlier(&next, connection_window_next_ms(&pool->window), now_ms);
+        earlier(&next, pace_next_ms(&pool->pace), now_ms);
+        for (const struct deliverer_process *at = pool->processes; at; at = at->next) {
+            earlier(&next, deliverer_process_next_ms(at, now_ms), now_ms);
+            earlier(&next, surplus_until_ms(pool, at), now_ms);
+        }
+    }
+    return next;
+}

@@ -1,0 +1,44 @@
+// deliverers_private.h - what deliverers.c and deliverers_reload.c share; nobody else's business.
+#ifndef RELAY_SMARTHOSTS_DELIVERERS_PRIVATE_H
+#define RELAY_SMARTHOSTS_DELIVERERS_PRIVATE_H
+
+#include "relay/config/config.h"
+#include "relay/smarthosts/connection_window.h"
+#include "relay/smarthosts/deliverers.h"
+#include "relay/smarthosts/pace.h"
+#include "relay/smarthosts/smarthost_health.h"
+
+struct smarthost_pool {
+    struct deliverers *owner;
+    const struct config *config;       // it is held, for smarthost is of it
+    const struct smarthost *smarthost; // as it is configured now
+    bool is_retired;                   // it is not, any more
+    struct smarthost_health health;
+    enum circuit_reason told; // to the operator
+    struct connection_window window;
+    struct pace pace;
+    struct deliverer_process *processes; // the oldest first; the first with room is given a message
+    size_t under_way;
+};
+
+struct deliverers {
+    struct event_loop *loop;
+    const struct config *config; // held by the pools, and by whoever gave it
+    struct dots *dots;
+    struct deliverers_handlers handlers;
+    struct smarthost_pool *in_use; // the first closed one, as told
+    size_t pool_count;             // of those that are configured, in their order
+    size_t all_count;              // with the retired ones behind them, that end what is under way
+    struct smarthost_pool *pools;
+};
+
+// Of the smarthost at that place of config. False without memory: there is nothing to finish.
+bool deliverers_pool_init(struct smarthost_pool *pool, struct deliverers *owner,
+                          const struct config *config, size_t place);
+// Kills its processes.
+void deliverers_pool_finish(struct smarthost_pool *pool);
+void deliverers_pool_remove(struct smarthost_pool *pool, struct deliverer_process *process);
+// Tells the operator what has changed since it was told last. detail: in words; may be NULL.
+void deliverers_pool_tell(struct smarthost_pool *pool, const char *detail);
+
+#endif
