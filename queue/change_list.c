@@ -1,5 +1,26 @@
 #include "queue/change_list.h"
 
+void change_tell(struct change *change, _Atomic uint64_t *refused_count)
+{
+    void (*destroy)(struct change *) = change->type->destroy;
+    if (change->result == QUEUE_REFUSED && !change->waited_for)
+        atomic_fetch_add(refused_count, 1);
+    change->done(change->context, change->result, change->id);
+    if (destroy)
+        destroy(change);
+}
+
+void change_list_tell(struct change_list *list, _Atomic uint64_t *refused_count)
+{
+    struct change *change = list->first;
+    change_list_init(list);
+    while (change) {
+        struct change *next = change->next;
+        change_tell(change, refused_count);
+        change = next;
+    }
+}
+
 void change_list_init(struct change_list *list)
 {
     *list = (struct change_list){.end = NULL};

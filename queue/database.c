@@ -9,12 +9,13 @@
 #include "relay/base/cleanup.h"
 
 // The cache is small, since the kernel's holds the same pages: 2 MB for the writer's indexes. Of 27
-// reads a message, with 100,000 rows, 4 MB would spare two. A write-ahead log that a burst has made
-// longer than 16 MB is cut when it begins anew.
+// reads a message, with 100,000 rows, 4 MB would spare two. The write-ahead log's file keeps the 64
+// MB that it has under load, since to grow costs more than to be written over (wal_file.h); one
+// that is longer than 72 MB is cut when it begins anew.
 static const char SETTINGS[] = "PRAGMA cache_size = -2048;"
                                "PRAGMA temp_store = MEMORY;"
                                "PRAGMA synchronous = FULL;"
-                               "PRAGMA journal_size_limit = 16777216;"
+                               "PRAGMA journal_size_limit = 75497472;"
                                "PRAGMA wal_autocheckpoint = 0;";
 
 // sqlite3_system_errno() of 3.40 says nothing about a failed COMMIT, so errno itself is kept.
@@ -109,6 +110,28 @@ int database_execute(struct database *database, const char *sql)
     return keep_errno(database, sqlite3_exec(database->handle, sql, NULL, NULL, NULL));
 }
 
+int database_run(struct database *database, const char *sql)
+{
+    AUTO_QUERY struct query query = query_start(database, sql);
+    return query_run(&query);
+}
+
+void database_limit(struct database *database, size_t size_bytes)
+{
+    enum { PAGE_BYTES = 4096 };
+    const size_t most = UINT32_MAX - 1;                                   // SQLite's own limit
+    size_t pages = size_bytes < PAGE_BYTES ? 1 : size_bytes / PAGE_BYTES; // 0 would change nothing
+    char sql[64];
+    snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %zu", pages < most ? pages : most);
+    (void)database_execute(database, sql); // without memory for it, the limit stays as it was
+}
+
+size_t database_size_bytes(const struct database *database)
+{
+    struct stat status;
+    return stat(database->path, &status) == 0 ? (size_t)status.st_size : 0;
+}
+
 int database_checkpoint(struct database *database, int mode, int *ret_wal_pages,
                         int *ret_done_pages)
 {
@@ -141,8 +164,11 @@ bool database_error(const struct database *database, int rc, const char *what, s
     else if (fault != DATABASE_BROKEN)
         code = fault == DATABASE_FULL ? ERR_FULL : ERR_TEMPORARY;
     // Of a want of space that it has met as an I/O error, SQLite's text does not say so.
-    return error_set(err, code, "%s %s: %s (SQLite %d)", what, database->path,
-                     sqlite3_errstr(fault == DATABASE_FULL ? SQLITE_FULL : rc), rc);
+    const char *text = sqlite3_errstr(fault == DATABASE_FULL ? SQLITE_FULL : rc);
+    if ((rc & 0xff) != SQLITE_IOERR || database->failed_errno == 0)
+        return error_set(err, code, "%s %s: %s (SQLite %d)", what, database->path, text, rc);
+    errno = database->failed_errno;
+    return error_errno(err, code, "%s %s: %s (SQLite %d)", what, database->path, text, rc);
 }
 
 // An I/O error for want of space or permission happened before anything was relied upon, so

@@ -45,6 +45,12 @@ void database_delay_stops(sigset_t *ret_before);
 
 // Runs one or more statements without parameters. SQLite's result code.
 int database_execute(struct database *database, const char *sql);
+// The same of one without a result, prepared once as query_start() does.
+int database_run(struct database *database, const char *sql);
+// From now on what would make the file longer than that finds the disk full; as long as it is
+// it may stay. SIZE_MAX: no limit.
+void database_limit(struct database *database, size_t size_bytes);
+size_t database_size_bytes(const struct database *database); // of its file
 // sqlite3_wal_checkpoint_v2() of everything; the counts may be NULL.
 int database_checkpoint(struct database *database, int mode, int *ret_wal_pages,
                         int *ret_done_pages);

@@ -68,6 +68,15 @@ size_t reserve_room_bytes(const struct reserve *reserve)
     return room_bytes < SIZE_MAX - part_bytes ? room_bytes + part_bytes : SIZE_MAX;
 }
 
+size_t reserve_limit_bytes(const struct reserve *reserve, size_t files_bytes)
+{
+    const size_t kept_bytes = RESERVE_SPARE_BYTES + RESERVE_GROWTH_BYTES;
+    size_t there = free_bytes(reserve);
+    if (there >= SIZE_MAX - files_bytes)
+        return SIZE_MAX;
+    return there + files_bytes > kept_bytes ? there + files_bytes - kept_bytes : 0;
+}
+
 size_t reserve_missing_bytes(const struct reserve *reserve)
 {
     const size_t wanted = RESERVE_BYTES + RESERVE_SPARE_BYTES;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "queue/wal_file.h"
+
 enum {
     IDLE_MS = 50,              // no commit for so long
     IDLE_PAGES = 1000,         // ... and so much that is not in the database yet
@@ -34,6 +36,7 @@ void wal_init(struct wal *wal, struct database *database)
 {
     *wal = (struct wal){.database = database};
     sqlite3_wal_hook(database->handle, note_commit, wal);
+    wal_file_improve(database);
 }
 
 static int fresh_pages(const struct wal *wal)

@@ -34,8 +34,8 @@ struct writer {
 
     // Guarded by mutex.
     struct change_list submitted;
-    size_t urgent;        // of the submitted ones, those that do not ride
-    int64_t ride_from_ms; // when the first of the riding ones came
+    size_t urgent;      // of the submitted ones, those that do not ride
+    int64_t ride_at_ms; // the thread looks then whether any ride; not where it is in the past
     bool stopping, stopped;
 
     _Atomic enum writer_mode mode; // the thread's own to change
@@ -64,37 +64,13 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-// ---- the ends of a change ---------------------------------------------------------------------
-
-// The change may stand on the stack of a thread that done() wakes: not to be touched after it.
-static void tell(struct writer *writer, struct change *change)
-{
-    void (*destroy)(struct change *) = change->type->destroy;
-    if (change->result == QUEUE_REFUSED && !change->waited_for)
-        atomic_fetch_add(&writer->refused_count, 1);
-    change->done(change->context, change->result, change->id);
-    if (destroy)
-        destroy(change);
-}
-
-static void tell_all(struct writer *writer, struct change_list *list)
-{
-    struct change *change = list->first;
-    change_list_init(list);
-    while (change) {
-        struct change *next = change->next;
-        tell(writer, change);
-        change = next;
-    }
-}
-
 // Refuses what a full disk cannot take, or everything, and leaves the rest in list.
 static void refuse(struct writer *writer, struct change_list *list, bool by_reserve,
                    bool everything)
 {
     struct change_list refused;
     change_list_take_refused(list, by_reserve, everything, &refused);
-    tell_all(writer, &refused);
+    change_list_tell(&refused, &writer->refused_count);
 }
 
 // ---- modes ------------------------------------------------------------------------------------
@@ -104,6 +80,16 @@ static enum writer_mode mode_of(const struct writer *writer)
     return atomic_load_explicit(&writer->mode, memory_order_relaxed);
 }
 
+// While all is fine the database leaves room for the reserve; on a full disk outcomes may have it.
+static void limit_database(struct writer *writer)
+{
+    size_t files_bytes =
+        database_size_bytes(&writer->database) + (size_t)wal_size_bytes(&writer->wal);
+    database_limit(&writer->database, mode_of(writer) == WRITER_FINE
+                                          ? reserve_limit_bytes(&writer->reserve, files_bytes)
+                                          : SIZE_MAX);
+}
+
 // err: why it is not fine any more.
 static void change_mode(struct writer *writer, enum writer_mode mode, const struct error *err)
 {
@@ -111,6 +97,8 @@ static void change_mode(struct writer *writer, enum writer_mode mode, const stru
     if (mode == WRITER_BLOCKED && before != WRITER_BLOCKED)
         writer->blocked_at_ms = now_ms();
     atomic_store(&writer->mode, mode);
+    if (mode != WRITER_BROKEN)
+        limit_database(writer);
     if (mode == WRITER_BROKEN && writer->on_broken)
         writer->on_broken(writer->context, err);
     else if (mode == WRITER_FINE)
@@ -149,12 +137,6 @@ static void fail(struct writer *writer, struct change_list *group, enum database
 
 // ---- commits ----------------------------------------------------------------------------------
 
-static int run(struct writer *writer, const char *sql)
-{
-    AUTO_QUERY struct query query = query_start(&writer->database, sql);
-    return query_run(&query);
-}
-
 static int apply_all(struct writer *writer, const struct change_list *group, bool record)
 {
     int64_t queue_ms = queue_clock_now(writer->clock);
@@ -170,18 +152,18 @@ static int apply_all(struct writer *writer, const struct change_list *group, boo
 static void commit(struct writer *writer, struct change_list *group, bool record)
 {
     writer->wal.grew = false;
-    int rc = run(writer, "BEGIN IMMEDIATE");
+    int rc = database_run(&writer->database, "BEGIN IMMEDIATE");
     if (rc == SQLITE_OK)
         rc = apply_all(writer, group, record);
     if (rc == SQLITE_OK)
-        rc = run(writer, "COMMIT");
+        rc = database_run(&writer->database, "COMMIT");
     if (rc != SQLITE_OK) {
         struct error err;
         enum database_fault fault = database_fault(&writer->database, rc);
         database_error(&writer->database, rc, "write", &err);
         // Nothing is relied upon that a failed ROLLBACK could leave: the next BEGIN would fail.
         if (!sqlite3_get_autocommit(writer->database.handle))
-            run(writer, "ROLLBACK");
+            database_run(&writer->database, "ROLLBACK");
         fail(writer, group, fault, &err);
         return;
     }
@@ -198,7 +180,7 @@ static void commit(struct writer *writer, struct change_list *group, bool record
     enum writer_mode mode = writer->reserve.whole ? WRITER_FINE : WRITER_FULL;
     if (writer->wal.grew && mode_of(writer) != mode) // a group of duplicates proves nothing
         change_mode(writer, mode, NULL);
-    tell_all(writer, group);
+    change_list_tell(group, &writer->refused_count);
 }
 
 // rc: how a checkpoint ended. Want of space is no failure: the log goes on.
@@ -226,8 +208,8 @@ static int64_t checkpoint_moment(const struct writer *writer)
 static int64_t next_moment(const struct writer *writer)
 {
     int64_t moment = INT64_MAX;
-    if (writer->submitted.first)
-        moment = writer->ride_from_ms + RIDE_MS;
+    if (writer->submitted.first || writer->ride_at_ms > now_ms())
+        moment = writer->ride_at_ms;
     enum writer_mode mode = mode_of(writer);
     if ((mode == WRITER_FULL || mode == WRITER_BLOCKED) && writer->retry_at_ms < moment)
         moment = writer->retry_at_ms;
@@ -317,12 +299,15 @@ static void work_on(struct writer *writer, struct change_list *group)
 // Also under load: where the log is long, or could find no room in the database soon.
 static bool must_checkpoint(struct writer *writer)
 {
-    if (mode_of(writer) == WRITER_FULL)
-        return wal_is_long(&writer->wal, now_ms(), true);
-    return mode_of(writer) == WRITER_FINE &&
-           (wal_is_long(&writer->wal, now_ms(), false) ||
-            (wal_asks_for_room(&writer->wal) &&
-             wal_fresh_bytes(&writer->wal) > reserve_room_bytes(&writer->reserve)));
+    bool is_fine = mode_of(writer) == WRITER_FINE;
+    if (!is_fine && mode_of(writer) != WRITER_FULL)
+        return false;
+    if (wal_is_long(&writer->wal, now_ms(), !is_fine))
+        return true;
+    if (!is_fine || !wal_asks_for_room(&writer->wal))
+        return false;
+    limit_database(writer);
+    return wal_fresh_bytes(&writer->wal) > reserve_room_bytes(&writer->reserve);
 }
 
 static void work(struct writer *writer, struct change_list *group)
@@ -354,7 +339,7 @@ static void apply_between(struct writer *writer, struct change_list *changes)
 {
     change_list_apply(changes, mode_of(writer) == WRITER_BROKEN ? QUEUE_REFUSED : QUEUE_DONE,
                       &writer->database, queue_clock_now(writer->clock));
-    tell_all(writer, changes);
+    change_list_tell(changes, &writer->refused_count);
 }
 
 static void *run_thread(void *argument)
@@ -399,6 +384,7 @@ static struct writer *create(struct database *database, struct reserve *reserve,
     change_list_init(&writer->submitted);
     change_list_init(&writer->kept);
     wal_init(&writer->wal, &writer->database);
+    limit_database(writer);
     presence_init(&writer->presence, writer->database.path);
 
     wake_init(&writer->wake);
@@ -469,17 +455,17 @@ void writer_submit(struct writer *writer, struct change *change)
     if (writer->stopped) {
         pthread_mutex_unlock(&writer->mutex);
         change->result = QUEUE_REFUSED;
-        tell(writer, change);
+        change_tell(change, &writer->refused_count);
         return;
     }
     bool is_first = !writer->submitted.first;
-    if (is_first)
-        writer->ride_from_ms = now_ms();
     change_list_append(&writer->submitted, change);
-    if (!change->ride)
-        writer->urgent++;
-    if (is_first || writer->urgent == 1)
+    // Who accepts tells soon what became of it. The thread looks by itself then, so that nobody has
+    // to wake it only to have it wait.
+    if (change->ride ? is_first && writer->ride_at_ms <= now_ms() : ++writer->urgent == 1) {
+        writer->ride_at_ms = now_ms() + RIDE_MS;
         pthread_cond_signal(&writer->wake);
+    }
     pthread_mutex_unlock(&writer->mutex);
 }
 

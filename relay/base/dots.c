@@ -70,6 +70,11 @@ static bool lock_exclusively(int fd, int wait_ms, struct error *err)
     return true;
 }
 
+static bool is_full(int failure)
+{
+    return failure == ENOSPC || failure == EDQUOT;
+}
+
 // A mapped page that has no block behind it ends in SIGBUS on a full disk: the blocks are
 // allocated here, where the failure can be told.
 static bool prepare_file(int fd, struct error *err)
@@ -77,7 +82,7 @@ static bool prepare_file(int fd, struct error *err)
     int rc = posix_fallocate(fd, 0, (off_t)sizeof(struct file_layout));
     if (rc != 0) {
         errno = rc;
-        return error_errno(err, rc == ENOSPC || rc == EDQUOT ? ERR_FULL : ERR_IO, "dots: allocate");
+        return error_errno(err, is_full(rc) ? ERR_FULL : ERR_IO, "dots: allocate");
     }
     return true;
 }
@@ -88,7 +93,7 @@ struct dots *dots_open(const char *dir, int wait_ms, struct error *err)
     snprintf(path, sizeof(path), "%s/dots", dir);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        error_errno(err, ERR_IO, "open %s", path);
+        error_errno(err, is_full(errno) ? ERR_FULL : ERR_IO, "open %s", path);
         return NULL;
     }
     char boot_id[CLOCK_BOOT_ID_SIZE];
@@ -107,6 +112,19 @@ struct dots *dots_open(const char *dir, int wait_ms, struct error *err)
         memcpy(file->magic, file_magic, sizeof(file_magic));
     }
     flock(fd, LOCK_UN);
+    return dots;
+}
+
+struct dots *dots_create_unnamed(struct error *err)
+{
+    int fd = memfd_create("dots", MFD_CLOEXEC);
+    if (fd < 0) {
+        error_errno(err, ERR_IO, "dots: make a file in memory");
+        return NULL;
+    }
+    struct dots *dots = prepare_file(fd, err) ? map_file(fd, err) : NULL;
+    if (!dots)
+        close(fd);
     return dots;
 }
 

@@ -43,6 +43,8 @@ struct dots; // opaque
 // Marks of an earlier run in this boot are there for dots_get(). ERR_TEMPORARY: one still lives.
 // ERR_FULL: the file's blocks cannot be had.
 struct dots *dots_open(const char *dir, int wait_ms, struct error *err);
+// For a deliverer that is only asked something: marks that are in no folder, and end with it.
+struct dots *dots_create_unnamed(struct error *err);
 // Core: a descriptor for one deliverer, already carrying its shared lock. The caller passes it
 // to the child and closes its own.
 int dots_share(const struct dots *dots, struct error *err);

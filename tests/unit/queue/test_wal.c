@@ -121,11 +121,11 @@ static void a_reader_that_passes_is_waited_for(void **state)
 static void a_burst_leaves_no_long_file(void **state)
 {
     struct log_fixture *fixture = *state;
-    write_pages(fixture, 6000);
-    assert_true(wal_size_bytes(&fixture->wal) > 24000000);
+    write_pages(fixture, 24000);
+    assert_true(wal_size_bytes(&fixture->wal) > 96000000);
     assert_int_equal(wal_checkpoint_long(&fixture->wal, 0), SQLITE_OK);
     write_pages(fixture, 1);
-    assert_int_equal(wal_size_bytes(&fixture->wal), 16 << 20);
+    assert_int_equal(wal_size_bytes(&fixture->wal), 72 << 20);
     assert_int_equal(wal_give_back(&fixture->wal, 0), SQLITE_OK);
     assert_int_equal(wal_size_bytes(&fixture->wal), 0);
 }

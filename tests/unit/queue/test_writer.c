@@ -1,8 +1,10 @@
 // What the writer does when the disk does not: full, failing, and killed.
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
+#include "queue/reserve.h"
 #include "queue_fixture.h"
 
 // ---- a VFS that fails on demand ---------------------------------------------------------------
@@ -45,6 +47,16 @@ static int failing_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, 
     return rc;
 }
 
+// In front of libc's: a disk whose room is what a test says.
+static _Atomic size_t free_bytes;
+
+int fstatvfs(int fd, struct statvfs *ret_status)
+{
+    (void)fd;
+    *ret_status = (struct statvfs){.f_frsize = 1, .f_bavail = free_bytes};
+    return 0;
+}
+
 static int register_vfs(void **state)
 {
     (void)state;
@@ -58,6 +70,7 @@ static int register_vfs(void **state)
 static int setup(void **state)
 {
     write_failure = sync_failure = 0;
+    free_bytes = 1 << 30;
     return fixture_setup(state);
 }
 
@@ -292,6 +305,30 @@ static void by_the_reserve_a_full_disk_takes_outcomes(void **state)
     free(payload);
 }
 
+// Since it never gets shorter: one that had taken the last block would leave the disk full for
+// ever, with nothing in the queue.
+static void the_database_leaves_room_for_the_reserve(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { SIZE = 100 * 1000 };
+    static char payload[SIZE + 1];
+    char id[QUEUE_ID_SIZE];
+    int count = 0;
+    memset(payload, 'x', SIZE);
+    fixture_close(fixture);
+    free_bytes = RESERVE_SPARE_BYTES + RESERVE_GROWTH_BYTES + 4 * SIZE;
+    fixture_open(fixture);
+    assert_int_equal(accept_now(fixture->queue, "{}", id), QUEUE_DONE);
+    for (payload[0] = 'a'; accept_now(fixture->queue, payload, NULL) == QUEUE_DONE; payload[0]++)
+        assert_true(++count < 10);
+    assert_in_range(count, 2, 5);
+    assert_false(queue_writable(fixture->queue));
+    assert_int_equal(settle_as(fixture->queue, id, MESSAGE_SENT, NULL), QUEUE_DONE);
+    free_bytes = 1 << 30;
+    assert_true(wait_until_writable(fixture, true));
+    assert_int_equal(accept_now(fixture->queue, payload, NULL), QUEUE_DONE);
+}
+
 // ---- a failing disk ---------------------------------------------------------------------------
 
 static void after_a_failed_sync_nothing_is_tried_again(void **state)
@@ -406,6 +443,7 @@ int main(void)
         WRITER_TEST(a_full_disk_is_probed_when_nothing_waits),
         WRITER_TEST(closing_on_a_full_disk_refuses_what_was_kept),
         WRITER_TEST(by_the_reserve_a_full_disk_takes_outcomes),
+        WRITER_TEST(the_database_leaves_room_for_the_reserve),
         WRITER_TEST(after_a_failed_sync_nothing_is_tried_again),
         WRITER_TEST(every_acknowledged_id_survives_kill_9),
     };
