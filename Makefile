@@ -208,12 +208,13 @@ fuzz-programs: $(FUZZ_PROGRAMS)
 unit: $(if $(filter 1,$(SANITIZE)),$(FUZZ_PROGRAMS))
 
 # ---- what the fault suites run a relay under: see tests/faults/README.md -------------------------
-$(BUILD)/tests/faults/inject: $(BUILD)/obj/tests/faults/inject.o
+FAULT_PROGRAMS = $(BUILD)/tests/faults/inject $(BUILD)/tests/faults/failing_calls
+fault_PKG = libseccomp
+$(FAULT_PROGRAMS): $(BUILD)/tests/faults/%: $(BUILD)/obj/tests/faults/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(call link,inject)
-inject_PKG = libseccomp
-$(BUILD)/obj/tests/faults/inject.o: PKG = $(inject_PKG)
+	$(call link,fault)
+$(FAULT_PROGRAMS:$(BUILD)/%=$(BUILD)/obj/%.o): PKG = $(fault_PKG)
 
 # The programs once more, in a tree of their own, with allocations that can be made to fail.
 FAILING = $(BUILD)/tests/faults/failing
@@ -235,7 +236,7 @@ $(FAILING_PROGRAMS): $(BUILD)/obj/tests/faults/failing_allocations.o
 	$(call link,$(SIDE)) $(FAILING_WRAP) $(if $(filter deliverer,$(SIDE)),-rdynamic)
 
 .PHONY: faults
-faults: $(BUILD)/tests/faults/inject $(FAILING_PROGRAMS)
+faults: $(FAULT_PROGRAMS) $(FAILING_PROGRAMS)
 
 # ---- bench programs: they use relay/base and, to fill one, the queue ------------------------------
 BENCH_PROGRAMS = $(BUILD)/bench/load $(BUILD)/bench/compose $(BUILD)/bench/disk \

@@ -1,35 +1,57 @@
-"""Calls that fail in a running relay, and limits that it meets: strace and prlimit."""
+"""Calls that fail in a running relay, and limits that it meets: failing_calls.c and prlimit."""
 import contextlib
-import re
+import errno
+import mmap
 import resource
-import shutil
+import struct
 import subprocess
+
+import relay as harness
+
+CALLS = ("pwrite64", "fallocate", "ftruncate", "fdatasync", "fsync")  # failing_calls.c
+ENTRY = struct.Struct("iiI")  # error, turns, failed of each, and then how the file's path ends
+FILE = struct.Struct("32s")
+TURNS = struct.Struct("i")
 
 
 class Unavailable(Exception):
     """No fault can be injected here; the text says why."""
 
 
-@contextlib.contextmanager
-def injected(relay, what):
-    """Until left, what (strace's words, "fdatasync:error=EIO:when=1") happens to the core's calls,
-    also after it has executed itself anew. Gives the file that the calls are written to."""
-    if not shutil.which("strace"):
-        raise Unavailable("strace is not installed")
-    calls = relay.folder / "strace"
-    tracer = subprocess.Popen(
-        ["strace", "-f", "-p", str(relay.process.pid), "-e", f"inject={what}",
-         "-o", str(calls)], stderr=subprocess.PIPE, text=True)
-    said = tracer.stderr.readline()
-    if not re.search(r"attached", said):
-        tracer.wait()
-        raise Unavailable(f"a running process cannot be traced: {said.strip()}")
-    try:
-        yield calls
-    finally:
-        tracer.terminate()
-        tracer.wait()
-        tracer.stderr.close()
+class Calls:
+    """The calls of a relay on its files, which run as ever while none is told to fail.
+
+    Made before the relay's start, whose prefix it becomes. Holds for all its later starts."""
+
+    def __init__(self, relay):
+        program = harness.RELEASE_BUILD / "tests/faults/failing_calls"
+        relay.folder.mkdir(parents=True, exist_ok=True)
+        path = relay.folder / "calls"
+        path.write_bytes(bytes(ENTRY.size * len(CALLS) + FILE.size))
+        with open(path, "r+b") as file:
+            self._plan = mmap.mmap(file.fileno(), 0)
+        tried = subprocess.run([program, path, "/bin/true"], stderr=subprocess.PIPE, text=True)
+        if tried.returncode != 0:
+            raise Unavailable(tried.stderr.strip())
+        relay.prefix = [str(program), str(path)]
+
+    def failed(self, call):
+        """How often it has, since it was last told to."""
+        return ENTRY.unpack_from(self._plan, CALLS.index(call) * ENTRY.size)[2]
+
+    @contextlib.contextmanager
+    def failing(self, *calls, error, turns=-1, file=""):
+        """Until left, these calls fail with error ("EIO"), each so many times (-1: always), where
+        the file's path ends so."""
+        FILE.pack_into(self._plan, ENTRY.size * len(CALLS), file.encode())
+        for call in calls:
+            ENTRY.pack_into(self._plan, CALLS.index(call) * ENTRY.size,
+                            getattr(errno, error), turns, 0)
+        try:
+            yield self
+        finally:
+            for call in calls:  # nothing but the turns: one may be on its way to fail
+                TURNS.pack_into(self._plan, CALLS.index(call) * ENTRY.size + TURNS.size, 0)
 
 
 @contextlib.contextmanager
