@@ -9,7 +9,6 @@ import contextlib
 import datetime
 import json
 import os
-import random
 import signal
 import socket
 import sqlite3
@@ -49,7 +48,7 @@ class World:
         self.sink, self.view = sink, View(sink)
         self.client = ledger.ClientLedger()
         # The same port in every life, as an operator has it; and it is known though the log is not.
-        self.port = free_port()
+        self.port = harness.free_port()
         self.relay = harness.Relay(folder, build=build, smtp_uri=harness.smtp_uri(sink),
                                    listen=f"127.0.0.1:{self.port}", **settings)
         self.fault = None  # of the present life
@@ -222,15 +221,6 @@ class World:
                 [{name: row[name] for name in ("id", "state", "reason", "attempts", "last_reply")}
                  for row in rows]))
         self.violations += found
-
-
-def free_port():
-    """One that nobody has now, and that the kernel gives nobody who asks for any."""
-    while True:
-        port = random.randrange(12000, 32000)
-        with socket.socket() as trial, contextlib.suppress(OSError):
-            trial.bind(("127.0.0.1", port))
-            return port
 
 
 def answers(port):

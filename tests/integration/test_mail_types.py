@@ -3,6 +3,7 @@ import json
 import re
 from html import unescape
 
+import canaries
 import payloads
 import pytest
 import relay as harness
@@ -24,11 +25,11 @@ def payload_of(template, language):
     data = made["template_data"]
     expected = []
     if template in CODES:
-        data[CODES[template]] = payloads.unique_code()
+        data[CODES[template]] = canaries.code()
         expected.append(data[CODES[template]])
     if template in LINKS:
         data[LINKS[template]] = ("https://auth.example.org/self-service/verification?flow="
-                                 f"{payloads.unique_code()}&token={payloads.unique_code()}")
+                                 f"{canaries.code()}&token={canaries.token()}")
         expected.append(data[LINKS[template]])
     if template in INVALID or template in NOTICES:
         del data["expires_in_minutes"]

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 
+import canaries
 import payloads
 import pytest
 import relay as harness
@@ -29,7 +30,7 @@ def crm(tmp_path):
 
 
 def event():
-    return {"email": payloads.unique_recipient("buyer"), "code": payloads.unique_code()}
+    return {"email": payloads.unique_recipient("buyer"), "code": canaries.code()}
 
 
 def shown(relay, message_id):

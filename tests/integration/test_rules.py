@@ -7,6 +7,7 @@ import sqlite3
 import struct
 import threading
 
+import canaries
 import payloads
 import pytest
 import relay as harness
@@ -22,7 +23,7 @@ def code_of_browser(recipient, **options):
 
 def twin(made):
     """What Kratos posts when it renders the HTML anew: other bytes, the same mail."""
-    return {**made, "html_body": f"<p>{payloads.unique_code()}</p>"}
+    return {**made, "html_body": f"<p>{canaries.code()}</p>"}
 
 
 def on_disk(relay, message_id):
@@ -163,8 +164,8 @@ def pair(key):
     if key == "browser":
         made = [code_of_browser(recipient) for _ in range(2)]
         return made, [payloads.code_of(one) for one in made]
-    flow = f"flow-{payloads.unique_code()}"
-    tokens = [f"{name}{payloads.unique_code()}" for name in ("older", "newer")]
+    flow = f"flow-{canaries.code()}"
+    tokens = [f"{name}{canaries.code()}" for name in ("older", "newer")]
     return [payloads.recovery_link(flow, recipient, token) for token in tokens], tokens
 
 

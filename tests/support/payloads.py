@@ -1,21 +1,15 @@
 """Payloads as Kratos v26.2 POSTs them, for tests: small, and each one's own.
 
-What Kratos really sends, whole, is in jsonnet/samples.
+What is secret in them is of canaries.py. What Kratos really sends, whole, is in jsonnet/samples.
 """
-import itertools
 import json
 import random
 
-_numbers = itertools.count(1)
-
-
-def unique_code():
-    """Six digits that are not likely to be met elsewhere in a mail."""
-    return f"{random.randrange(100000, 999999)}"
+import canaries
 
 
 def unique_recipient(prefix="reader"):
-    return f"{prefix}{next(_numbers)}.{random.getrandbits(40):x}@example.com"
+    return canaries.recipient(prefix)
 
 
 def payload(template="login_code_valid", recipient=None, *, data=None, language="en", minutes=15,
@@ -37,7 +31,7 @@ def payload(template="login_code_valid", recipient=None, *, data=None, language=
 
 
 def login_code(recipient=None, code=None, **options):
-    code = code or unique_code()
+    code = code or canaries.code()
     made = payload("login_code_valid", recipient, **options)
     made["template_data"]["login_code"] = code
     made["subject"] = f"Use code {code} to log in"
@@ -49,7 +43,7 @@ def recovery_link(flow, recipient=None, token=None, **options):
     made = payload("recovery_valid", recipient, **options)
     made["template_data"]["recovery_url"] = (
         "https://auth.example.org/self-service/recovery"
-        f"?flow={flow}&token={token or unique_code() + 'abcdefghijkl'}")
+        f"?flow={flow}&token={token or canaries.token()}")
     return made
 
 

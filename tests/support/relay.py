@@ -8,19 +8,23 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
 import urllib.parse
 
+import canaries
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("RELAY_BUILD", "build/sanitize")
 RELEASE_BUILD = ROOT / os.environ.get("RELAY_RELEASE_BUILD", "build/release")
-API_KEY = "kratos-key-0123456789abcdef"
+API_KEY = canaries.API_KEY
 MAIL_FROM = "Acme <no-reply@acme.example>"
-WAIT_S = 30
+WAIT_S = 60  # for what comes at once, unless the machine is very busy
 SANITIZER = re.compile(r"((ERROR|WARNING): \w+Sanitizer|: runtime error: )")
 
 Answer = collections.namedtuple("Answer", "status headers body")
@@ -34,6 +38,8 @@ def program(name="courier-relay", build=None):
 class Relay:
     """One daemon on a folder of its own. May be started again on it, after stop() or kill().
 
+    Whatever it shows is searched for the secrets of canaries.py, at the latest when it has ended.
+
     settings are those of design §9, without RELAY_ and in lower case: smtp_uri=..., lifetime=...
     """
 
@@ -45,13 +51,17 @@ class Relay:
             "listen": "127.0.0.1:0", "admin_listen": "off", "api_key": API_KEY,
             "mail_from": MAIL_FROM, "queue_dir": str(self.queue_dir), **settings}
         self.prefix = []  # a command that the daemon is started behind, such as a namespace's
+        self.variables = {}  # of its environment, that are no settings
+        self.pass_fds = []   # descriptors that it inherits
         self.process = None
         self.port = None
         self.lines = []   # every line of standard output, of all starts
         self.events = []  # those that are JSON objects, of all starts
         self.stderr_path = self.folder / "stderr"
         self._news = threading.Condition()
+        self.canaries = canaries.Watch(self)
         self._since = 0   # first event of the present start
+        self._searched = True  # what the last start has left behind
         self._ended = True
         self._ignoring = False
         self._local = threading.local()
@@ -62,8 +72,19 @@ class Relay:
         """What the daemon is started with: our settings, and what sanitizers need."""
         keep = {name: value for name, value in os.environ.items()
                 if name in ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TZ")}
-        return keep | {f"RELAY_{name.upper()}": str(value)
-                       for name, value in self.settings.items() if value is not None}
+        return keep | self.variables | {
+            f"RELAY_{name.upper()}": str(value)
+            for name, value in self.settings.items() if value is not None}
+
+    def hand_over(self, *sockets, names="mail"):
+        """From the next start on, as systemd starts it: these are its descriptors from 3 on."""
+        moves = " ".join(f"{3 + place}<&{one.fileno()}" for place, one in enumerate(sockets))
+        self.pass_fds = [one.fileno() for one in sockets]
+        self.prefix = ["/bin/bash", "-c", f'export LISTEN_PID=$$; exec "$@" {moves}', "bash"]
+        self.variables["LISTEN_FDS"] = str(len(sockets))
+        if names is not None:
+            self.variables["LISTEN_FDNAMES"] = names
+        return self
 
     def spawn(self, *arguments):
         """Starts the daemon without waiting for it."""
@@ -72,10 +93,11 @@ class Relay:
             self.process = subprocess.Popen(
                 [*self.prefix, str(program(build=self.build)), "serve", *arguments],
                 cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
+                stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
+                pass_fds=self.pass_fds)
         with self._news:
             self._since = len(self.events)
-            self._ended = False
+            self._ended = self._searched = False
         threading.Thread(target=self._read, args=[self.process.stdout], daemon=True).start()
         return self
 
@@ -91,6 +113,7 @@ class Relay:
         """SIGTERM. Returns the exit status."""
         if self.process is None or self.process.poll() is not None:
             return self._finish()
+        self.canaries.processes()
         self.process.send_signal(signal.SIGTERM)
         return self._finish(timeout)
 
@@ -110,6 +133,10 @@ class Relay:
         with self._news:  # the reader has everything once the pipe is closed by the children too
             self._news.wait_for(lambda: self._ended, WAIT_S)
         self.check_sanitizers()
+        if not self._searched:
+            self._searched = True
+            self.canaries.ended()
+            self.canaries.raise_found()
         return status
 
     def check_sanitizers(self):
@@ -193,6 +220,8 @@ class Relay:
             raise
         if close:
             connection.close()
+        if answer.body:
+            self.canaries.answer(method, path, answer)
         return answer
 
     def post(self, payload, key=API_KEY, path="/kratos/webhook", **headers):
@@ -221,6 +250,7 @@ class Relay:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert status is None or done.returncode == status, \
             (arguments, done.returncode, done.stdout, done.stderr)
+        self.canaries.output(arguments, done)
         return done
 
     def queue_list(self, *arguments):
@@ -271,6 +301,15 @@ def wait_until(condition, what, timeout=WAIT_S):
     while not condition():
         assert time.monotonic() < until, f"waited {timeout} s for {what}"
         time.sleep(0.01)
+
+
+def free_port():
+    """One that nobody has now, and that the kernel gives nobody who asks for any."""
+    while True:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as trial, contextlib.suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            return port
 
 
 def smtp_uri(sink, query="disable_starttls=true"):

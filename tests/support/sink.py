@@ -16,7 +16,8 @@ import time
 
 from aiosmtpd.smtp import SMTP
 
-WAIT_S = 30
+WAIT_S = 60
+TCP_ESTABLISHED = 1  # netinet/tcp.h
 
 
 class Mail:
@@ -29,6 +30,8 @@ class Mail:
         self.session = session  # one object a connection
         self.options = list(options)  # behind MAIL FROM:<...>
         self.reply = None  # what its dot was answered in place of 250; Sink.DROP: nothing
+        self.left = False   # its client had ended the connection before it could read the answer
+        self.heard = False  # its client said something after the answer, so it has read that
         self.boot_s = time.clock_gettime(time.CLOCK_BOOTTIME)
         self.wall_s = time.time()
 
@@ -75,21 +78,47 @@ class Held:
 
 
 class _Server(SMTP):
-    """SMTP as ever, but the greeting can be a refusal."""
+    """SMTP as ever, but the greeting can be a refusal, and it notes whether an answer was read."""
 
     def __init__(self, sink):
         super().__init__(sink, hostname="sink.test", enable_SMTPUTF8=True, decode_data=False)
+        self.mail = None  # whose answer comes next
         self._sink = sink
+        self._answered = None
+
+    def data_received(self, data):
+        if self._answered is not None:
+            self._answered.heard = True
+            self._answered = None
+        super().data_received(data)
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        self._sink.connected(transport)
 
     async def push(self, status):
         if self._sink.greeting and self.session is not None and not self.session.host_name \
                 and str(status).startswith("220 "):
             status = self._sink.greeting
-        await super().push(status)
+        mail, self.mail = self.mail, None
+        self._answered = mail
+        try:
+            await super().push(status)
+        finally:
+            if mail is not None:
+                mail.left = not self._stands()
+
+    def _stands(self):
+        """By the kernel's word: of its end a busy sink hears only when it gets round to reading."""
+        if self.transport is None:
+            return False
+        connection = self.transport.get_extra_info("socket")
+        return connection.fileno() >= 0 and \
+            connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_ESTABLISHED
 
 
 class Sink:
-    """Listens on a free port of 127.0.0.1 from the start, unless listening=False: then the port
+    """Listens on a free port of 127.0.0.1 (or host) from the start, unless listening=False: then the port
     is taken but refuses connections until up().
 
     mail_reply, rcpt_reply and data_reply are called with the envelope (and the recipient) and
@@ -100,7 +129,8 @@ class Sink:
 
     DROP = object()
 
-    def __init__(self, folder=None, listening=True):
+    def __init__(self, folder=None, listening=True, host="127.0.0.1"):
+        self.host = host
         self.folder = pathlib.Path(folder) if folder else None
         self.mails = []     # whatever reached its final dot, also where the reply was a refusal
         self.accepted = []  # those that were answered 250
@@ -110,17 +140,19 @@ class Sink:
         self._news = threading.Condition()
         self._server = None
         self._transports = set()
+        self._is_down = True  # the loop's own
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        self._socket = self._bind(0)
-        self.port = self._socket.getsockname()[1]
+        self._holder = self._bind(0)  # or else somebody else's sink is given the port of one down
+        self.port = self._holder.getsockname()[1]
         if listening:
             self.up()
 
     def _bind(self, port):
         bound = socket.socket()
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(("127.0.0.1", port))
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((self.host, port))
         return bound
 
     def _run(self, coroutine):
@@ -129,8 +161,9 @@ class Sink:
     def up(self):
         """Begins to listen."""
         async def listen():
-            return await self._loop.create_server(lambda: _Server(self), sock=self._socket,
-                                                  backlog=511)
+            self._is_down = False
+            return await self._loop.create_server(lambda: _Server(self), backlog=511,
+                                                  sock=self._bind(self.port))
         self._server = self._run(listen())
         return self
 
@@ -141,18 +174,24 @@ class Sink:
     def down(self):
         """Cuts every connection and refuses new ones; keeps the port."""
         async def close():
+            self._is_down = True
             self._server.close()
             for transport in list(self._transports):
                 if not transport.is_closing():
                     transport.abort()
         self._run(close())
         self._server = None
-        self._socket = self._bind(self.port)
+
+    def connected(self, transport):
+        """Also one that was taken before the sink went down, and comes up behind it."""
+        self._transports.add(transport)
+        if self._is_down:
+            transport.abort()
 
     def close(self):
         if self._server:
             self.down()
-        self._socket.close()
+        self._holder.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def __enter__(self):
@@ -179,6 +218,7 @@ class Sink:
     async def handle_DATA(self, server, session, envelope):
         mail = Mail(envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content, session,
                     envelope.mail_options)
+        server.mail = mail
         mail.reply = self.data_reply(envelope, mail)
         if inspect.isawaitable(mail.reply):
             mail.reply = await mail.reply
