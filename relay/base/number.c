@@ -9,7 +9,7 @@ bool number_parse(const char *text, size_t size, int64_t max, int64_t *ret_numbe
     int64_t number = 0;
     for (size_t i = 0; i < size; i++) {
         int digit = text[i] - '0';
-        if (digit < 0 || digit > 9 || number > (max - digit) / 10)
+        if (digit < 0 || digit > 9 || digit > max || number > (max - digit) / 10)
             return false;
         number = number * 10 + digit;
     }

@@ -34,7 +34,7 @@ static const char help[] =
 
 struct check {
     const struct config *config;
-    struct composer_session *session;
+    struct child_session *session;
     json_t *init; // what it was started with
     unsigned composed, faults;
 };
@@ -105,7 +105,7 @@ static bool compose(struct check *check, struct sample *sample)
         return true;
     }
     bool is_answered =
-        composer_session_ask(check->session, header, payload.data ? payload.data : "", payload.size,
+        child_session_ask(check->session, header, payload.data ? payload.data : "", payload.size,
                              COMPOSE_LIMIT_MS, &answer, &frame, &err);
     if (!is_answered)
         sample_unanswered(sample, check->init, err.message, faults);
@@ -164,7 +164,7 @@ int cli_check(int argc, char **argv)
         fault(&check, config->deliverer_path, "cannot be executed");
     if (load(&check))
         compose_routes(&check);
-    composer_session_destroy(check.session);
+    child_session_destroy(check.session);
     json_decref(check.init);
     config_destroy(config);
     printf("%u sample%s composed, %u fault%s\n", check.composed, check.composed == 1 ? "" : "s",

@@ -128,20 +128,20 @@ static unsigned complain_of_answer(const struct config *config, const json_t *an
     return 1;
 }
 
-struct composer_session *cli_start_composer(const struct config *config, const json_t *init,
+struct child_session *cli_start_composer(const struct config *config, const json_t *init,
                                             json_t **ret_ready, unsigned *ret_faults)
 {
     struct error err = {0};
     json_t *answer = NULL;
     struct frame frame;
-    struct composer_session *session = NULL;
+    struct child_session *session = NULL;
     if (init)
         session = composer_session_create(config->composer_path, &err);
     else
         error_set(&err, ERR_INPUT, "a setting is no UTF-8, or there is no memory");
     *ret_faults = 0;
     if (!session ||
-        !composer_session_ask(session, init, NULL, 0, LOAD_LIMIT_MS, &answer, &frame, &err)) {
+        !child_session_ask(session, init, NULL, 0, LOAD_LIMIT_MS, &answer, &frame, &err)) {
         cli_complain("%s: %s", config->composer_path, err.message);
         *ret_faults = 1;
     } else if (strcmp(member_text_or(answer, "op", ""), "ready") != 0) {
@@ -152,7 +152,7 @@ struct composer_session *cli_start_composer(const struct config *config, const j
         return session;
     }
     json_decref(answer);
-    composer_session_destroy(session);
+    child_session_destroy(session);
     return NULL;
 }
 

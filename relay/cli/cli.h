@@ -48,9 +48,9 @@ struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_
 
 // Starts a composer and has it load what init (composer_init_header(); NULL: it could not be made)
 // names. Complains of every fault, by where the operator set what is at fault; *ret_faults: of how
-// many. NULL where there is any. The caller composer_session_destroy()s it, and json_decref()s
+// many. NULL where there is any. The caller child_session_destroy()s it, and json_decref()s
 // *ret_ready, what it answered.
-struct composer_session *cli_start_composer(const struct config *config, const json_t *init,
+struct child_session *cli_start_composer(const struct config *config, const json_t *init,
                                             json_t **ret_ready, unsigned *ret_faults);
 // Complains of each of faults (a composer's: an array of {where, what}).
 void cli_complain_of(const struct config *config, const json_t *faults);

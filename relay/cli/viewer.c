@@ -29,7 +29,7 @@ static bool ask(struct viewer *viewer, json_t *header, const struct buffer *blob
         return error_set(err, ERR_TEMPORARY, "no memory");
     json_t *answer = NULL;
     const char *bytes = blob && blob->data ? blob->data : "";
-    if (!composer_session_ask(viewer->session, header, bytes, blob ? blob->size : 0, ASK_LIMIT_MS,
+    if (!child_session_ask(viewer->session, header, bytes, blob ? blob->size : 0, ASK_LIMIT_MS,
                               &answer, ret_frame, err))
         return false;
     const char *op = member_text(answer, "op");
@@ -70,7 +70,7 @@ bool viewer_open(struct viewer *viewer, const struct config *config)
 
 void viewer_end(struct viewer *viewer)
 {
-    composer_session_destroy(viewer->session);
+    child_session_destroy(viewer->session);
     viewer->session = NULL;
 }
 

@@ -14,7 +14,7 @@
 #include "relay/config/config.h"
 
 struct viewer {
-    struct composer_session *session;
+    struct child_session *session;
     json_t *known; // types, locales, brands, default_locale: `described` of docs/protocol.md
 };
 

@@ -108,7 +108,7 @@ static void settle_all(const struct sources *sources, const struct paths *paths,
     bool is_of_file = uri >= sources->file.of && uri < sources->file.of + SETTING_COUNT;
     if (is_of_file && !place_smarthost_files(config))
         report->failed = true;
-    if (report->failed || purpose == CONFIG_FOR_QUEUE)
+    if (report->failed || config_only_setting(purpose))
         return;
     const struct setting_value *normaliser = chosen_by_name(sources, "normaliser");
     config_make_routes(config, chosen_by_name(sources, "routes")->text,
@@ -146,7 +146,8 @@ static void load(const char *file, enum config_purpose purpose, const struct con
     if (old)
         sources.environment.kind = sources.file.kind = FILE_REGULAR;
     read_environment(file, old, config, &sources, report);
-    bool is_known = purpose == CONFIG_FOR_QUEUE && chosen_by_name(&sources, "queue_dir")->text;
+    const char *only = config_only_setting(purpose);
+    bool is_known = only && chosen_by_name(&sources, only)->text;
     // What a file that cannot be read may have set is not to be missed.
     if (config->file && !is_known &&
         !config_read_file(config->file, paths.composer, &sources.file, report) &&

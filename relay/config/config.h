@@ -31,8 +31,7 @@ struct config_route {  // a path that takes payloads
     char *samples_dir; // payloads that `check` and a reload try; NULL: none
 };
 
-// Texts are never NULL unless said so.
-struct config {
+struct config { // texts are never NULL unless said so
     struct endpoint listen;
     bool admin_off; // RELAY_ADMIN_LISTEN=off
     struct endpoint admin_listen;
@@ -78,6 +77,7 @@ enum config_purpose {
     CONFIG_FOR_RELAY,     // serve, check: what must be set has to be there
     CONFIG_FOR_COMMAND,   // what is not set is NULL or empty, and no fault
     CONFIG_FOR_QUEUE,     // only queue_dir is there; what is wrong with the others does not matter
+    CONFIG_FOR_HEALTH,    // only listen
     CONFIG_FOR_MAILS,     // only what mails are made of; a sender is made up where none is set
     CONFIG_FOR_TEMPLATES, // the same, with the shipped normaliser whatever is set
 };

@@ -14,6 +14,13 @@
 
 enum { SECRET_SIZE_MAX = 64 * 1024 };
 
+// Docker and compose mount secrets there, 0444 by default and in the container alone: whoever is in
+// it is the relay. The mode they should have, 0600, would keep them from its user.
+static bool is_container_secret(const char *path)
+{
+    return strncmp(path, "/run/secrets/", strlen("/run/secrets/")) == 0 && !strstr(path, "/../");
+}
+
 char *config_read_secret(const char *path, const char *where, enum file_kind kind,
                          struct config_report *report)
 {
@@ -29,8 +36,8 @@ char *config_read_secret(const char *path, const char *where, enum file_kind kin
         config_report_add(report, true, where, "%s holds a NUL byte", path);
         return NULL;
     }
-    // Container secrets are mounted 0444 by default, so this is no fault.
-    if (mode & (S_IROTH | S_IWOTH))
+    // No fault: it may be wanted, as where a container has its secrets elsewhere.
+    if ((mode & (S_IROTH | S_IWOTH)) && !is_container_secret(path))
         config_report_add(report, false, where, "%s is open to every user (mode %04o)", path,
                           (unsigned)(mode & 07777));
     while (bytes.data && bytes.size > 0 && isspace((unsigned char)bytes.data[bytes.size - 1]))
@@ -62,13 +69,13 @@ static char *lower_name(const char *variable, size_t size)
 static void report_unknown(const char *variable, const char *name, bool is_fault,
                            struct config_report *report)
 {
-    const char *nearest = setting_nearest(name);
-    char known[SETTING_VARIABLE_SIZE] = "";
-    bool is_file;
-    if (nearest)
-        setting_variable(&config_settings[setting_find(nearest, &is_file)], known);
+    char nearest[SETTING_VARIABLE_SIZE] = "";
+    bool has_nearest = setting_nearest(name, nearest);
+    for (char *at = nearest; *at; at++)
+        *at = (char)toupper((unsigned char)*at);
     config_report_add(report, is_fault, variable,
-                      nearest ? "is not known; did you mean %s?" : "is not known%s", known);
+                      has_nearest ? "is not known; did you mean " PREFIX "%s?" : "is not known%s",
+                      nearest);
 }
 
 static bool add_copy(char ***list, const char *entry)
@@ -109,7 +116,7 @@ static bool take(const char *entry, const char *value, struct setting_values *va
         *ret_file = *value ? strdup(value) : NULL;
         report->failed = report->failed || (*value && !*ret_file);
     } else if (place < 0 && !is_service_link(variable, value)) {
-        report_unknown(variable, name, values->purpose != CONFIG_FOR_QUEUE, report);
+        report_unknown(variable, name, !config_only_setting(values->purpose), report);
     }
     if (place < 0)
         return false;

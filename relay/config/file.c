@@ -31,11 +31,11 @@ static json_t *evaluate(const char *path, const struct buffer *text, const char 
         error_set(err, ERR_INPUT, "the file's name is no UTF-8, or there is no memory");
         return NULL;
     }
-    struct composer_session *session = composer_session_create(composer_path, err);
+    struct child_session *session = composer_session_create(composer_path, err);
     json_t *answer = NULL, *document = NULL;
     struct frame frame;
-    if (session && composer_session_ask(session, header, text->data ? text->data : "", text->size,
-                                        limit_ms, &answer, &frame, err)) {
+    if (session && child_session_ask(session, header, text->data ? text->data : "", text->size,
+                                     limit_ms, &answer, &frame, err)) {
         const char *op = json_string_value(json_object_get(answer, "op"));
         const char *detail = json_string_value(json_object_get(answer, "detail"));
         if (!op || strcmp(op, "evaluated") != 0 || frame.blob_count < 1) {
@@ -50,7 +50,7 @@ static json_t *evaluate(const char *path, const struct buffer *text, const char 
         }
     }
     json_decref(answer);
-    composer_session_destroy(session);
+    child_session_destroy(session);
     return document;
 }
 
@@ -166,10 +166,11 @@ static void take(const char *file, const char *key, json_t *value, struct settin
     bool is_file = false;
     int place = setting_find(key, &is_file);
     if (place < 0) {
-        const char *nearest = setting_nearest(key);
-        config_report_add(report, values->purpose != CONFIG_FOR_QUEUE, where,
-                          nearest ? "is not known; did you mean %s?" : "is not known%s",
-                          nearest ? nearest : "");
+        char nearest[SETTING_VARIABLE_SIZE] = "";
+        bool has_nearest = setting_nearest(key, nearest);
+        config_report_add(report, !config_only_setting(values->purpose), where,
+                          has_nearest ? "is not known; did you mean %s?" : "is not known%s",
+                          nearest);
         return;
     }
     if (json_is_null(value) || !setting_values_want(values, place))

@@ -14,7 +14,7 @@
 #define SETTING_VARIABLE_SIZE 64
 
 // What a setting is for; a purpose that is not the relay's wants only some (config.h).
-enum setting_part { PART_OTHER, PART_QUEUE, PART_MAIL, PART_NORMALISER };
+enum setting_part { PART_OTHER, PART_QUEUE, PART_LISTEN, PART_MAIL, PART_NORMALISER };
 
 // One row of the table that drives the file, the environment, `check` and the manual.
 struct setting {
@@ -49,8 +49,8 @@ void setting_variable(const struct setting *setting, char ret_variable[SETTING_V
 
 // The place in the table of a name as the file has it ("api_key", "api_key_file"), or -1.
 int setting_find(const char *name, bool *ret_is_file);
-// The known name most like this one, or NULL where none is; static.
-const char *setting_nearest(const char *name);
+// The known name most like this one, that of a secret's file among them, or false where none is.
+bool setting_nearest(const char *name, char ret_nearest[SETTING_VARIABLE_SIZE]);
 
 // What was found for a setting before it is checked.
 struct setting_value {
@@ -72,6 +72,9 @@ void setting_values_put(struct setting_values *values, int place, char *text, co
 
 // Is the setting at that place wanted? What is not wanted is neither put nor read from its file.
 bool setting_values_want(const struct setting_values *values, int place);
+
+// The one setting that is wanted for that purpose, whatever else is wrong; NULL: there are more.
+const char *config_only_setting(enum config_purpose purpose);
 
 // Reads a secret's file, without the line end behind it. The caller wipes and frees it; NULL:
 // there was a fault.

@@ -80,12 +80,21 @@ bool setting_values_want(const struct setting_values *values, int place)
         return true;
     case CONFIG_FOR_QUEUE:
         return part == PART_QUEUE;
+    case CONFIG_FOR_HEALTH:
+        return part == PART_LISTEN;
     case CONFIG_FOR_MAILS:
         return part == PART_MAIL || part == PART_NORMALISER;
     case CONFIG_FOR_TEMPLATES:
         return part == PART_MAIL;
     }
     return true;
+}
+
+const char *config_only_setting(enum config_purpose purpose)
+{
+    if (purpose == CONFIG_FOR_QUEUE)
+        return "queue_dir";
+    return purpose == CONFIG_FOR_HEALTH ? "listen" : NULL;
 }
 
 void setting_values_finish(struct setting_values *values)

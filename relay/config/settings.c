@@ -14,11 +14,12 @@ const struct setting config_settings[SETTING_COUNT] = {
     {.name = "listen",
      .standard = "0.0.0.0:8080",
      .help = "mail listener, host:port; port 0 takes a free one",
+     .part = PART_LISTEN,
      .set = set_listen,
      .offset = offsetof(struct config, listen)},
     {.name = "admin_listen",
      .standard = "127.0.0.1:8081",
-     .help = "read and checked; the admin listener is not in this version",
+     .help = "admin listener, host:port; off: none",
      .set = set_admin_listen,
      .offset = offsetof(struct config, admin_listen)},
     {.name = "api_key",
@@ -30,8 +31,9 @@ const struct setting config_settings[SETTING_COUNT] = {
      .pair = ':'},
     {.name = "admin_key",
      .shown = "none",
-     .help = "read and checked; the admin listener is not in this version",
+     .help = "who may look or act there: NAME:read:KEY, NAME2:operate:sha256:HEX, ...",
      .secret = true,
+     .reloads = true,
      .set = set_admin_key,
      .pair = ':'},
     {.name = "queue_dir",
@@ -171,6 +173,7 @@ const struct setting config_settings[SETTING_COUNT] = {
     {.name = "transaction_timeout",
      .standard = "60s",
      .help = "longest hand-over of one mail",
+     .reloads = true,
      .set = set_duration,
      .offset = offsetof(struct config, transaction_timeout_ms),
      .least = SECOND_MS,
@@ -222,18 +225,22 @@ int setting_find(const char *name, bool *ret_is_file)
     return -1;
 }
 
-const char *setting_nearest(const char *name)
+bool setting_nearest(const char *name, char ret_nearest[SETTING_VARIABLE_SIZE])
 {
-    const char *nearest = NULL;
     if (strncasecmp(name, "RELAY_", 6) == 0) // the variable's name, where the file's is meant
         name += 6;
-    size_t best = strlen(name) / 2 + 1; // farther than that is no likeness
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        size_t distance = names_distance(name, config_settings[i].name);
+    size_t none = strlen(name) / 2 + 1, best = none; // farther than that is no likeness
+    for (size_t i = 0; i < 2 * (size_t)SETTING_COUNT; i++) {
+        const struct setting *setting = &config_settings[i / 2];
+        char known[SETTING_VARIABLE_SIZE];
+        if (i % 2 == 1 && !setting->secret)
+            continue;
+        snprintf(known, sizeof(known), "%s%s", setting->name, i % 2 == 1 ? "_file" : "");
+        size_t distance = names_distance(name, known);
         if (distance < best) {
             best = distance;
-            nearest = config_settings[i].name;
+            memcpy(ret_nearest, known, sizeof(known));
         }
     }
-    return nearest;
+    return best < none;
 }

@@ -1,5 +1,6 @@
 // What works, but should be known at every start.
 #include <string.h>
+#include <strings.h>
 
 #include "relay/base/clock.h"
 #include "relay/base/kind.h"
@@ -92,8 +93,21 @@ static void warn_of_margin(const struct config *config, struct config_report *re
                               config->lifetimes[i].type);
 }
 
+// Whichever listens there second cannot. Names are not looked up: the same host is one written the
+// same.
+static void warn_of_listeners(const struct config *config, struct config_report *report)
+{
+    const struct endpoint *mail = &config->listen, *admin = &config->admin_listen;
+    bool is_same_host = !*mail->host || !*admin->host || strcasecmp(mail->host, admin->host) == 0;
+    if (!config->admin_off && is_same_host && mail->port && mail->port == admin->port)
+        config_report_add(report, false, config_place(config, "admin_listen"),
+                          "has the port of RELAY_LISTEN, so that the relay runs without admin API "
+                          "and metrics");
+}
+
 void config_warn(const struct config *config, struct config_report *report)
 {
+    warn_of_listeners(config, report);
     warn_of_keys(config, config->api_keys, "api_key", report);
     warn_of_keys(config, config->admin_keys, "admin_key", report);
     warn_of_smarthosts(config, report);

@@ -1,9 +1,13 @@
 """What an operator is told of settings, by the programs that read them."""
 import json
+import os
 import re
 import signal
+import subprocess
 
+import machine
 import payloads
+import pytest
 import relay as harness
 import sink as sink_module
 
@@ -104,6 +108,33 @@ def test_a_reload_names_the_setting_of_a_missing_file_and_takes_the_keys(start_r
         normaliser.write_text(shipped)
         relay.process.send_signal(signal.SIGHUP)
         relay.wait_for("reloaded")
+
+
+def test_a_containers_secret_may_be_read_by_all_who_are_in_it(relay, tmp_path):
+    """Docker mounts it 0444; with 0600 the container's user could not read it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a folder over /run")
+    relay.folder.mkdir()
+    secret = tmp_path / "api-key"
+    secret.write_text(harness.API_KEY)
+    secret.chmod(0o444)
+    script = ('mount -t tmpfs tmpfs /run && mkdir /run/secrets && cp -p "$0" /run/secrets/ &&'
+              ' cp -p "$0" /run/ && exec "$@"')
+
+    def warnings(path, command):
+        environment = relay.environment() | {"RELAY_API_KEY_FILE": path}
+        environment.pop("RELAY_API_KEY", None)
+        done = subprocess.run([*machine.NAMESPACE, "sh", "-c", script, str(secret),
+                               str(harness.program()), command], cwd=relay.folder, text=True,
+                              env=environment, capture_output=True, timeout=harness.WAIT_S)
+        if "mount:" in done.stderr:
+            pytest.skip(f"nothing can be mounted: {done.stderr}")
+        return (done.stdout + done.stderr).count("is open to every user (mode 0444)")
+
+    for command in ("check", "doctor"):
+        assert warnings("/run/secrets/api-key", command) == 0
+        assert warnings("/run/api-key", command) == 1
+        assert warnings("/run/secrets/../api-key", command) == 1
 
 
 def test_the_queue_is_shown_whatever_is_wrong_with_other_settings(relay, sink):

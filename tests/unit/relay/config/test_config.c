@@ -284,9 +284,12 @@ static void takes_a_secret_from_a_file(void **state)
     unsetenv("RELAY_API_KEY");
     setenv("RELAY_API_KEY_FILE", "/nonexistent/key", 1);
     setenv("RELAY_LISTEN_FILE", path, 1);
+    setenv("RELAY_API_KEY_FIL", path, 1);
     assert_null(config_load(NULL, CONFIG_FOR_COMMAND, &report));
     assert_true(reports(&report, true, "RELAY_API_KEY_FILE", "/nonexistent/key"));
     assert_true(reports(&report, true, "RELAY_LISTEN_FILE", "did you mean RELAY_LISTEN?"));
+    assert_true(reports(&report, true, "RELAY_API_KEY_FIL", "did you mean RELAY_API_KEY_FILE?"));
+    unsetenv("RELAY_API_KEY_FIL");
     config_report_finish(&report);
     free(path);
 }
@@ -330,9 +333,12 @@ static void warns_of_what_is_weak(void **state)
     setenv("RELAY_SMTP_URI",
            "smtp://u:p@a.example:25?disable_starttls=true,smtps://b.example?skip_ssl_verify=true",
            1);
+    setenv("RELAY_LISTEN", ":8080", 1);
+    setenv("RELAY_ADMIN_LISTEN", "127.0.0.1:8080", 1);
     struct config_report report;
     struct config *config = config_load(NULL, CONFIG_FOR_RELAY, &report);
     assert_non_null(config);
+    assert_true(reports(&report, false, "RELAY_ADMIN_LISTEN", "has the port of RELAY_LISTEN"));
     assert_true(reports(&report, false, "RELAY_API_KEY", "kratos has fewer than 16"));
     assert_true(reports(&report, false, "RELAY_SMTP_URI", "a.example:25 in the clear"));
     assert_true(reports(&report, false, "RELAY_SMTP_URI", "b.example:465 is not checked"));

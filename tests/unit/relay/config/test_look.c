@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <limits.h>
 // clang-format on
 #include "relay/config/look.h"
 #include "tests/unit/relay/config/folder.h"
@@ -113,7 +114,7 @@ static void says_what_cannot_be_used(void **state)
 
 static void a_folder_of_others_is_no_queues(void **state)
 {
-    char *dir = *state, full[256];
+    char *dir = *state, full[PATH_MAX]; // what realpath() wants
     static const mode_t modes[] = {0755, 0750, 0701};
     assert_non_null(realpath(dir, full));
     for (size_t i = 0; i < COUNT(modes); i++) {

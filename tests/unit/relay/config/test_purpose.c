@@ -40,6 +40,32 @@ static void a_look_at_the_queue_needs_only_its_folder(void **state)
     config_report_finish(&report);
 }
 
+static void asking_for_health_needs_only_where_the_relay_listens(void **state)
+{
+    (void)state;
+    setenv("RELAY_LISTEN", "[::1]:8025", 1);
+    setenv("RELAY_API_KEY", "two words", 1);
+    setenv("RELAY_QUEUE_DIR", "/q\n", 1);
+    setenv("RELAY_XYZZY", "1", 1);
+    struct config_report report;
+    struct config *config = config_load("/nonexistent/relay", CONFIG_FOR_HEALTH, &report);
+    assert_non_null(config);
+    assert_string_equal(config->listen.host, "::1");
+    assert_int_equal(config->listen.port, 8025);
+    config_destroy(config);
+    config_report_finish(&report);
+
+    unsetenv("RELAY_LISTEN"); // what the file has cannot be guessed
+    assert_null(config_load("/nonexistent/relay", CONFIG_FOR_HEALTH, &report));
+    assert_true(reports(&report, true, "/nonexistent/relay", "No such file"));
+    config_report_finish(&report);
+    config = config_load(NULL, CONFIG_FOR_HEALTH, &report);
+    assert_non_null(config);
+    assert_int_equal(config->listen.port, 8080);
+    config_destroy(config);
+    config_report_finish(&report);
+}
+
 static void looking_at_mails_needs_only_what_mails_are_made_of(void **state)
 {
     (void)state;
@@ -102,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_look_at_the_queue_needs_only_its_folder),
+        TEST(asking_for_health_needs_only_where_the_relay_listens),
         TEST(looking_at_mails_needs_only_what_mails_are_made_of),
         TEST(looking_at_mails_takes_the_sender_that_is_set_and_finds_faults),
     };
