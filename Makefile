@@ -166,7 +166,7 @@ $(BUILD)/tests/composer-probe: $(BUILD)/obj/relay/composer/main.o \
 	$(call link,composer) -Wl,--wrap=payload_text,--wrap=confine,--wrap=setrlimit \
 	    -Wl,--wrap=landlock_forbid_all,--wrap=syscall_filter_install
 $(BUILD)/obj/tests/support/probe.o: PKG = $(composer_PKG)
-$(BUILD)/tests/relay/composer/test_confine: TEST_WRAP = -Wl,--wrap=syscall
+$(BUILD)/tests/relay/composer/test_confine: TEST_WRAP = -Wl,--wrap=syscall,--wrap=getrlimit
 $(BUILD)/tests/relay/dispatch/test_backlog: TEST_WRAP = -Wl,--wrap=queue_due,--wrap=queue_next_due
 $(BUILD)/tests/queue/test_rekey: TEST_WRAP = -Wl,--wrap=writer_submit
 

@@ -3,12 +3,14 @@
 #include <libjsonnet.h>
 #include <libjsonnet_fmt.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "jsonnet/complaint.h"
 #include "jsonnet/payload.h"
 #include "jsonnet/program.h"
 #include "jsonnet/std_additions.h"
+#include "jsonnet/table.h"
 
 // An evaluation grows by some bytes a payload; a new one costs 15 ms, so it comes seldom.
 #define PAYLOADS_PER_EVALUATION 100000
@@ -16,10 +18,12 @@
 struct evaluation {
     struct JsonnetVm *vm;
     const struct normaliser_io *io;
-    json_t *document; // what next() gave last
-    size_t turn;      // and the number of the normaliser that it is for
-    bool in_payload;  // not emitted yet
-    bool ended;       // next() gave NULL
+    json_t **tables;    // one a normaliser; NULL: that one is a function
+    struct error fault; // what is wrong with one that is to be a table; no message: nothing is
+    json_t *document;   // what next() gave last
+    size_t turn;        // and the number of the normaliser that it is for
+    bool in_payload;    // not emitted yet
+    bool ended;         // next() gave NULL
     int payloads;
 };
 
@@ -84,12 +88,12 @@ static json_t *pick_number(json_t *document, const char *const *paths)
 
 static json_t *pick_text(json_t *document, const char *const *paths)
 {
-    return payload_text(document, "", paths[0]);
+    return payload_text(document, "", paths[0], 0);
 }
 
 static json_t *pick_text_in(json_t *document, const char *const *paths)
 {
-    return payload_text(document, paths[0], paths[1]);
+    return payload_text(document, paths[0], paths[1], 0);
 }
 
 static json_t *pick_texts_in(json_t *document, const char *const *paths)
@@ -118,6 +122,20 @@ native_payload(void *context, const struct JsonnetJsonValue *const *args, int *r
     return to_jsonnet(evaluation->vm, evaluation->document);
 }
 
+static void take_next(struct evaluation *evaluation)
+{
+    evaluation->document = evaluation->io->next(evaluation->io->context, &evaluation->turn);
+    evaluation->in_payload = evaluation->document;
+    evaluation->ended = !evaluation->document;
+}
+
+static void emit(struct evaluation *evaluation, json_t *result)
+{
+    evaluation->in_payload = false;
+    evaluation->io->emit(evaluation->io->context, result);
+}
+
+// What a table is for never gets into Jsonnet.
 static struct JsonnetJsonValue *
 native_next(void *context, const struct JsonnetJsonValue *const *args, int *ret_success)
 {
@@ -126,10 +144,36 @@ native_next(void *context, const struct JsonnetJsonValue *const *args, int *ret_
     *ret_success = 1;
     if (evaluation->payloads++ == PAYLOADS_PER_EVALUATION)
         return jsonnet_json_make_bool(evaluation->vm, false);
-    evaluation->document = evaluation->io->next(evaluation->io->context, &evaluation->turn);
-    evaluation->in_payload = evaluation->document;
-    evaluation->ended = !evaluation->document;
+    take_next(evaluation);
+    while (evaluation->document && evaluation->tables[evaluation->turn]) {
+        json_t *mail = table_apply(evaluation->tables[evaluation->turn], evaluation->document);
+        if (!mail)
+            return fail(evaluation->vm, "the normaliser's result", ret_success);
+        emit(evaluation, mail);
+        take_next(evaluation);
+    }
     return jsonnet_json_make_bool(evaluation->vm, evaluation->in_payload);
+}
+
+// Takes a table, as JSON; gives false for what is none, nor meant to be one.
+static struct JsonnetJsonValue *
+native_table(void *context, const struct JsonnetJsonValue *const *args, int *ret_success)
+{
+    struct evaluation *evaluation = context;
+    double number;
+    const char *text = jsonnet_json_extract_string(evaluation->vm, args[1]);
+    if (!text || !jsonnet_json_extract_number(evaluation->vm, args[0], &number))
+        return fail(evaluation->vm, "the normaliser's table", ret_success);
+    json_auto_t *table = payload_parse(text, strlen(text), NULL);
+    *ret_success = 1;
+    if (!json_is_object(table))
+        return jsonnet_json_make_bool(evaluation->vm, false);
+    if (!table_check(table, &evaluation->fault))
+        return fail(evaluation->vm, "the normaliser's table", ret_success);
+    json_t **place = &evaluation->tables[(size_t)number];
+    json_decref(*place);
+    *place = json_incref(table);
+    return jsonnet_json_make_bool(evaluation->vm, true);
 }
 
 static struct JsonnetJsonValue *
@@ -153,8 +197,7 @@ native_emit(void *context, const struct JsonnetJsonValue *const *args, int *ret_
     json_auto_t *wrapped = text ? payload_parse(text, size, NULL) : NULL;
     if (!wrapped)
         return fail(vm, "the normaliser's result", ret_success);
-    evaluation->in_payload = false;
-    evaluation->io->emit(evaluation->io->context, json_incref(json_array_get(wrapped, 0)));
+    emit(evaluation, json_incref(json_array_get(wrapped, 0)));
     *ret_success = 1;
     return jsonnet_json_make_null(vm);
 }
@@ -174,6 +217,7 @@ static void register_natives(struct evaluation *evaluation, const struct program
     static const char *const paths[] = {"paths", NULL};
     static const char *const objects_paths[] = {"objects", "paths", NULL};
     static const char *const result[] = {"result", NULL};
+    static const char *const number_table[] = {"number", "table", NULL};
     static const struct {
         const char *name;
         JsonnetNativeCallback *callback;
@@ -185,6 +229,7 @@ static void register_natives(struct evaluation *evaluation, const struct program
         {"text", native_text, paths, false},
         {"text_in", native_text_in, objects_paths, false},
         {"texts_in", native_texts_in, objects_paths, false},
+        {"table", native_table, number_table, true},
         {"next", native_next, no_params, true},
         {"turn", native_turn, no_params, true},
         {"payload", native_payload, no_params, true},
@@ -203,6 +248,7 @@ static bool evaluate_payloads(const struct program *program, struct evaluation *
                               struct error *err)
 {
     evaluation->vm = jsonnet_make();
+    evaluation->document = NULL;
     evaluation->payloads = 0;
     jsonnet_import_callback(evaluation->vm, refuse_import, evaluation->vm);
     register_natives(evaluation, program);
@@ -218,11 +264,23 @@ static bool evaluate_payloads(const struct program *program, struct evaluation *
             .part_count = program->part_count,
             .at_work = evaluation->in_payload ? evaluation->turn : program->part_count,
         };
-        complaint_set(err, text, &source);
+        struct error complaint;
+        complaint_set(&complaint, text, &source);
+        const struct error *fault = &evaluation->fault;
+        bool in_table = fault->code != ERR_NONE;
+        error_set(err, ERR_INPUT, "%s%s%s", complaint.message, in_table ? ": " : "",
+                  in_table ? fault->message : "");
     }
     jsonnet_realloc(evaluation->vm, text, 0);
     jsonnet_destroy(evaluation->vm);
     return !failed;
+}
+
+static void drop_tables(struct evaluation *evaluation, size_t count)
+{
+    for (size_t i = 0; evaluation->tables && i < count; i++)
+        json_decref(evaluation->tables[i]);
+    free(evaluation->tables);
 }
 
 bool normaliser_run(const struct normaliser_source *sources, size_t count,
@@ -232,12 +290,55 @@ bool normaliser_run(const struct normaliser_source *sources, size_t count,
     *ret_in_payload = false;
     if (!program_init(&program, sources, count, err))
         return false;
-    struct evaluation evaluation = {.io = io};
-    while (!evaluation.ended) {
-        if (!evaluate_payloads(&program, &evaluation, err)) {
-            *ret_in_payload = evaluation.in_payload;
-            return false;
+    struct evaluation evaluation = {.io = io, .tables = calloc(count, sizeof(json_t *))};
+    if (!evaluation.tables)
+        return error_set(err, ERR_TEMPORARY, "no memory for the normalisers");
+    bool ok = true;
+    while (ok && !evaluation.ended)
+        ok = evaluate_payloads(&program, &evaluation, err);
+    drop_tables(&evaluation, count);
+    *ret_in_payload = !ok && evaluation.in_payload;
+    return ok;
+}
+
+static json_t *next_of_none(void *context, size_t *ret_source)
+{
+    (void)context, (void)ret_source;
+    return NULL;
+}
+
+json_t *normaliser_tables(const struct normaliser_source *sources, size_t count)
+{
+    AUTO_PROGRAM struct program program;
+    struct error err; // normaliser_run() will say it
+    if (!program_init(&program, sources, count, &err))
+        return NULL;
+    const struct normaliser_io none = {.next = next_of_none};
+    struct evaluation evaluation = {.io = &none, .tables = calloc(count, sizeof(json_t *))};
+    json_t *tables = json_array();
+    bool ok = evaluation.tables && evaluate_payloads(&program, &evaluation, &err);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = json_array_append(tables, evaluation.tables[i]) == 0; // not where it is a function
+    drop_tables(&evaluation, count);
+    if (ok)
+        return tables;
+    json_decref(tables);
+    return NULL;
+}
+
+bool normaliser_run_tables(json_t *tables, const struct normaliser_io *io, bool *ret_in_payload,
+                           struct error *err)
+{
+    size_t turn;
+    json_t *document;
+    *ret_in_payload = false;
+    while ((document = io->next(io->context, &turn))) {
+        json_t *mail = table_apply(json_array_get(tables, turn), document);
+        if (!mail) {
+            *ret_in_payload = true;
+            return error_set(err, ERR_TEMPORARY, "no memory for a mail");
         }
+        io->emit(io->context, mail);
     }
     return true;
 }

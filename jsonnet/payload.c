@@ -92,16 +92,17 @@ json_t *payload_number(json_t *document, const char *paths)
     return NULL;
 }
 
-static json_t *text_at(json_t *document, struct piece path)
+static json_t *text_at(json_t *document, struct piece path, int digits)
 {
     json_t *value = walk(document, path);
     if (json_string_length(value) > 0)
         return json_incref(value);
     if (!json_is_integer(value))
         return NULL;
-    char digits[24];
-    snprintf(digits, sizeof(digits), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    return json_string(digits);
+    char text[24];
+    snprintf(text, sizeof(text), "%0*" JSON_INTEGER_FORMAT,
+             json_integer_value(value) > 0 ? digits : 0, json_integer_value(value));
+    return json_string(text);
 }
 
 static json_t *joined_at(json_t *document, struct piece paths)
@@ -110,7 +111,7 @@ static json_t *joined_at(json_t *document, struct piece paths)
     buffer_init(&joined, TEXT_SIZE_MAX);
     struct piece path;
     while (next_piece(&paths, '+', &path)) {
-        json_t *text = text_at(document, path);
+        json_t *text = text_at(document, path, 0);
         if (text && joined.size)
             buffer_putc(&joined, ' ');
         if (text)
@@ -120,23 +121,23 @@ static json_t *joined_at(json_t *document, struct piece paths)
     return joined.size && !joined.failed ? json_stringn_nocheck(joined.data, joined.size) : NULL;
 }
 
-static json_t *alternative(json_t *document, struct piece path)
+static json_t *alternative(json_t *document, struct piece path, int digits)
 {
     if (path.size >= 2 && path.text[0] == '"' && path.text[path.size - 1] == '"')
         return json_stringn(path.text + 1, path.size - 2);
     if (memchr(path.text, '+', path.size))
         return joined_at(document, path);
-    return text_at(document, path);
+    return text_at(document, path, digits);
 }
 
-json_t *payload_text(json_t *document, const char *objects, const char *paths)
+json_t *payload_text(json_t *document, const char *objects, const char *paths, int digits)
 {
     struct piece objects_left = {objects, strlen(objects)}, object;
     while (next_piece(&objects_left, '|', &object)) {
         json_t *in = walk(document, object);
         struct piece paths_left = {paths, strlen(paths)}, path;
         while (in && next_piece(&paths_left, '|', &path)) {
-            json_t *text = alternative(in, path);
+            json_t *text = alternative(in, path, digits);
             if (text)
                 return text;
         }
@@ -152,7 +153,7 @@ json_t *payload_texts(json_t *document, const char *objects, const char *paths)
         json_t *in = walk(document, object);
         struct piece paths_left = {paths, strlen(paths)}, path;
         while (in && next_piece(&paths_left, '|', &path)) {
-            json_t *text = alternative(in, path);
+            json_t *text = alternative(in, path, 0);
             if (text)
                 json_array_append_new(texts, text);
         }

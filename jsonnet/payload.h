@@ -31,9 +31,9 @@ json_t *payload_at(json_t *document, const char *paths);
 
 // The first that is text: a string that is not empty, or a whole number's digits. Here
 // "first+last" joins those that are there by a space, and "\"email\"" is the word itself.
-// Looks in every object that objects names, in turn; "" names the document. A new reference, or
-// NULL.
-json_t *payload_text(json_t *document, const char *objects, const char *paths);
+// Looks in every object that objects names, in turn; "" names the document. A number above zero
+// gets zeros in front where it has less than `digits`. A new reference, or NULL.
+json_t *payload_text(json_t *document, const char *objects, const char *paths, int digits);
 
 // All of them, in that order: a new array, maybe empty. NULL: no memory.
 json_t *payload_texts(json_t *document, const char *objects, const char *paths);

@@ -21,8 +21,9 @@
 #define BEFORE_TEXT_BREAKS 1
 #define BEHIND_TEXT                                                                                \
     "\n);\n"                                                                                       \
-    "assert std.isFunction(normaliser_%zu()) : 'the normaliser is no function';\n"
-#define BEHIND_TEXT_BREAKS 3
+    "assert std.isFunction(normaliser_%zu()) ||\n"                                                 \
+    "std.native('%s')(%zu, std.toString(normaliser_%zu())) : 'the normaliser is no function';\n"
+#define BEHIND_TEXT_BREAKS 4
 
 // The tail call keeps the stack flat. payload() is evaluated only if the function looks at its
 // argument. std.toString of a string would give the bare string, hence the array around it.
@@ -53,6 +54,8 @@ bool program_init(struct program *program, const struct normaliser_source *sourc
     buffer_puts(&program->text, std_additions);
     buffer_puts(&program->text, STD_BEHIND);
     int lines = program->text.failed ? 0 : count_breaks(program->text.data); // whole ones
+    char native[PROGRAM_NATIVE_SIZE];
+    program_native(program, "table", native);
     for (size_t i = 0; i < count; i++) {
         if (strlen(sources[i].text) > NORMALISER_SIZE_MAX)
             return error_set(err, ERR_INPUT, "%s: larger than %d bytes", sources[i].file,
@@ -62,7 +65,7 @@ bool program_init(struct program *program, const struct normaliser_source *sourc
         *part = (struct complaint_part){sources[i].file, lines + BEFORE_TEXT_BREAKS, breaks + 1};
         buffer_printf(&program->text, BEFORE_TEXT, i);
         buffer_puts(&program->text, sources[i].text);
-        buffer_printf(&program->text, BEHIND_TEXT, i);
+        buffer_printf(&program->text, BEHIND_TEXT, i, native, i, i);
         lines += BEFORE_TEXT_BREAKS + breaks + BEHIND_TEXT_BREAKS;
     }
     buffer_puts(&program->text, "local normalisers = [");
@@ -71,7 +74,6 @@ bool program_init(struct program *program, const struct normaliser_source *sourc
     buffer_puts(&program->text, "];\n");
     static const char *const natives[] = {"next", "turn", "payload", "emit"};
     for (size_t i = 0; i < sizeof(natives) / sizeof(natives[0]); i++) {
-        char native[PROGRAM_NATIVE_SIZE];
         program_native(program, natives[i], native);
         buffer_printf(&program->text, "local %s = std.native('%s');\n", natives[i], native);
     }

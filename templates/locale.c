@@ -435,20 +435,34 @@ static bool match_words(const struct locale_matcher *matcher, const char *words,
     return false;
 }
 
-size_t locale_match(const struct locale_matcher *matcher, const struct locale_wishes *wishes)
+const char *locale_source_name(enum locale_source source)
+{
+    static const char *const names[] = {[LOCALE_BY_DEFAULT] = "default",
+                                        [LOCALE_BY_BRAND] = "brand",
+                                        [LOCALE_BY_PAYLOAD] = "payload",
+                                        [LOCALE_BY_ACCEPT_LANGUAGE] = "accept_language",
+                                        [LOCALE_BY_REQUEST_URL] = "request_url"};
+    return names[source];
+}
+
+size_t locale_match(const struct locale_matcher *matcher, const struct locale_wishes *wishes,
+                    enum locale_source *ret_source)
 {
     size_t index = matcher->default_index;
+    enum locale_source source = LOCALE_BY_DEFAULT;
     if (match_list(matcher, wishes->locales, &index))
-        return index;
-    if (wishes->accept_language && match_header(matcher, wishes->accept_language, &index))
-        return index;
-    if (wishes->ui_locales && match_words(matcher, wishes->ui_locales, &index))
-        return index;
-    for (size_t i = 0; i < sizeof(wishes->otherwise) / sizeof(wishes->otherwise[0]); i++) {
-        if (wishes->otherwise[i] && match_words(matcher, wishes->otherwise[i], &index))
-            return index;
-    }
-    return matcher->default_index;
+        source = LOCALE_BY_PAYLOAD;
+    else if (wishes->accept_language && match_header(matcher, wishes->accept_language, &index))
+        source = LOCALE_BY_ACCEPT_LANGUAGE;
+    else if (wishes->ui_locales && match_words(matcher, wishes->ui_locales, &index))
+        source = LOCALE_BY_REQUEST_URL;
+    else if (wishes->default_locale && match_words(matcher, wishes->default_locale, &index))
+        source = LOCALE_BY_DEFAULT;
+    else if (wishes->brand_locale && match_words(matcher, wishes->brand_locale, &index))
+        source = LOCALE_BY_BRAND;
+    if (ret_source)
+        *ret_source = source;
+    return index;
 }
 
 // ---- what ICU knows about a tag -------------------------------------------------------------

@@ -61,7 +61,8 @@ static const struct view_base *find_named(const struct renderer *renderer,
 // Whose wish it is comes first, then how the brand speaks to people in that language.
 static const struct view_base *choose_base(const struct renderer *renderer,
                                            const struct brand *brand,
-                                           const struct render_request *request)
+                                           const struct render_request *request,
+                                           enum locale_source *ret_source)
 {
     const struct view_base *named = find_named(renderer, brand, request->locale);
     if (named)
@@ -69,8 +70,10 @@ static const struct view_base *choose_base(const struct renderer *renderer,
     const struct locale_wishes wishes = {.locales = request->locales,
                                          .accept_language = request->accept_language,
                                          .ui_locales = request->ui_locales,
-                                         .otherwise = {request->default_locale, brand->locale}};
-    return renderer->languages[locale_match(renderer->matcher, &wishes)].bases[brand->address];
+                                         .default_locale = request->default_locale,
+                                         .brand_locale = brand->locale};
+    size_t index = locale_match(renderer->matcher, &wishes, ret_source);
+    return renderer->languages[index].bases[brand->address];
 }
 
 static bool take(struct buffer *buffer, char **ret_text, struct error *err)
@@ -154,14 +157,15 @@ bool renderer_render_as(struct renderer *renderer, const struct brand *brand,
                         const struct render_request *request, struct rendered *ret_rendered,
                         enum refusal *ret_refusal, struct error *err)
 {
-    const struct view_base *base = choose_base(renderer, brand, request);
+    enum locale_source source = LOCALE_BY_DEFAULT;
+    const struct view_base *base = choose_base(renderer, brand, request, &source);
     json_t *made = NULL;
     if (!view_create(base, brand, request, &made, ret_refusal, err))
         return false;
     json_auto_t *view = made;
     if (*ret_refusal != REFUSAL_NONE)
         return true;
-    struct rendered rendered = {.brand = brand};
+    struct rendered rendered = {.brand = brand, .locale_source = source};
     snprintf(rendered.locale, sizeof(rendered.locale), "%s", base->catalog->tag);
     snprintf(rendered.language, sizeof(rendered.language), "%s", base->catalog->language);
     // What a type has of its own is written for its texts, and need not know Kratos' own.

@@ -11,6 +11,7 @@
 
 #include "relay/base/error.h"
 #include "templates/brand.h"
+#include "templates/locale.h"
 
 #define RENDERER_LOCALE_SIZE 65
 
@@ -60,6 +61,7 @@ struct render_request {
 
 struct rendered {
     char locale[RENDERER_LOCALE_SIZE];   // the tag of the catalog chosen: "hu-x-formal"
+    enum locale_source locale_source;    // who wished for it; of one that was named, the default
     char language[RENDERER_LOCALE_SIZE]; // BCP 47, for Content-Language: "hu"
     const struct brand *brand;           // lives as long as the renderer
     char *subject;                       // one line

@@ -54,7 +54,7 @@ static json_t *describe_brand(const struct brand *brand)
 static const char *default_locale(const struct renderer *renderer)
 {
     const struct locale_wishes none = {0};
-    size_t index = locale_match(renderer->matcher, &none);
+    size_t index = locale_match(renderer->matcher, &none, NULL);
     return renderer->languages[index].bases[BRAND_ADDRESS_OWN]->catalog->tag;
 }
 

@@ -13,6 +13,7 @@
 
 #define TRIAL_CODE "7391-TRIAL"
 #define TRIAL_OWN "Own words 7391"
+#define OWN_WORDS "the words that it was given: see {{own}} in its frame and body"
 #define TRIAL_MINUTES 15
 #define URL_SIZE 300
 #define SEEN_SIZE_MAX (4 * 1024 * 1024)
@@ -63,6 +64,7 @@ static void find_place(const struct trial *trial, const char *template, const ch
 {
     const struct frame_set *frames = frames_find(trial->renderer->frames, template);
     const char *kind = strchr(file, '.');
+    bool is_of_subject = strncmp(file, "subject.", strlen("subject.")) == 0;
     const char *only = NULL;
     size_t count = 0;
     size_t index;
@@ -70,7 +72,8 @@ static void find_place(const struct trial *trial, const char *template, const ch
     json_array_foreach(frames->files, index, own)
     {
         const char *name = json_string_value(own);
-        if (!strstr(name, kind))
+        bool is_subject = strncmp(name, "subject.", strlen("subject.")) == 0;
+        if (!strstr(name, kind) || is_subject != is_of_subject)
             continue;
         only = name;
         count++;
@@ -84,7 +87,7 @@ static void fault_in(struct trial *trial, const struct attempt *attempt, const c
 {
     char where[1024];
     char text[URL_SIZE + 200];
-    bool is_own = strcmp(which, TRIAL_OWN) == 0;
+    bool is_own = strcmp(which, OWN_WORDS) == 0;
     find_place(trial, is_own ? NULL : attempt->template, file, where, sizeof(where));
     snprintf(text, sizeof(text), "%s comes out %s%s", attempt->template, what, which);
     report(trial, attempt, where, text);
@@ -104,6 +107,16 @@ static void report_render(struct trial *trial, const struct attempt *attempt,
     report(trial, attempt, what ? place : trial->dir, what ? what : err->message);
 }
 
+// What a mail must have, to whoever writes templates.
+static const char *describe(const char *must_have)
+{
+    if (strcmp(must_have, TRIAL_OWN) == 0)
+        return OWN_WORDS;
+    if (strcmp(must_have, TRIAL_CODE) == 0)
+        return "its code: see {{code}} in its frame and body";
+    return "its link: see {{link.url}} in its frame and body";
+}
+
 // ---- one mail -------------------------------------------------------------------------------
 
 static void check_mail(struct trial *trial, const struct attempt *attempt,
@@ -115,14 +128,16 @@ static void check_mail(struct trial *trial, const struct attempt *attempt,
         fault_in(trial, attempt, "subject.text.mustache",
                  "with the code in its subject, against the brand ", trial->brand->id);
     if (!strstr(mail->text, must_have))
-        fault_in(trial, attempt, "frame.text.mustache", "in its text without ", must_have);
+        fault_in(trial, attempt, "frame.text.mustache", "in its text without ",
+                 describe(must_have));
     if (must_have[0] == '\0')
         return;
     buffer_clear(&trial->seen);
     own_text_from_html(mail->html, &trial->seen);
     buffer_append(&trial->seen, "", 0);
     if (trial->seen.failed || !strstr(trial->seen.data, must_have))
-        fault_in(trial, attempt, "frame.html.mustache", "in its HTML without ", must_have);
+        fault_in(trial, attempt, "frame.html.mustache", "in its HTML without ",
+                 describe(must_have));
 }
 
 // Frames cannot tell which time there is, but only whether there is one; and a language's first is

@@ -84,18 +84,23 @@ void buffer_putc(struct buffer *buffer, char c)
 
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
+    // Most of what is printed has room already.
+    size_t room = buffer->failed ? 0 : buffer->capacity - buffer->size;
     va_list args;
     va_start(args, format);
     va_list again;
     va_copy(again, args);
-    int size = vsnprintf(NULL, 0, format, args);
+    int size = vsnprintf(room > 0 ? buffer->data + buffer->size : NULL, room, format, args);
     va_end(args);
     char *to = size < 0 ? NULL : buffer_reserve(buffer, (size_t)size);
     if (to) {
-        vsnprintf(to, (size_t)size + 1, format, again);
+        if ((size_t)size >= room)
+            vsnprintf(to, (size_t)size + 1, format, again);
         buffer_added(buffer, (size_t)size);
     } else {
         buffer->failed = true;
+        if (room > 0)
+            buffer->data[buffer->size] = '\0';
     }
     va_end(again);
 }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -146,6 +148,54 @@ bool process_lock_memory(void)
     struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
     return setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 &&
            limit.rlim_cur == RLIM_INFINITY && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
+
+void process_share_heap(void)
+{
+    mallopt(M_ARENA_MAX, 1);
+}
+
+// A segment that is never written to holds what its file does, unless the loader had to put
+// addresses into it.
+static bool is_relocated(const struct dl_phdr_info *object)
+{
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_DYNAMIC)
+            continue;
+        const ElfW(Dyn) *entry = (const ElfW(Dyn) *)(object->dlpi_addr + segment->p_vaddr);
+        for (; entry->d_tag != DT_NULL; entry++)
+            if (entry->d_tag == DT_TEXTREL ||
+                (entry->d_tag == DT_FLAGS && entry->d_un.d_val & DF_TEXTREL))
+                return true;
+    }
+    return false;
+}
+
+static int forget_object(struct dl_phdr_info *object, size_t size, void *context)
+{
+    (void)size, (void)context;
+    if (is_relocated(object))
+        return 0;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_W)
+            continue;
+        uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+        uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+        void *at;
+        memcpy(&at, &start, sizeof(at));
+        if (madvise(at, end - start, MADV_DONTNEED) != 0)
+            (void)madvise(at, end - start, MADV_DONTNEED_LOCKED);
+    }
+    return 0;
+}
+
+void process_forget_start(void)
+{
+    (void)dl_iterate_phdr(forget_object, NULL);
+    malloc_trim(0);
 }
 
 bool process_silence(struct error *err)

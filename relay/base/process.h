@@ -43,6 +43,15 @@ bool process_forbid_dumps(struct error *err);
 // not lock all of it (RLIMIT_MEMLOCK is limited and cannot be lifted): then it locks nothing.
 bool process_lock_memory(void);
 
+// Has all threads of this process share one heap: for few threads that hand blocks to one another.
+// To be called before there are any.
+void process_share_heap(void);
+
+// To be called when a start is over: gives pages of programs and libraries back to the kernel, most
+// of which only the start has read, and what is free on the heap. What is wanted again comes from
+// the kernel's cache of the files, at some microseconds a page.
+void process_forget_start(void);
+
 // Sends this process' standard output and error nowhere from now on: a library, or a normaliser's
 // std.trace(), may write there what strangers wrote, and who reads it may be slow. A sanitizer's
 // report still comes where it came before.

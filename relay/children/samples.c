@@ -127,7 +127,12 @@ size_t sample_judge(struct sample *sample, const json_t *init, const json_t *ans
             strcmp(park, "link_not_allowed") == 0)
             continue;
         count++;
-        if (detail)
+        bool is_empty = strcmp(park, "no_content") == 0; // templates may be what lacks, as well
+        char what[512];
+        snprintf(what, sizeof(what), "%s%s%s", park, detail ? ": " : "", detail ? detail : "");
+        if (is_empty)
+            faults_add(faults, sample->path, what);
+        else if (detail)
             blame_normaliser(sample, init, detail, faults);
         else
             faults_add(faults, sample->path, park);

@@ -74,6 +74,15 @@ static bool put_mime(struct composer *composer, const struct letter *letter,
     return true;
 }
 
+// What a mail without content would need; to whoever tries samples or reads the log.
+static const char *what_is_missing(const struct composer *composer, const struct mail *mail)
+{
+    return renderer_knows(composer->renderer, mail->template)
+               ? "the texts of its type need a code or a link (data.code, data.url), and it has "
+                 "neither that nor a text of its own (fallback)"
+               : "there are no texts of its type, and it has none of its own (fallback)";
+}
+
 // Texts and bytes of the mail, or the reason why it has none in the envelope.
 static bool put_letter(struct composer *composer, const struct source *source,
                        const struct mail *mail, size_t index, struct envelope *envelope,
@@ -96,9 +105,12 @@ static bool put_letter(struct composer *composer, const struct source *source,
     struct rendered rendered;
     if (!letter_render(composer, &letter, &rendered, &envelope->park, err))
         return false;
+    if (envelope->park && strcmp(envelope->park, "no_content") == 0)
+        envelope->detail = what_is_missing(composer, mail);
     if (envelope->park)
         return true;
     snprintf(envelope->locale, sizeof(envelope->locale), "%s", rendered.locale);
+    envelope->locale_source = locale_source_name(rendered.locale_source);
     bool done = put_mime(composer, &letter, &rendered, envelope, composition, err);
     rendered_finish(&rendered);
     return done;

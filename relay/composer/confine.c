@@ -59,6 +59,16 @@ static bool limit(__rlimit_resource_t resource, rlim_t value)
     return setrlimit(resource, &now) == 0;
 }
 
+// Where there is no limit, process_lock_memory() has locked what will be mapped as well: with a
+// limit, every further page of heap would be refused.
+static bool forbid_locking(void)
+{
+    struct rlimit now;
+    if (getrlimit(RLIMIT_MEMLOCK, &now) < 0)
+        return false;
+    return now.rlim_cur == RLIM_INFINITY || limit(RLIMIT_MEMLOCK, 0);
+}
+
 static bool set_limits(struct error *err)
 {
     static const struct {
@@ -69,7 +79,7 @@ static bool set_limits(struct error *err)
         {"RLIMIT_AS", RLIMIT_AS, ADDRESSES},           {"RLIMIT_STACK", RLIMIT_STACK, STACK_BYTES},
         {"RLIMIT_NOFILE", RLIMIT_NOFILE, DESCRIPTORS}, {"RLIMIT_FSIZE", RLIMIT_FSIZE, FILE_BYTES},
         {"RLIMIT_NPROC", RLIMIT_NPROC, PROCESSES},     {"RLIMIT_CORE", RLIMIT_CORE, 0},
-        {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK, 0},         {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE, 0},
+        {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE, 0},
     };
     // Should we write to a file all the same, that must fail and not kill us.
     if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
@@ -78,7 +88,7 @@ static bool set_limits(struct error *err)
         if (!limit(limits[i].resource, limits[i].value))
             return error_errno(err, ERR_IO, "set %s", limits[i].name);
     }
-    return true;
+    return forbid_locking() || error_errno(err, ERR_IO, "set RLIMIT_MEMLOCK");
 }
 
 // A normaliser's std.trace() writes what it is given to standard error, which is the core's own:

@@ -134,11 +134,11 @@ json_t *envelope_json(const struct envelope *envelope, const struct address *sen
                       int mime, int mask)
 {
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:b, s:I, s:s?, s:s?, s:b, s:s?, s:s?}", "channel",
+        "{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:b, s:I, s:s?, s:s?, s:b, s:s?, s:s?}", "channel",
         envelope->channel, "template", envelope->template, "lane", kind_lane_name(envelope->lane),
-        "locale", text_or_null(envelope->locale), "recipient",
-        text_or_null(envelope->recipient.text), "identity_id", envelope->identity_id, "coded",
-        envelope->coded, "lifetime_ms", (json_int_t)envelope->lifetime_ms, "supersede",
+        "locale", text_or_null(envelope->locale), "locale_source", envelope->locale_source,
+        "recipient", text_or_null(envelope->recipient.text), "identity_id", envelope->identity_id,
+        "coded", envelope->coded, "lifetime_ms", (json_int_t)envelope->lifetime_ms, "supersede",
         text_or_null(envelope->supersede), "content_digest", envelope->content_digest, "smtputf8",
         envelope->recipient.smtputf8 || sender->smtputf8, "park", envelope->park, "detail",
         envelope->detail);

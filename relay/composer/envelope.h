@@ -24,6 +24,7 @@ struct envelope {
     bool lifetime_stated;              // by payload or configuration: fit to be told to a person
     struct address recipient;          // empty text: none
     char locale[ENVELOPE_LOCALE_SIZE]; // empty: not rendered
+    const char *locale_source;         // static: which wish decided it; NULL: not rendered
     char supersede[ENVELOPE_SUPERSEDE_SIZE]; // empty: none
     const char *content_digest;              // borrowed; NULL: not known
     const char *park;                        // reason; NULL: it is a mail

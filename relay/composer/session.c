@@ -9,9 +9,11 @@
 #include "jsonnet/payload.h"
 #include "relay/base/clock.h"
 #include "relay/base/frame.h"
+#include "relay/base/process.h"
 #include "relay/composer/answer.h"
 #include "relay/composer/compose.h"
 #include "relay/composer/confine.h"
+#include "relay/composer/evaluator.h"
 #include "relay/composer/reply.h"
 #include "relay/composer/route_defaults.h"
 #include "relay/composer/route_table.h"
@@ -32,6 +34,7 @@ struct session {
     struct confinement confinement; // for `ready`
     struct composer *composer;      // NULL before `init`
     struct route_table routes;
+    json_t *tables; // what all normalisers are; NULL: Jsonnet is needed
 
     // The payload that a normaliser has.
     json_t *header;                     // of its request; NULL: the sample
@@ -190,6 +193,7 @@ static json_t *next_document(struct session *session)
     drop_payload(session);
     if (session->state == SESSION_COLD) {
         session->state = SESSION_WARMING;
+        process_forget_start();
         json_t *sample = payload_parse(SAMPLE, sizeof(SAMPLE) - 1, session->err);
         return sample ? give(session, NULL, &session->routes.routes[0], sample) : NULL;
     }
@@ -241,14 +245,21 @@ static bool answer_normaliser_fault(struct session *session, const char *message
     return answer_faults(session, faults);
 }
 
-static void serve_payloads(struct session *session)
+static bool run_normalisers(struct session *session, bool *ret_in_payload, struct error *err)
 {
     const struct normaliser_io io = {next_payload, take_result, session};
+    if (session->tables)
+        return normaliser_run_tables(session->tables, &io, ret_in_payload, err);
+    return normaliser_run(session->routes.sources, session->routes.source_count, &io,
+                          ret_in_payload, err);
+}
+
+static void serve_payloads(struct session *session)
+{
     while (session->state != SESSION_OVER) {
         bool in_payload = false;
         struct error error;
-        if (normaliser_run(session->routes.sources, session->routes.source_count, &io, &in_payload,
-                           &error))
+        if (run_normalisers(session, &in_payload, &error))
             continue;
         if (in_payload && session->header) {
             answered(session, reply_failed(session->fd, session->header, "normaliser_failed",
@@ -281,7 +292,12 @@ static bool load(struct session *session, json_t *header)
     struct error error;
     if (!route_table_init(&session->routes, json_object_get(header, "routes"), faults, &error))
         return malformed(session, error.message);
+    // Meanwhile, where there is nothing at fault yet.
+    struct evaluator evaluator = {0};
+    if (json_array_size(faults) == 0)
+        evaluator = evaluator_start(&session->routes);
     session->composer = composer_create(&settings, faults);
+    session->tables = evaluator_finish(&evaluator);
     if (session->composer)
         route_defaults_check(&session->routes, session->composer->renderer, faults);
     if (!session->composer || json_array_size(faults) > 0)
@@ -293,6 +309,7 @@ static void session_finish(struct session *session)
 {
     drop_payload(session);
     composer_destroy(session->composer);
+    json_decref(session->tables);
     route_table_finish(&session->routes);
     frame_reader_finish(&session->reader);
 }

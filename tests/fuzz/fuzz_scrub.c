@@ -138,7 +138,7 @@ static void check_look_ups(json_t *document)
         const json_t *number = payload_number(document, paths[i]);
         FUZZ_CHECK(!number || json_number_value(number) > 0, "a number is above zero");
         for (size_t j = 0; j < 3; j++) {
-            json_t *text = payload_text(document, paths[j], paths[i]);
+            json_t *text = payload_text(document, paths[j], paths[i], 0);
             json_t *texts = payload_texts(document, paths[j], paths[i]);
             FUZZ_CHECK(!text || json_string_length(text) > 0, "a text is not empty");
             FUZZ_CHECK(json_is_array(texts), "texts are an array");

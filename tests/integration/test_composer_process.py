@@ -409,6 +409,7 @@ def test_what_is_no_mail(start):
     assert mail["recipient"] and mail["template"] == "login_code_valid"
     mail, _ = compose_one(child, {"recipient": "a@example.com", "template_type": "brand_new"})
     assert (mail["park"], mail["template"]) == ("no_content", "brand_new")
+    assert mail["detail"].startswith("there are no texts of its type")
 
 
 def test_an_unknown_type_is_sent_with_kratos_own_text(start):

@@ -1,8 +1,11 @@
-"""Codes and links are wiped from memory when they were used, and no core dump is written.
+"""Codes and links are wiped from memory when they were used, no core dump is written, and a start
+leaves little behind.
 
 Looks at the release build: a sanitizer keeps what was freed.
 """
 import os
+import pathlib
+import re
 import resource
 import signal
 
@@ -82,6 +85,31 @@ def test_what_a_canary_in_use_looks_like(start_relay, sink):
     """Or else the tests above could find nothing whatever was there."""
     with start_relay(sink, build=harness.RELEASE_BUILD, api_key="canary-key-5fb1c7d2e4a6") as relay:
         assert look([relay.process.pid], [b"127.0.0.1"])
+
+
+def sizes_kb(pid):
+    """Of a process: memory of its own, and of files that it has mapped."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except PermissionError as reason:
+        pytest.skip(f"nobody but root can look into these processes: {reason}")
+    return [int(re.search(rf"^{name}: +(\d+)", text, re.M).group(1))
+            for name in ("Pss_Anon", "Pss_File")]
+
+
+def test_a_start_leaves_little_behind(start_relay, sink):
+    """No evaluation of Jsonnet in a composer, and of libraries what messages need."""
+    limits = {"core": (4500, 4200), "composer": (3000, 6000), "deliverer": (2500, 2500)}
+    with start_relay(sink, build=harness.RELEASE_BUILD, connections=1) as relay:
+        for number in range(8):
+            relay.accept(payloads.login_code(code=f"{471100 + number}"))
+        sink.wait_for(8)
+        [composer], [deliverer] = relay.children("composer"), relay.children("deliverer")
+        pids = {"core": relay.process.pid, "composer": composer, "deliverer": deliverer}
+        for name, pid in pids.items():
+            own_kb, files_kb = sizes_kb(pid)
+            assert own_kb <= limits[name][0] and files_kb <= limits[name][1], (
+                f"{name}: {own_kb} kB of its own, {files_kb} kB of files")
 
 
 @pytest.mark.parametrize("victim", ["core", "composer"])

@@ -12,7 +12,7 @@ class Child:
     options are those of Popen: its environment, its user, its standard error.
     """
 
-    def __init__(self, path, timeout=20, **options):
+    def __init__(self, path, timeout=60, **options):
         self.socket, theirs = socket.socketpair()
         self.socket.settimeout(timeout)
         descriptor = theirs.fileno()
@@ -42,7 +42,7 @@ class Child:
     def wait(self):
         """The exit status."""
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         finally:
             self.process.kill()
             self.process.wait()

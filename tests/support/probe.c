@@ -34,8 +34,8 @@
 #include "relay/composer/landlock.h"
 #include "relay/composer/syscall_filter.h"
 
-json_t *__real_payload_text(json_t *document, const char *objects, const char *paths);
-json_t *__wrap_payload_text(json_t *document, const char *objects, const char *paths);
+json_t *__real_payload_text(json_t *document, const char *objects, const char *paths, int digits);
+json_t *__wrap_payload_text(json_t *document, const char *objects, const char *paths, int digits);
 bool __real_confine(struct confinement *ret_confinement, struct error *err);
 bool __wrap_confine(struct confinement *ret_confinement, struct error *err);
 int __real_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit);
@@ -335,10 +335,10 @@ static const struct {
 #endif
 };
 
-json_t *__wrap_payload_text(json_t *document, const char *objects, const char *paths)
+json_t *__wrap_payload_text(json_t *document, const char *objects, const char *paths, int digits)
 {
     if (paths[0] != '!')
-        return __real_payload_text(document, objects, paths);
+        return __real_payload_text(document, objects, paths, digits);
     for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
         if (strcmp(paths + 1, acts[i].name) != 0)
             continue;

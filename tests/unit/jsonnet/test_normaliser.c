@@ -9,66 +9,9 @@
 
 #include <cmocka.h>
 
-#include "jsonnet/normaliser.h"
-#include "jsonnet/payload.h"
-#include "relay/base/cleanup.h"
+#include "tests/unit/jsonnet/normaliser_stream.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-// Payloads {"n": 0, "secret": "hunter2", "list": [7]}, for each source in turn, and what came of
-// them.
-struct stream {
-    int left, given;
-    size_t sources; // 0 is 1
-    json_t *document, *last;
-    json_t *results; // NULL: only the last is kept
-};
-
-static json_t *next(void *context, size_t *ret_source)
-{
-    struct stream *stream = context;
-    json_decref(stream->document);
-    stream->document = NULL;
-    *ret_source = stream->sources ? (size_t)stream->given % stream->sources : 0;
-    if (stream->left-- > 0)
-        stream->document =
-            json_pack("{s:i, s:s, s:[i]}", "n", stream->given++, "secret", "hunter2", "list", 7);
-    return stream->document;
-}
-
-static void emit(void *context, json_t *result)
-{
-    struct stream *stream = context;
-    if (stream->results)
-        json_array_append(stream->results, result);
-    json_decref(stream->last);
-    stream->last = result;
-}
-
-static void stream_finish(struct stream *stream)
-{
-    json_decref(stream->document);
-    json_decref(stream->last);
-    json_decref(stream->results);
-}
-
-#define AUTO_STREAM __attribute__((cleanup(stream_finish))) struct stream
-
-static bool run_all(const struct normaliser_source *sources, size_t count, struct stream *stream,
-                    bool *ret_in_payload, struct error *err)
-{
-    struct normaliser_io io = {.next = next, .emit = emit, .context = stream};
-    stream->sources = count;
-    return normaliser_run(sources, count, &io, ret_in_payload, err);
-}
-
-static bool run(const char *text, struct stream *stream, bool *ret_in_payload, struct error *err)
-{
-    AUTO_FREE char *copy = strdup(text);
-    char file[] = "my.jsonnet";
-    assert_non_null(copy);
-    return run_all(&(struct normaliser_source){copy, file}, 1, stream, ret_in_payload, err);
-}
+#define NO_PLACE "that is no path into a payload, such as 'template_data.to'"
 
 static void one_evaluation_serves_many_payloads(void **state)
 {
@@ -203,8 +146,14 @@ static void names_kind_and_place_but_no_value(void **state)
          true},
         {"function(p) function(q) q", "my.jsonnet: the result holds a function", true},
         {"function(p, q) 1", "my.jsonnet: argument missing", true},
-        {"{ a: 1 }", "my.jsonnet: a normaliser must be a function of the payload", false},
-        {"1", "my.jsonnet: a normaliser must be a function of the payload", false},
+        {"{ a: 1 }", "my.jsonnet: a table that is at fault: a is no key of a mail", false},
+        {"{ data: {}, to: error 'hunter2' }",
+         "my.jsonnet:1:17: an error was raised, or an assertion failed", false},
+        {"{ data: { code(p): 'x' } }", "my.jsonnet:1:20: the result holds a function", false},
+        {"{ data: {}, to: std.native('text')('n') }",
+         "my.jsonnet: a table that is at fault: to: " NO_PLACE, false},
+        {"1", "my.jsonnet: a normaliser must be a function of the payload, or a table", false},
+        {"['a']", "my.jsonnet: a normaliser must be a function of the payload, or a table", false},
         {"function(p)\n  {\n  a: b }", "my.jsonnet:3:6: Unknown variable: b", false},
         {"function(p) { a: 1 b: 2 }", "my.jsonnet:1:20: expected a comma before next field.",
          false},
@@ -356,92 +305,6 @@ static void cuts_what_is_nested_too_deep(void **state)
     }
 }
 
-#define SOURCES(...) ((const struct normaliser_source[]){__VA_ARGS__})
-#define SOURCE(text, file)                                                                         \
-    {                                                                                              \
-        (char[]){text}, (char[])                                                                   \
-        {                                                                                          \
-            file                                                                                   \
-        }                                                                                          \
-    }
-
-static void one_evaluation_holds_every_normaliser(void **state)
-{
-    (void)state;
-    AUTO_STREAM stream = {.left = 6, .results = json_array()};
-    struct error err;
-    bool in_payload;
-    assert_true(run_all(
-        SOURCES(SOURCE("function(p) 'a' + p.n", "a.jsonnet"),
-                SOURCE("// b\nlocal n = std.native('at')('n');\nfunction(p) [n]\n", "b.jsonnet"),
-                SOURCE("function(p) null // c", "c.jsonnet")),
-        3, &stream, &in_payload, &err));
-    AUTO_FREE char *got = json_dumps(stream.results, JSON_COMPACT);
-    assert_string_equal(got, "[\"a0\",[1],null,\"a3\",[4],null]");
-}
-
-static void names_the_file_that_is_at_fault(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text, *want; // text: of the second of three
-        bool in_payload;
-    } cases[] = {
-        {"function(p)\n p.nothing", "b.jsonnet:2:2: field does not exist", true},
-        {"local f(x) =\n  error x;\nfunction(p)\n  f(p.secret)",
-         "b.jsonnet:2:3: an error was raised, or an assertion failed (from 4:3)", true},
-        {"function(p) function(q) q", "b.jsonnet: the result holds a function", true},
-        {"function(p, q) 1", "b.jsonnet: argument missing", true},
-        {"{ a: 1 }", "b.jsonnet: a normaliser must be a function of the payload", false},
-        {"import 'x'", "b.jsonnet:1:1: imports are not allowed here", false},
-        {"function(p)\n  {\n  a: b }", "b.jsonnet:3:6: Unknown variable: b", false},
-        {"function(p) {\n", "b.jsonnet: at the end of the file: ", false},
-        {"function(p) 1\n)", "b.jsonnet: at the end of the file: ", false},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        char text[200];
-        snprintf(text, sizeof(text), "%s", cases[i].text);
-        AUTO_STREAM stream = {.left = 2};
-        struct error err = {0};
-        bool in_payload;
-        if (run_all(SOURCES(SOURCE("// a\nfunction(p) 1\n\n", "a.jsonnet"),
-                            {text, (char[]){"b.jsonnet"}}, SOURCE("function(p) 'c'", "c.jsonnet")),
-                    3, &stream, &in_payload, &err))
-            fail_msg("%s: did not fail", cases[i].text);
-        if (strncmp(err.message, cases[i].want, strlen(cases[i].want)) != 0)
-            fail_msg("%s: %s, not %s", cases[i].text, err.message, cases[i].want);
-        assert_int_equal(in_payload, cases[i].in_payload);
-        assert_null(strstr(err.message, "hunter2"));
-    }
-}
-
-// Standing behind one another, an open string or comment would reach into the next text.
-static void checks_each_text_by_itself(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text, *want; // NULL: it can be parsed
-    } cases[] = {
-        {"function(p) p.nowhere", NULL},
-        {"function(p) 'it''s'", "my.jsonnet:1:17: "},
-        {"function(p) 1 /* open", "my.jsonnet:1:15: "},
-        {"function(p)\n 'open", "my.jsonnet:2:2: "},
-        {"function(p) |||\n  open", "my.jsonnet:1:13: "},
-        {"1) + (2", "my.jsonnet:1:2: "},
-        {"", "my.jsonnet:1:1: "},
-        {"function(p) { a 'secret' }", "my.jsonnet:1:17: expected token OPERATOR but got a string"},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        char text[200], file[] = "my.jsonnet";
-        snprintf(text, sizeof(text), "%s", cases[i].text);
-        struct error err = {0};
-        bool parsed = normaliser_check(&(struct normaliser_source){text, file}, &err);
-        assert_int_equal(parsed, !cases[i].want);
-        if (cases[i].want && strncmp(err.message, cases[i].want, strlen(cases[i].want)) != 0)
-            fail_msg("%s: %s, not %s", cases[i].text, err.message, cases[i].want);
-    }
-}
-
 static long resident_kb(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
@@ -491,9 +354,6 @@ int main(void)
         cmocka_unit_test(no_error_quotes_a_value),
         cmocka_unit_test(refuses_too_large_a_result_and_goes_on),
         cmocka_unit_test(cuts_what_is_nested_too_deep),
-        cmocka_unit_test(one_evaluation_holds_every_normaliser),
-        cmocka_unit_test(names_the_file_that_is_at_fault),
-        cmocka_unit_test(checks_each_text_by_itself),
         cmocka_unit_test(memory_stays_flat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

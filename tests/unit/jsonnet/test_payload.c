@@ -227,22 +227,30 @@ static void looks_texts_up(void **state)
     json_auto_t *document = parse(LOOKED_INTO);
     static const struct {
         const char *objects, *paths, *want;
+        int digits;
     } cases[] = {
-        {"", "a.empty|a.b", "deep"},
-        {"", "yes|half|a|a.list|n", "42"},
-        {"", "below", "-3"},
-        {"", "first+last", "Ada Byron"},
-        {"", "missing+last", "Byron"},
-        {"", "missing+yes|first", "Ada"},
-        {"", "missing+yes", NULL},
-        {"", "missing|\"email\"", "email"},
-        {"", "to|\"email\"", "x@example.com"},
-        {"missing|a", "first|b", "deep"},
-        {"a|", "first", "Ada"},
-        {"to", "first", NULL},
+        {"", "a.empty|a.b", "deep", 0},
+        {"", "yes|half|a|a.list|n", "42", 0},
+        {"", "below", "-3", 0},
+        {"", "first+last", "Ada Byron", 0},
+        {"", "missing+last", "Byron", 0},
+        {"", "missing+yes|first", "Ada", 0},
+        {"", "missing+yes", NULL, 0},
+        {"", "missing|\"email\"", "email", 0},
+        {"", "to|\"email\"", "x@example.com", 0},
+        {"missing|a", "first|b", "deep", 0},
+        {"a|", "first", "Ada", 0},
+        {"to", "first", NULL, 0},
+        {"", "n", "000042", 6},
+        {"", "n", "42", 2},
+        {"", "below", "-3", 6},
+        {"", "zero", "0", 6},
+        {"", "first", "Ada", 6},
+        {"a|", "missing|n", "0042", 4},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        json_auto_t *text = payload_text(document, cases[i].objects, cases[i].paths);
+        json_auto_t *text =
+            payload_text(document, cases[i].objects, cases[i].paths, cases[i].digits);
         if (cases[i].want)
             assert_string_equal(json_string_value(text), cases[i].want);
         else

@@ -27,7 +27,7 @@ static const char *match_one(const struct locale_matcher *matcher, const char *w
 {
     json_auto_t *locales = json_pack("[s]", wish);
     const struct locale_wishes wishes = {.locales = locales};
-    return TAGS[locale_match(matcher, &wishes)];
+    return TAGS[locale_match(matcher, &wishes, NULL)];
 }
 
 static void understands_tags_codes_and_names(void **state)
@@ -115,7 +115,7 @@ static void knows_other_codes_of_a_language(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         json_auto_t *locales = json_pack("[s]", cases[i].wish);
         const struct locale_wishes wishes = {.locales = locales};
-        assert_int_equal(locale_match(matcher, &wishes), cases[i].want);
+        assert_int_equal(locale_match(matcher, &wishes, NULL), cases[i].want);
     }
     locale_matcher_destroy(matcher);
 }
@@ -175,7 +175,7 @@ static void finds_the_script_of_a_region(void **state)
         assert_non_null(matcher);
         json_auto_t *locales = json_pack("[s]", cases[i].wish);
         const struct locale_wishes wishes = {.locales = locales};
-        const char *got = cases[i].tags[locale_match(matcher, &wishes)];
+        const char *got = cases[i].tags[locale_match(matcher, &wishes, NULL)];
         if (strcmp(got, cases[i].want) != 0)
             fail_msg("%zu: %s gets %s, not %s", i, cases[i].wish, got, cases[i].want);
         locale_matcher_destroy(matcher);
@@ -191,7 +191,7 @@ static void gives_each_of_two_kin_languages_its_own(void **state)
     for (size_t i = 0; i < 3; i++) {
         json_auto_t *locales = json_pack("[s]", tags[i]);
         const struct locale_wishes wishes = {.locales = locales};
-        assert_int_equal(locale_match(matcher, &wishes), i);
+        assert_int_equal(locale_match(matcher, &wishes, NULL), i);
     }
     locale_matcher_destroy(matcher);
 }
@@ -206,7 +206,7 @@ static void takes_garbage_for_no_wish(void **state)
     assert_string_equal(match_one(*state, text), "en");
     json_auto_t *locales = json_pack("[i, n, {}, s]", 1, "hu");
     const struct locale_wishes wishes = {.locales = locales};
-    assert_string_equal(TAGS[locale_match(*state, &wishes)], "hu");
+    assert_string_equal(TAGS[locale_match(*state, &wishes, NULL)], "hu");
 }
 
 static void weighs_the_header(void **state)
@@ -233,32 +233,33 @@ static void weighs_the_header(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct locale_wishes wishes = {.accept_language = cases[i].header};
-        assert_string_equal(TAGS[locale_match(*state, &wishes)], cases[i].want);
+        assert_string_equal(TAGS[locale_match(*state, &wishes, NULL)], cases[i].want);
     }
 }
 
-static void asks_in_order(void **state)
+static void asks_in_order_and_says_whom(void **state)
 {
     json_auto_t *unknown = json_pack("[s, s]", "tlh", "fr");
     json_auto_t *known = json_pack("[s, s, s]", "fr", "hu", "de");
-    struct locale_wishes wishes = {
-        .locales = known, .accept_language = "de", .ui_locales = "pt-BR ar"};
-    assert_string_equal(TAGS[locale_match(*state, &wishes)], "hu");
-    wishes.locales = unknown;
-    assert_string_equal(TAGS[locale_match(*state, &wishes)], "de");
-    wishes.accept_language = "fr";
-    assert_string_equal(TAGS[locale_match(*state, &wishes)], "pt-BR");
-    wishes.ui_locales = "fr  ar";
-    assert_string_equal(TAGS[locale_match(*state, &wishes)], "ar");
-    wishes.ui_locales = NULL;
-    assert_string_equal(TAGS[locale_match(*state, &wishes)], "en");
-    wishes.otherwise[0] = "de-AT";
-    assert_string_equal(TAGS[locale_match(*state, &wishes)], "de");
-    wishes.ui_locales = "ar";
-    assert_string_equal(TAGS[locale_match(*state, &wishes)], "ar");
-    wishes.ui_locales = NULL;
-    wishes.otherwise[0] = "fr";
-    assert_string_equal(TAGS[locale_match(*state, &wishes)], "en");
+    const struct {
+        struct locale_wishes wishes;
+        const char *want, *want_source;
+    } cases[] = {
+        {{known, "de", "pt-BR ar", "de", "de"}, "hu", "payload"},
+        {{unknown, "de", "pt-BR ar", "hu", "hu"}, "de", "accept_language"},
+        {{unknown, "fr", "pt-BR ar", "hu", "hu"}, "pt-BR", "request_url"},
+        {{unknown, "fr", "fr  ar", "hu", "hu"}, "ar", "request_url"},
+        {{unknown, "fr", NULL, "de-AT", "hu"}, "de", "default"},
+        {{unknown, "fr", NULL, "fr", "hu"}, "hu", "brand"},
+        {{unknown, "fr", NULL, NULL, "hu"}, "hu", "brand"},
+        {{unknown, "fr", NULL, "fr", "fr"}, "en", "default"},
+        {{NULL, NULL, NULL, NULL, NULL}, "en", "default"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        enum locale_source source;
+        assert_string_equal(TAGS[locale_match(*state, &cases[i].wishes, &source)], cases[i].want);
+        assert_string_equal(locale_source_name(source), cases[i].want_source);
+    }
 }
 
 static void knows_directions(void **state)
@@ -279,7 +280,7 @@ int main(void)
         cmocka_unit_test(gives_each_of_two_kin_languages_its_own),
         cmocka_unit_test(takes_garbage_for_no_wish),
         cmocka_unit_test(weighs_the_header),
-        cmocka_unit_test(asks_in_order),
+        cmocka_unit_test(asks_in_order_and_says_whom),
         cmocka_unit_test(knows_directions),
     };
     return cmocka_run_group_tests(tests, make_matcher, destroy_matcher);

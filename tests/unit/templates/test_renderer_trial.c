@@ -23,24 +23,24 @@ static void wants_code_and_link_where_a_reader_sees_them(void **state)
         const char *what; // NULL: it is good
     } cases[] = {
         {"types/login_code_valid/body.html.mustache", "hello",
-         "login_code_valid comes out in its HTML without 7391-TRIAL"},
+         "login_code_valid comes out in its HTML without its code: "},
         {"types/login_code_valid/body.html.mustache", "<!-- {{code}} --><p title=\"{{code}}\">a",
-         "login_code_valid comes out in its HTML without 7391-TRIAL"},
+         "login_code_valid comes out in its HTML without its code: "},
         {"types/login_code_valid/body.html.mustache", "<style>{{code}}</style>a",
-         "login_code_valid comes out in its HTML without 7391-TRIAL"},
+         "login_code_valid comes out in its HTML without its code: "},
         {"types/login_code_valid/body.html.mustache", "<p>{{code}}", NULL},
         {"types/login_code_valid/body.text.mustache", "{{subject}} {{preheader}}",
-         "login_code_valid comes out in its text without 7391-TRIAL"},
+         "login_code_valid comes out in its text without its code: "},
         {"types/recovery_valid/body.html.mustache", "<!-- {{link.url}} -->{{link.host}}",
-         "recovery_valid comes out in its HTML without https://"},
+         "recovery_valid comes out in its HTML without its link: "},
         {"types/recovery_valid/body.html.mustache", "<a href=\"{{link.url}}\">here</a>", NULL},
         // Only where more is known, or less.
         {"types/login_code_valid/body.html.mustache", "{{^expiry}}{{code}}{{/expiry}}",
-         "login_code_valid comes out in its HTML without 7391-TRIAL"},
+         "login_code_valid comes out in its HTML without its code: "},
         {"types/login_code_valid/body.text.mustache", "{{#context}}{{code}}{{/context}}",
-         "login_code_valid comes out in its text without 7391-TRIAL"},
+         "login_code_valid comes out in its text without its code: "},
         {"types/verification_code_valid/body.text.mustache", "{{#link}}{{code}}{{/link}}",
-         "verification_code_valid comes out in its text without 7391-TRIAL"},
+         "verification_code_valid comes out in its text without its code: "},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct fixture *fixture = NULL;
@@ -58,6 +58,16 @@ static void wants_code_and_link_where_a_reader_sees_them(void **state)
         remove_small((void **)&fixture);
     }
     (void)state;
+}
+
+static void blames_no_subject_for_what_a_body_lacks(void **state)
+{
+    struct fixture *fixture = *state;
+    write_template(fixture, "types/login_code_valid/subject.text.mustache", "Hello");
+    write_template(fixture, "types/login_code_valid/body.text.mustache", "hello");
+    load_named(fixture);
+    assert_true(has_fault(fixture->faults, "types/login_code_valid/body.text.mustache",
+                          "in its text without its code: see {{code}}"));
 }
 
 // Told once, with the place in the frame, though all mails of all languages fail on it.
@@ -124,6 +134,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wants_code_and_link_where_a_reader_sees_them),
+        cmocka_unit_test_setup_teardown(blames_no_subject_for_what_a_body_lacks, make_copy,
+                                        remove_small),
         cmocka_unit_test(tries_every_branch_and_tells_each_fault_once),
         cmocka_unit_test(tries_what_is_there_where_a_value_is_not),
     };

@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "relay/base/process.h"
+#include "relay/base/sanitized.h"
 
 // The child of these tests is this program itself, started with a word as its argument.
 static char *program;
@@ -99,6 +101,52 @@ static void a_child_is_confined_and_deaf_to_the_group(void **state)
     assert_string_equal(text, "dumpable=0 privileges=1 core=0 sigterm=1 deathsig=9");
 }
 
+// A line of /proc/self/smaps_rollup.
+static long memory_kb(const char *name)
+{
+    FILE *stream = fopen("/proc/self/smaps_rollup", "re");
+    assert_non_null(stream);
+    long size_kb = -1;
+    for (char line[128]; fgets(line, sizeof(line), stream);)
+        if (strncmp(line, name, strlen(name)) == 0)
+            size_kb = strtol(line + strlen(name), NULL, 10);
+    fclose(stream);
+    assert_true(size_kb >= 0);
+    return size_kb;
+}
+
+// Of files that are mapped and were not changed.
+static long files_kb(void)
+{
+    return memory_kb("Rss:") - memory_kb("Anonymous:");
+}
+
+static void assert_gives_back(void)
+{
+    long before_kb = files_kb();
+    process_forget_start();
+    long after_kb = files_kb();
+    if (after_kb * 2 > before_kb)
+        fail_msg("%ld kB, after %ld kB", after_kb, before_kb);
+}
+
+static void what_the_start_has_read_is_given_back(void **state)
+{
+    (void)state;
+    assert_gives_back();
+}
+
+#if !SANITIZED // a sanitizer locks nothing
+static void so_is_what_is_locked(void **state)
+{
+    (void)state;
+    if (mlockall(MCL_CURRENT) < 0)
+        skip(); // not allowed to
+    assert_gives_back();
+    munlockall();
+}
+#endif
+
 static void knows_where_it_stands(void **state)
 {
     (void)state;
@@ -177,6 +225,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(only_who_asks_keeps_much_of_what_it_frees),
         cmocka_unit_test(a_missing_program_is_named),
         cmocka_unit_test(a_child_is_confined_and_deaf_to_the_group),
+        cmocka_unit_test(what_the_start_has_read_is_given_back),
+#if !SANITIZED
+        cmocka_unit_test(so_is_what_is_locked),
+#endif
         cmocka_unit_test(knows_where_it_stands),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,11 @@
 // What a canonical mail, or a payload, is composed to.
 #include "compose_fixture.h"
 
+#define LACKS_TEXTS "there are no texts of its type, and it has none of its own (fallback)"
+#define LACKS_CODE                                                                                 \
+    "the texts of its type need a code or a link (data.code, data.url), and it has neither that "  \
+    "nor a text of its own (fallback)"
+
 static void composes_a_mail(void **state)
 {
     json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
@@ -67,8 +72,8 @@ static void parks_what_cannot_be_a_mail(void **state)
         {"{\"channel\":\"http\"}", "unsupported_channel", 1, NULL},
         {"{\"channel\":\"fax\"}", "not_canonical", 0, "channel is none of email, sms and http"},
         {"{\"data\":null}", "not_canonical", 0, "data is no object"},
-        {"{\"data\":{}}", "no_content", 1, NULL},
-        {"{\"template\":\"brand_new\"}", "no_content", 1, NULL},
+        {"{\"data\":{}}", "no_content", 1, LACKS_CODE},
+        {"{\"template\":\"brand_new\"}", "no_content", 1, LACKS_TEXTS},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         json_auto_t *mail = canonical("login_code_valid", "{\"code\":\"750046\"}");
@@ -111,12 +116,12 @@ static void has_an_outcome_for_every_wrong_result(void **state)
         {"{\"channel\":\"Email\"}", "not_canonical", "channel is none of email, sms and http"},
         {"{\"channel\":[\"email\"]}", "not_canonical", "channel is no text"},
         {"{\"channel\":null}", NULL, NULL},
-        {"{\"template\":null}", "no_content", NULL},
-        {"{\"template\":[\"login_code_valid\"]}", "no_content", NULL},
+        {"{\"template\":null}", "no_content", LACKS_TEXTS},
+        {"{\"template\":[\"login_code_valid\"]}", "no_content", LACKS_TEXTS},
         {"{\"data\":\"750046\"}", "not_canonical", "data is no object"},
         {"{\"data\":[]}", "not_canonical", "data is no object"},
-        {"{\"data\":{\"code\":null}}", "no_content", NULL},
-        {"{\"data\":{\"code\":[\"750046\"]}}", "no_content", NULL},
+        {"{\"data\":{\"code\":null}}", "no_content", LACKS_CODE},
+        {"{\"data\":{\"code\":[\"750046\"]}}", "no_content", LACKS_CODE},
         {"{\"data\":{\"code\":\"750046\",\"name\":{\"a\":1},\"url\":5}}", NULL, NULL},
         {"{\"locales\":\"hu\"}", NULL, NULL},
         {"{\"locales\":[null,5,{},\"hu\"]}", NULL, NULL},
@@ -243,13 +248,14 @@ static void fills_in_a_routes_defaults(void **state)
     struct error err;
     assert_true(compose_payload(*state, &with_defaults, payload, results, &composition, &err));
     static const struct {
-        const char *locale;
+        const char *locale, *source;
         int minutes;
-    } want[] = {{"hu", 7}, {"de", 5}};
+    } want[] = {{"hu", "default", 7}, {"de", "payload", 5}};
     for (size_t i = 0; i < 2; i++) {
         json_t *got = json_array_get(composition.mails, i);
         assert_string_equal(text(got, "template"), "login_code_valid");
         assert_string_equal(text(got, "locale"), want[i].locale);
+        assert_string_equal(text(got, "locale_source"), want[i].source);
         assert_int_equal(json_integer_value(json_object_get(got, "lifetime_ms")),
                          want[i].minutes * MINUTE_MS);
     }

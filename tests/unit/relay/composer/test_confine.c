@@ -36,7 +36,19 @@ static struct {
     size_t size; // of the ruleset that was asked for
     uint64_t ruleset[3];
     bool restricted;
+    bool locks_all; // there is no limit on locked memory
 } kernel;
+
+int __real_getrlimit(__rlimit_resource_t resource, struct rlimit *limit);
+int __wrap_getrlimit(__rlimit_resource_t resource, struct rlimit *limit);
+
+int __wrap_getrlimit(__rlimit_resource_t resource, struct rlimit *limit)
+{
+    if (!kernel.locks_all || resource != RLIMIT_MEMLOCK)
+        return __real_getrlimit(resource, limit);
+    *limit = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+    return 0;
+}
 
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
@@ -341,6 +353,9 @@ static int try_confine(void)
         return 6;
     if (getrlimit(RLIMIT_CORE, &core) < 0 || core.rlim_max != 0)
         return 7;
+    struct rlimit locked;
+    if (getrlimit(RLIMIT_MEMLOCK, &locked) < 0 || locked.rlim_max != 0)
+        return 8;
 #endif
     return 0;
 }
@@ -350,6 +365,30 @@ static void says_what_is_in_force_and_what_is_not(void **state)
     (void)state;
     assert_exits_with(in_child(try_confine), 0);
 }
+
+#if SANITIZED
+static int try_confine_unlimited(void)
+{
+    struct confinement confinement;
+    struct error err;
+    struct rlimit before, after;
+    if (__real_getrlimit(RLIMIT_MEMLOCK, &before) < 0 || before.rlim_max == 0)
+        return 1;
+    kernel.locks_all = true;
+    if (!confine(&confinement, &err))
+        return 2;
+    if (__real_getrlimit(RLIMIT_MEMLOCK, &after) < 0 || after.rlim_max != before.rlim_max)
+        return 3;
+    return 0;
+}
+
+// All memory is locked then: where that may not grow, no heap can.
+static void memory_without_a_limit_may_grow(void **state)
+{
+    (void)state;
+    assert_exits_with(in_child(try_confine_unlimited), 0);
+}
+#endif
 
 static int try_unprotected(void)
 {
@@ -377,6 +416,9 @@ int main(void)
         cmocka_unit_test_setup(an_intruders_call_is_the_last, forget_kernel),
         cmocka_unit_test_setup(abort_still_ends_it, forget_kernel),
         cmocka_unit_test_setup(says_what_is_in_force_and_what_is_not, forget_kernel),
+#if SANITIZED // else the filter forbids to ask
+        cmocka_unit_test_setup(memory_without_a_limit_may_grow, forget_kernel),
+#endif
         cmocka_unit_test_setup(does_not_claim_what_was_not_set, forget_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
