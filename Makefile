@@ -128,7 +128,7 @@ $(BUILD)/libexec/courier-relay/composer: $(BUILD)/obj/relay/composer/main.o \
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(call link,composer)
-# -rdynamic: libesmtp must find our connect(), libcurl our SSL_read(), see *_shim.h.
+# -rdynamic: libesmtp must find our connect(), libcurl our recv() and SSL_read(), see *_shim.h.
 $(BUILD)/libexec/courier-relay/deliverer: $(BUILD)/obj/relay/deliverer/main.o \
     $(call archives,$(deliverer_LIBS))
 	@mkdir -p $(@D)

@@ -1,6 +1,7 @@
 #include "relay/deliverer/curl_error.h"
 
-bool curl_error_is_tls(CURLcode rc)
+// TLS that failed shows as such an error while the dialogue stands before it.
+static bool is_tls(CURLcode rc)
 {
     switch ((int)rc) {
     case CURLE_SSL_CONNECT_ERROR:
@@ -16,4 +17,15 @@ bool curl_error_is_tls(CURLcode rc)
     default:
         return false;
     }
+}
+
+enum stage curl_error_stage(CURLcode rc, enum stage heard, bool is_connected, bool is_implicit)
+{
+    if (is_tls(rc) && heard <= STAGE_STARTTLS)
+        return STAGE_STARTTLS;
+    if (rc == CURLE_LOGIN_DENIED && heard == STAGE_EHLO)
+        return STAGE_AUTH; // offered, but with no mechanism of ours
+    if (heard == STAGE_CONNECT && is_connected)
+        return is_implicit ? STAGE_STARTTLS : STAGE_GREETING;
+    return heard;
 }

@@ -143,8 +143,12 @@ static bool heard_line(struct dialogue *dialogue)
 {
     struct reply reply;
     bool last;
-    if (dialogue->due == 0)
-        return false;
+    if (dialogue->due == 0) {
+        // It has judged the message, and leaves. That changes nothing of the verdict.
+        dialogue->leaving =
+            dialogue->stage == STAGE_DOT && reply_is_farewell(dialogue->line, dialogue->line_size);
+        return dialogue->leaving;
+    }
     dialogue->reply_bytes += dialogue->line_size;
     if (dialogue->reply_bytes > DIALOGUE_REPLY_MAX ||
         ++dialogue->reply_lines > DIALOGUE_LINES_MAX ||
@@ -171,7 +175,7 @@ bool dialogue_heard(struct dialogue *dialogue, const char *data, size_t size)
         return true;
     if (dialogue->stage == STAGE_CONNECT)
         dialogue->stage = STAGE_GREETING;
-    for (size_t i = 0; i < size && !dialogue->broken; i++) {
+    for (size_t i = 0; i < size && !dialogue->broken && !dialogue->leaving; i++) {
         if (dialogue->line_size == sizeof(dialogue->line)) {
             dialogue->broken = true;
             break;

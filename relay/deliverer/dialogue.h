@@ -40,7 +40,7 @@ struct dialogue {
     struct reply answers[DIALOGUE_ANSWERS_MAX];
 
     int due;      // replies that have been asked for and not come
-    bool leaving; // QUIT was sent: what follows is of no interest
+    bool leaving; // QUIT was sent, or a farewell heard: what follows is of no interest
     bool broken;  // what was heard is not SMTP
 
     uint64_t bytes;     // heard on this connection
@@ -63,7 +63,7 @@ void dialogue_enter_dot(struct dialogue *dialogue);
 void dialogue_sent(struct dialogue *dialogue, const char *command, size_t size);
 
 // Bytes were received. False once they are no SMTP: a line or reply too long, a NUL, no code or
-// several, a reply that nothing has asked for.
+// several, a reply that nothing has asked for (but for a farewell behind the verdict on the dot).
 bool dialogue_heard(struct dialogue *dialogue, const char *data, size_t size);
 
 // Whether the smarthost has said that it takes no message of this size.

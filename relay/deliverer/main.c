@@ -1,8 +1,8 @@
 // deliverer: one smarthost, many connections. Started by the core with a socket (descriptor 3) and
 // its share of the dot marks (4); docs/protocol.md says what goes over the socket.
 //
-// This thread reads frames and watches the clock; the others deliver. It must not wait for
-// anything else: a `cut` has to work while all workers hang.
+// This thread reads frames and watches the clock; the others deliver. Where they do, it must not
+// wait for anything else: a `cut` has to work while all workers hang.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "relay/base/cleanup.h"
 #include "relay/base/dots.h"
 #include "relay/base/frame.h"
 #include "relay/base/process.h"
@@ -70,12 +71,24 @@ static struct pool *start(struct frame_reader *reader, struct settings *settings
         return NULL;
     }
     struct pool *pool = pool_create(settings, driver, dots, PROCESS_SOCKET_FD, err);
+    process_forget_start();
     if (pool && !protocol_write_ready(PROCESS_SOCKET_FD, err))
         return NULL;
     return pool;
 }
 
-static bool handle(struct pool *pool, const struct frame *frame, struct error *err)
+// The one thing that this thread waits for: whoever asks has given it nothing to deliver.
+static bool answer_probe(const struct settings *settings, const char *sender, struct error *err)
+{
+    struct probe probe;
+    probe_smarthost(settings, sender, &probe);
+    bool is_written = protocol_write_probed(PROCESS_SOCKET_FD, settings, &probe, err);
+    wipe_free(probe.token);
+    return is_written;
+}
+
+static bool handle(struct pool *pool, const struct settings *settings, const struct frame *frame,
+                   struct error *err)
 {
     struct request request;
     if (!protocol_parse(frame, &request, err))
@@ -92,6 +105,8 @@ static bool handle(struct pool *pool, const struct frame *frame, struct error *e
         return true;
     case REQUEST_PING:
         return pool_answer_ping(pool, err);
+    case REQUEST_PROBE:
+        return answer_probe(settings, request.probe_sender, err);
     }
     return true;
 }
@@ -144,7 +159,7 @@ int main(int argc, char **argv)
         // _exit: the workers are in the middle of things that must not be torn down under them.
         if (status == FRAME_END)
             _exit(EXIT_SUCCESS);
-        if (status != FRAME_READY || !handle(pool, &frame, &err)) {
+        if (status != FRAME_READY || !handle(pool, &settings, &frame, &err)) {
             fail(&err);
             _exit(EXIT_FAILURE);
         }

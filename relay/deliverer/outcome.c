@@ -60,6 +60,14 @@ static void judge_failure(const struct trace *trace, struct outcome *outcome)
         say(outcome, trace->answered ? "an answer out of place" : "the connection ended");
 }
 
+// By its first digit (RFC 5321 §4.2.1); but what speaks of help, of connections or of AUTH (x1z to
+// x3z: "220 ready", "221 bye") is no word about a mail, and one more copy is better than none.
+bool outcome_is_verdict(int code)
+{
+    int second = code / 10 % 10;
+    return code >= 400 || (code >= 200 && code <= 299 && (second < 1 || second > 3));
+}
+
 void outcome_judge(const struct trace *trace, struct outcome *outcome)
 {
     int code = trace->answered ? trace->reply.code : 0;
@@ -67,7 +75,7 @@ void outcome_judge(const struct trace *trace, struct outcome *outcome)
     outcome->reply = trace->reply;
     outcome->reply.code = code;
     outcome->alarm = NULL;
-    if (trace->stage == STAGE_DOT && code >= 200 && code <= 299) {
+    if (trace->stage == STAGE_DOT && code <= 299 && outcome_is_verdict(code)) {
         outcome->kind = OUTCOME_SENT;
     } else if (code >= 400) {
         // Before the question of the dot: this is the answer to it, too.
@@ -102,7 +110,7 @@ void outcome_set(struct outcome *outcome, enum outcome_kind kind, enum stage sta
 const char *outcome_kind_name(enum outcome_kind kind)
 {
     static const char *const names[] = {"sent",    "temporary", "permanent", "session",
-                                        "unknown", "expired",   "cut"};
+                                        "unknown", "expired",   "cut",       "unable"};
     return names[kind];
 }
 

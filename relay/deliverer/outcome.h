@@ -6,6 +6,7 @@
 #define RELAY_DELIVERER_OUTCOME_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "relay/deliverer/reply.h"
 
@@ -33,6 +34,7 @@ enum outcome_kind {
     OUTCOME_UNKNOWN, // the dot was begun and no verdict read
     OUTCOME_EXPIRED, // past its deadline before the dot
     OUTCOME_CUT,     // told to, before the dot
+    OUTCOME_UNABLE,  // the smarthost lacks what the message needs, as its EHLO told
 };
 
 struct outcome {
@@ -41,8 +43,9 @@ struct outcome {
     struct reply reply; // code 0: text is not the smarthost's
     bool is_own_text;   // reply.text is all our own words, and holds nothing of anybody else's
     char address[OUTCOME_ADDRESS_SIZE];
-    char tls[OUTCOME_TLS_SIZE]; // "TLSv1.3", or empty
-    const char *alarm;          // "tls", "auth" or NULL
+    char tls[OUTCOME_TLS_SIZE];  // "TLSv1.3", or empty
+    int64_t certificate_ends_ms; // the smarthost's, since the epoch; 0: none was shown
+    const char *alarm;           // "tls", "auth" or NULL
     const char *token; // in use, which no text may show; the driver's, good in done(); or NULL
 };
 
@@ -64,6 +67,9 @@ struct trace {
     bool size_declared; // MAIL carried SIZE=, so 452 and 552 are about this message
     enum stop stop;
 };
+
+// Does this code in answer to the dot say what became of the message?
+bool outcome_is_verdict(int code);
 
 // Fills kind, stage, reply and alarm; the other fields stay as they are.
 void outcome_judge(const struct trace *trace, struct outcome *outcome);

@@ -83,14 +83,19 @@ static void report_unsent(struct pool *pool, struct job *job, enum outcome_kind 
 
 // Taking jobs. All with pool->lock, but for next_job().
 
+// A smarthost that takes a connection and says nothing is found out in no more than this, so that
+// the next one has the message.
+static int64_t mail_limit_ms(const struct pool *pool)
+{
+    return 2 * (int64_t)pool->settings->connect_timeout_ms;
+}
+
 static void give(struct worker *worker, struct job *job)
 {
     worker->job = job;
     int64_t now_ms = clock_boot_ms();
     worker->limit_boot_ms = now_ms + worker->pool->settings->timeout_ms;
-    // A smarthost that takes a connection and says nothing is found out in no more than this, so
-    // that the next one has the message.
-    worker->mail_boot_ms = now_ms + 2 * (int64_t)worker->pool->settings->connect_timeout_ms;
+    worker->mail_boot_ms = now_ms + mail_limit_ms(worker->pool);
     worker->excused = false;
     wire_begin(&worker->wire, job);
 }
@@ -396,6 +401,12 @@ int pool_watch(struct pool *pool)
         if (limit_of(worker) < nearest_ms)
             nearest_ms = limit_of(worker);
     }
+    // Whoever comes free takes it, and tells nobody: its limits begin now at the soonest.
+    int64_t soonest_ms = now_ms + mail_limit_ms(pool);
+    if (soonest_ms > now_ms + pool->settings->timeout_ms)
+        soonest_ms = now_ms + pool->settings->timeout_ms;
+    if (pool->waiting && soonest_ms < nearest_ms)
+        nearest_ms = soonest_ms;
     pthread_mutex_unlock(&pool->lock);
     return nearest_ms == INT64_MAX ? -1 : (int)(nearest_ms - now_ms);
 }

@@ -149,9 +149,18 @@ static bool parse_cut(const json_t *header, char ret_id[DOTS_ID_SIZE], struct er
     return true;
 }
 
+static bool parse_probe(const json_t *header, char ret_sender[PROBE_SENDER_SIZE], struct error *err)
+{
+    const char *sender = string_of(header, "sender");
+    if (sender && strlen(sender) >= PROBE_SENDER_SIZE)
+        return error_set(err, ERR_INPUT, "probe: the sender is too long");
+    memcpy(ret_sender, sender ? sender : "", sender ? strlen(sender) + 1 : 1);
+    return true;
+}
+
 bool protocol_parse(const struct frame *frame, struct request *ret_request, struct error *err)
 {
-    static const char *const ops[] = {"init", "deliver", "cut", "ping", NULL};
+    static const char *const ops[] = {"init", "deliver", "cut", "ping", "probe", NULL};
     json_auto_t *header = json_loadb(frame->header, frame->header_size, 0, NULL);
     if (!header)
         return error_set(err, ERR_INPUT, "a frame's header is not JSON");
@@ -169,6 +178,9 @@ bool protocol_parse(const struct frame *frame, struct request *ret_request, stru
         break;
     case REQUEST_CUT:
         ok = parse_cut(header, request.cut_id, err);
+        break;
+    case REQUEST_PROBE:
+        ok = parse_probe(header, request.probe_sender, err);
         break;
     case REQUEST_PING:
         ok = true;
@@ -228,12 +240,50 @@ bool protocol_write_result(int fd, const struct settings *settings, const struct
     struct reply_shown shown = {.text = ""};
     show(settings, job, outcome, &shown);
     json_auto_t *header = json_pack(
-        "{s:s, s:s, s:i, s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:s?}", "op", "result", "id",
+        "{s:s, s:s, s:i, s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:o, s:s?}", "op", "result", "id",
         job->id, "mark", (int)job->mark, "outcome", outcome_kind_name(outcome->kind), "stage",
         outcome_stage_name(outcome->stage), "reply_code",
         outcome->reply.code ? json_integer(outcome->reply.code) : json_null(), "enhanced_code",
         null_if_empty(shown.enhanced), "reply_text", null_if_empty(shown.text), "address",
-        null_if_empty(outcome->address), "tls", null_if_empty(outcome->tls), "alarm",
-        outcome->alarm);
+        null_if_empty(outcome->address), "tls", null_if_empty(outcome->tls), "certificate_ends_ms",
+        outcome->certificate_ends_ms ? json_integer(outcome->certificate_ends_ms) : json_null(),
+        "alarm", outcome->alarm);
+    return write_json(fd, header, err);
+}
+
+static json_t *pack_certificates(const struct probe *probe)
+{
+    json_t *certificates = json_array();
+    for (size_t i = 0; i < probe->certificate_count; i++) {
+        const struct probe_certificate *at = &probe->certificates[i];
+        json_array_append_new(
+            certificates,
+            json_pack("{s:s, s:s, s:I, s:I, s:s?}", "subject", at->subject, "issuer", at->issuer,
+                      "not_before_ms", (json_int_t)at->not_before_ms, "not_after_ms",
+                      (json_int_t)at->not_after_ms, "fault", null_if_empty(at->fault)));
+    }
+    return certificates;
+}
+
+bool protocol_write_probed(int fd, const struct settings *settings, const struct probe *probe,
+                           struct error *err)
+{
+    const struct mask mask = {.password = settings->password, .token = probe->token};
+    struct reply_shown shown = {.text = ""};
+    if (probe->is_own_text)
+        reply_print(&probe->reply, &shown);
+    else
+        reply_clean(&probe->reply, &mask, &shown);
+    json_t *offers = json_array();
+    for (size_t i = 0; i < probe->offer_count; i++)
+        json_array_append_new(offers, json_string(probe->offers[i]));
+    json_auto_t *header = json_pack(
+        "{s:s, s:b, s:s?, s:o, s:s?, s:s?, s:s?, s:s?, s:s?, s:o, s:b, s:o}", "op", "probed",
+        "passed", (int)probe->has_passed, "stage", probe->stage, "reply_code",
+        probe->reply.code ? json_integer(probe->reply.code) : json_null(), "enhanced_code",
+        null_if_empty(shown.enhanced), "reply_text", null_if_empty(shown.text), "alarm",
+        probe->alarm, "address", null_if_empty(probe->address), "tls", null_if_empty(probe->tls),
+        "offers", offers, "authenticated", (int)probe->is_authenticated, "certificates",
+        pack_certificates(probe));
     return write_json(fd, header, err);
 }

@@ -213,3 +213,8 @@ bool reply_parse_line(const char *line, size_t size, struct reply *ret_reply, bo
     *ret_reply = reply;
     return true;
 }
+
+bool reply_is_farewell(const char *data, size_t size)
+{
+    return size >= 3 && memcmp(data, "421", 3) == 0 && (size == 3 || strchr(" -\r\n", data[3]));
+}

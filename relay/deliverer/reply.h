@@ -27,6 +27,10 @@ struct reply {
 // 200 to 599, something else than space or hyphen behind it, or a NUL.
 bool reply_parse_line(const char *line, size_t size, struct reply *ret_reply, bool *ret_last);
 
+// Does it begin with a 421? That is the one thing that a smarthost may say unasked: it leaves
+// (RFC 5321 §3.8).
+bool reply_is_farewell(const char *data, size_t size);
+
 // Sets text (and enhanced, where text begins with one of the class of reply->code) from the words
 // after the code.
 void reply_set_text(struct reply *reply, const char *text, size_t size);

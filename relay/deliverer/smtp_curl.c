@@ -19,12 +19,13 @@
 
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
+#include "relay/deliverer/certificates.h"
 #include "relay/deliverer/connect_shim.h"
+#include "relay/deliverer/curl_ear.h"
 #include "relay/deliverer/curl_error.h"
 #include "relay/deliverer/curl_options.h"
 #include "relay/deliverer/dialogue.h"
 #include "relay/deliverer/smtp_driver.h"
-#include "relay/deliverer/tls_shim.h"
 #include "relay/deliverer/token.h"
 
 struct client {
@@ -33,10 +34,9 @@ struct client {
     CURL *curl;
     struct curl_slist *connect_to; // where server_name differs from host
 
-    struct dialogue dialogue; // with the connection
+    struct curl_ear ear; // at the connection
     char tls[OUTCOME_TLS_SIZE];
-    uint64_t clear_bytes,
-        read_before; // heard before TLS; tls_shim_read_bytes() before this connection
+    int64_t certificate_ends_ms; // where there is that
     struct token_file token_file;
     char *token;                         // as it was read last
     char token_fault[DIALOGUE_LINE_MAX]; // what the smarthost had against the token, as it said it
@@ -72,8 +72,8 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose,
     }
     if (has_unfit_authorities(client)) {
         client->tls[0] = '\0';
-        dialogue_open(&client->dialogue);
-        dialogue_enter(&client->dialogue, STAGE_STARTTLS);
+        dialogue_open(&client->ear.dialogue);
+        dialogue_enter(&client->ear.dialogue, STAGE_STARTTLS);
         client->not_allowed = "the ca_file is no regular file";
         return CURL_SOCKET_BAD;
     }
@@ -87,9 +87,7 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose,
     client->fresh = true;
     client->opened_boot_ms = clock_boot_ms();
     client->tls[0] = client->token_fault[0] = '\0';
-    client->read_before = tls_shim_read_bytes();
-    client->clear_bytes = 0;
-    dialogue_open(&client->dialogue);
+    curl_ear_open(&client->ear);
     return fd;
 }
 
@@ -107,7 +105,7 @@ static int on_debug(CURL *curl, curl_infotype type, char *data, size_t size, voi
     struct client *client = argument;
     (void)curl;
     if (type == CURLINFO_HEADER_OUT)
-        dialogue_sent(&client->dialogue, data, size);
+        dialogue_sent(&client->ear.dialogue, data, size);
     return 0;
 }
 
@@ -131,43 +129,8 @@ static bool is_last(const struct client *client)
     return client->message_count + 1 >= client->settings->messages_per_connection;
 }
 
-// The connection's encryption, or NULL where there is none (yet).
-static SSL *encryption(struct client *client)
-{
-    const struct curl_tlssessioninfo *tls = NULL;
-    bool known = curl_easy_getinfo(client->curl, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK && tls &&
-                 tls->backend == CURLSSLBACKEND_OPENSSL;
-    return known ? tls->internals : NULL;
-}
-
-// Has the smarthost said no more than we have heard? libcurl keeps a second reply for the next
-// command, so that each verdict would be that of the one before (pingpong.c, Curl_pp_readresp). Of
-// what came by TLS and was not read yet, some may be no reply; but from MAIL on none of it was seen
-// to be (session tickets come before the first reply), but for the end behind the last one.
-static bool is_in_step(struct client *client)
-{
-    const struct dialogue *dialogue = &client->dialogue;
-    SSL *ssl = encryption(client);
-    if (!ssl)
-        return wire_is_in_step(client->wire, dialogue->bytes);
-    return tls_shim_read_bytes() - client->read_before == dialogue->bytes - client->clear_bytes &&
-           SSL_pending(ssl) == 0 &&
-           (dialogue->stage < STAGE_MAIL || dialogue->stage == STAGE_DOT ||
-            !wire_has_unread(client->wire));
-}
-
-// Of a reply that was read to its end. One too many may have come before it, so that it is not what
-// it seems. A refusal before the dot ends the connection anyway.
-static bool is_credible(struct client *client)
-{
-    const struct dialogue *dialogue = &client->dialogue;
-    if (dialogue->stage == STAGE_DOT && !wire_is_acknowledged(client->wire))
-        return false;
-    return (dialogue->stage < STAGE_DOT && dialogue->reply.code >= 400) || is_in_step(client);
-}
-
-// What on_reply_line() returns for no SMTP. libcurl fails then, but behind the dot it would keep
-// the connection (smtp.c, smtp_done).
+// What on_reply_line() returns for no SMTP, and for the last word. libcurl fails then, but behind
+// the dot it would keep the connection (smtp.c, smtp_done).
 static size_t give_up(struct client *client)
 {
     wire_hush(client->wire);
@@ -178,24 +141,20 @@ static size_t give_up(struct client *client)
 static size_t on_reply_line(char *data, size_t unit, size_t count, void *argument)
 {
     struct client *client = argument;
-    struct dialogue *dialogue = &client->dialogue;
+    const struct dialogue *dialogue = &client->ear.dialogue;
     size_t size = unit * count;
-    if (!dialogue_heard(dialogue, data, size))
+    enum curl_heard heard = curl_ear_hear(&client->ear, data, size);
+    if (heard == CURL_HEARD_WRONG)
         return give_up(client);
-    if (dialogue->stage <= STAGE_STARTTLS)
-        client->clear_bytes = encryption(client) ? client->clear_bytes : dialogue->bytes;
-    if (dialogue->due > 0)
+    if (heard == CURL_HEARD_PART)
         return size;
-    if (!is_credible(client)) {
-        dialogue_enter(dialogue, dialogue->stage);
-        dialogue->broken = true;
-        return give_up(client);
-    }
     // At once: libcurl may say QUIT and wait for the answer before we are back.
     if (dialogue->stage == STAGE_MAIL && dialogue->reply.code / 100 == 2)
         wire_take_mail(client->wire);
     if (dialogue->stage == STAGE_DOT)
         wire_verdict(client->wire, dialogue->reply.code);
+    if (heard == CURL_HEARD_LAST)
+        return give_up(client);
     if ((dialogue->stage >= STAGE_MAIL && dialogue->reply.code >= 400) ||
         (dialogue->stage == STAGE_DOT && is_last(client)))
         wire_hush(client->wire);
@@ -216,28 +175,30 @@ static size_t discard(char *data, size_t unit, size_t count, void *argument)
 static int before_mail(void *argument, char *peer, char *local, int peer_port, int local_port)
 {
     struct client *client = argument;
-    const struct dialogue *dialogue = &client->dialogue;
+    const struct dialogue *dialogue = &client->ear.dialogue;
     (void)peer, (void)local, (void)peer_port, (void)local_port;
-    SSL *ssl = encryption(client);
-    if (client->tls[0] == '\0' && ssl)
+    SSL *ssl = curl_ear_encryption(&client->ear);
+    if (client->tls[0] == '\0' && ssl) {
         snprintf(client->tls, sizeof(client->tls), "%s", SSL_get_version(ssl));
+        client->certificate_ends_ms = certificates_end_ms(ssl);
+    }
 
     if (client->settings->tls != TLS_NONE && client->tls[0] == '\0') {
-        dialogue_enter(&client->dialogue, STAGE_STARTTLS);
+        dialogue_enter(&client->ear.dialogue, STAGE_STARTTLS);
         client->not_allowed = "the connection is not encrypted";
     } else if (client->settings->user && !dialogue->authenticated) {
-        dialogue_enter(&client->dialogue, STAGE_AUTH);
+        dialogue_enter(&client->ear.dialogue, STAGE_AUTH);
         client->not_allowed = "the smarthost does not offer AUTH";
     } else if (client->job->smtputf8 && !dialogue->offers_smtputf8) {
-        dialogue_enter(&client->dialogue, STAGE_RCPT);
+        dialogue_enter(&client->ear.dialogue, STAGE_RCPT);
         client->not_allowed = "the recipient needs SMTPUTF8, which the smarthost does not offer";
     } else if (dialogue_is_too_big(dialogue, client->job->body_size)) {
-        dialogue_enter(&client->dialogue, STAGE_RCPT);
+        dialogue_enter(&client->ear.dialogue, STAGE_RCPT);
         client->not_allowed = DIALOGUE_TOO_BIG_TEXT;
     } else {
-        dialogue_enter(&client->dialogue, STAGE_MAIL);
-        client->dialogue.broken = !is_in_step(client);
-        return client->dialogue.broken ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+        dialogue_enter(&client->ear.dialogue, STAGE_MAIL);
+        client->ear.dialogue.broken = !curl_ear_is_in_step(&client->ear);
+        return client->ear.dialogue.broken ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
     }
     return CURL_PREREQFUNC_ABORT;
 }
@@ -256,11 +217,11 @@ static size_t give_body(char *to, size_t unit, size_t count, void *argument)
         client->body_given += size;
         return size;
     }
-    if (client->dialogue.due != 0 || !is_in_step(client))
+    if (client->ear.dialogue.due != 0 || !curl_ear_is_in_step(&client->ear))
         wire_stop(client->wire, STOP_BROKEN);
     if (!wire_pass_dot(client->wire))
         return CURL_READFUNC_ABORT;
-    dialogue_enter_dot(&client->dialogue);
+    dialogue_enter_dot(&client->ear.dialogue);
     return 0;
 }
 
@@ -275,7 +236,7 @@ static int on_progress(void *argument, curl_off_t down_total, curl_off_t down, c
         return 1;
     int limit_ms = client->settings->connect_timeout_ms;
     int64_t now_ms = clock_boot_ms();
-    if (client->dialogue.stage != STAGE_CONNECT || !client->fresh ||
+    if (client->ear.dialogue.stage != STAGE_CONNECT || !client->fresh ||
         now_ms - client->opened_boot_ms < connect_shim_share(limit_ms))
         return 0;
     // Not by libcurl's time of connecting, which implicit TLS is a part of.
@@ -290,21 +251,16 @@ static int on_progress(void *argument, curl_off_t down_total, curl_off_t down, c
 // Where in the dialogue a connection failed that never came to MAIL.
 static void place_failure(struct client *client, CURLcode rc)
 {
-    struct dialogue *dialogue = &client->dialogue;
+    struct dialogue *dialogue = &client->ear.dialogue;
     curl_off_t connected_us = 0;
     (void)curl_easy_getinfo(client->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
-    bool implicit = client->settings->tls == TLS_IMPLICIT;
-    if (curl_error_is_tls(rc) && dialogue->stage <= STAGE_STARTTLS)
-        dialogue_enter(dialogue, STAGE_STARTTLS);
-    else if (rc == CURLE_LOGIN_DENIED && dialogue->stage == STAGE_EHLO)
-        dialogue_enter(dialogue, STAGE_AUTH); // offered, but with no mechanism of ours
-    else if (dialogue->stage == STAGE_CONNECT && connected_us > 0)
-        dialogue_enter(dialogue, implicit ? STAGE_STARTTLS : STAGE_GREETING);
+    dialogue_enter(dialogue, curl_error_stage(rc, dialogue->stage, connected_us > 0,
+                                              client->settings->tls == TLS_IMPLICIT));
 }
 
 static void judge(struct client *client, CURLcode rc, struct outcome *outcome)
 {
-    struct dialogue *dialogue = &client->dialogue;
+    struct dialogue *dialogue = &client->ear.dialogue;
     // What was answered well before the failure is not its answer.
     bool refused = dialogue->answered && dialogue->reply.code >= 400;
     if (rc != CURLE_OK && dialogue->answered && !refused && dialogue->stage != STAGE_DOT)
@@ -331,11 +287,15 @@ static void judge(struct client *client, CURLcode rc, struct outcome *outcome)
         reply_set_text(&trace.reply, text, strlen(text));
     }
     outcome_judge(&trace, outcome);
+    // Nobody has said anything yet: a port in libcurl's words is no code.
+    if (!trace.answered && trace.stop == STOP_NONE && trace.stage == STAGE_CONNECT)
+        outcome->is_own_text = true;
     if (trace.stop == STOP_NONE && client->not_allowed && dialogue->stage == STAGE_RCPT)
-        outcome->kind = OUTCOME_PERMANENT;
+        outcome->kind = OUTCOME_UNABLE;
     if (dialogue->stage == STAGE_AUTH && (client->not_allowed || rc == CURLE_LOGIN_DENIED))
         outcome->alarm = "auth";
     memcpy(outcome->tls, client->tls, sizeof(outcome->tls));
+    outcome->certificate_ends_ms = client->tls[0] ? client->certificate_ends_ms : 0;
     outcome->token = client->token;
 }
 
@@ -343,7 +303,7 @@ static void judge(struct client *client, CURLcode rc, struct outcome *outcome)
 // waited there (most are noticed by libcurl itself, before).
 static bool was_stale(struct client *client, CURLcode rc)
 {
-    const struct dialogue *dialogue = &client->dialogue;
+    const struct dialogue *dialogue = &client->ear.dialogue;
     return rc != CURLE_OK && !client->fresh && wire_stopped(client->wire) == STOP_NONE &&
            dialogue->stage == STAGE_MAIL && (!dialogue->answered || dialogue->reply.code == 421);
 }
@@ -353,7 +313,7 @@ static bool has_old_token(struct client *client, CURLcode rc)
     const char *path = client->settings->token_file;
     if (!path || rc == CURLE_OK || wire_stopped(client->wire) != STOP_NONE)
         return false;
-    bool was_refused = client->fresh && client->dialogue.stage == STAGE_AUTH;
+    bool was_refused = client->fresh && client->ear.dialogue.stage == STAGE_AUTH;
     return client->token_is_old || (was_refused && token_has_changed(&client->token_file, path));
 }
 
@@ -474,6 +434,7 @@ static void *create(const struct settings *settings, struct wire *wire, struct e
     client->settings = settings;
     client->wire = wire;
     client->curl = curl_easy_init();
+    client->ear = (struct curl_ear){.curl = client->curl, .wire = wire};
     CURLcode rc = client->curl ? set_callbacks(client) : CURLE_OUT_OF_MEMORY;
     if (rc == CURLE_OK)
         rc = curl_options_set(client->curl, settings, &client->connect_to);

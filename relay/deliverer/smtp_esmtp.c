@@ -23,9 +23,10 @@
 #include "relay/deliverer/connect_shim.h"
 #include "relay/deliverer/dialogue.h"
 #include "relay/deliverer/smtp_driver.h"
+#include "relay/deliverer/write_shim.h"
 
-// libesmtp keeps what it has sent until its session ends, and a session cannot be continued.
-enum { MESSAGES_PER_SESSION_MAX = 40 };
+// libesmtp keeps 3 kB of each message until its session ends, and a session cannot be continued.
+enum { MESSAGES_PER_SESSION_MAX = 25 };
 
 struct client {
     const struct settings *settings;
@@ -43,6 +44,7 @@ struct client {
     // The session, which is one connection.
     struct dialogue dialogue;
     struct amend amend;
+    struct write_shim write_shim;
     int message_count;
     bool too_big; // for this smarthost: job, the first message
     bool over;    // the library was given the last message
@@ -92,7 +94,7 @@ static void report_own(struct client *client, enum outcome_kind kind, enum stage
 
 static void report_too_big(struct client *client)
 {
-    report_own(client, OUTCOME_PERMANENT, STAGE_RCPT, DIALOGUE_TOO_BIG_TEXT);
+    report_own(client, OUTCOME_UNABLE, STAGE_RCPT, DIALOGUE_TOO_BIG_TEXT);
 }
 
 enum { MAIL_REPLY, RCPT_REPLY, DATA_REPLY, DOT_REPLY }; // of one message, in their order
@@ -163,6 +165,7 @@ static bool add_message(struct client *client, smtp_session_t session)
 static void end_session(struct client *client)
 {
     client->over = true;
+    write_shim_end();
     wire_hush(client->wire);
 }
 
@@ -202,6 +205,9 @@ static void on_mail_status(struct client *client)
         return;
     if (reply->code / 100 == 2) {
         wire_take_mail(client->wire);
+        // Not sooner: until then it is in lock step, and what comes unasked is to be seen.
+        if (client->message_count == 1)
+            write_shim_begin(&client->write_shim, client->wire);
         dialogue_enter(&client->dialogue, STAGE_RCPT);
         return;
     }
@@ -231,12 +237,13 @@ static void on_message_sent(struct client *client, smtp_session_t session)
         reply = NULL;
     // "Complete" is the library's own word that a 2xx was the answer to the end of the message.
     bool settled =
-        reply && (reply->code >= 400 || (at_dot && reply->code / 100 == 2 &&
+        reply && (reply->code >= 400 || (at_dot && outcome_is_verdict(reply->code) &&
                                          smtp_recipient_check_complete(client->recipient)));
     if (!client->refused && settled)
         note_answer(client, at_dot ? STAGE_DOT : STAGE_DATA, reply);
     // After a refusal of DATA the library has already decided to leave; with 421 the smarthost has.
-    go_on(client, session, !at_dot || !settled || reply->code == 421);
+    bool leaving = client->dialogue.leaving || (settled && reply->code == 421);
+    go_on(client, session, !at_dot || !settled || leaving);
 }
 
 static void on_event(smtp_session_t session, int event, void *argument, ...)
@@ -247,6 +254,7 @@ static void on_event(smtp_session_t session, int event, void *argument, ...)
         dialogue_enter(&client->dialogue, STAGE_GREETING);
         amend_init(&client->amend);
     } else if (event == SMTP_EV_DISCONNECT) {
+        write_shim_end();
         wire_closed(client->wire, -1);
     } else if (client->over || !client->job) {
         return;
@@ -267,17 +275,23 @@ static char *buffer_of(const char *data)
     return buffer;
 }
 
-static void on_reading(struct client *client, const char *data, size_t size)
+static void hear(struct client *client, const char *data, size_t size)
 {
     struct dialogue *dialogue = &client->dialogue;
     client->early |= dialogue->stage == STAGE_DOT && !wire_is_acknowledged(client->wire);
     if (!dialogue_heard(dialogue, data, size))
         wire_stop(client->wire, STOP_BROKEN);
-    amend_replies(&client->amend, !dialogue->pipelined, buffer_of(data), size);
     client->too_big = client->job && dialogue->stage == STAGE_EHLO && dialogue->answered &&
                       dialogue_is_too_big(dialogue, client->job->body_size);
     if (client->too_big)
         wire_stop(client->wire, STOP_BROKEN); // MAIL is what would be written next
+}
+
+static void on_reading(struct client *client, const char *data, size_t size)
+{
+    if (!client->over) // else it is read for QUIT, and client->job may be the next connection's
+        hear(client, data, size);
+    amend_replies(&client->amend, !client->dialogue.pipelined, buffer_of(data), size);
 }
 
 // Up to MAIL libesmtp tells nothing of the replies, and talks in lock step. From MAIL on it tells

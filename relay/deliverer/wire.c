@@ -184,6 +184,18 @@ bool wire_is_open(struct wire *wire)
     return open;
 }
 
+int wire_library_fd(struct wire *wire)
+{
+    int fd = -1;
+    pthread_mutex_lock(&wire->lock);
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++) {
+        if (wire->sockets[i].own_fd >= 0)
+            fd = wire->sockets[i].library_fd;
+    }
+    pthread_mutex_unlock(&wire->lock);
+    return fd;
+}
+
 bool wire_is_connected(struct wire *wire)
 {
     bool connected = false;
@@ -221,22 +233,42 @@ bool wire_is_quiet(struct wire *wire)
     return quiet;
 }
 
+static bool read_tcp_info(int fd, struct tcp_info *ret_info)
+{
+    socklen_t size = sizeof(*ret_info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &size) == 0 &&
+           size >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(uint64_t);
+}
+
+// How many bytes have come. The peer's end counts as one (tcp_input.c, tcp_queue_rcv). The kernel
+// looks at the state before it locks the socket, and at the bytes behind that (tcp.c,
+// tcp_get_info), so the two belong together only where the state is still the same afterwards.
+static bool count_received(int fd, uint64_t *ret_received)
+{
+    struct tcp_info info = {0}, later = {0};
+    if (!read_tcp_info(fd, &later))
+        return false;
+    do {
+        info = later;
+        if (!read_tcp_info(fd, &later))
+            return false;
+    } while (later.tcpi_state != info.tcpi_state);
+    *ret_received = info.tcpi_bytes_received;
+    *ret_received -= info.tcpi_state == CLOSE_WAIT && *ret_received > 0;
+    return true;
+}
+
 bool wire_is_in_step(struct wire *wire, uint64_t heard_bytes)
 {
     uint64_t received = 0;
     bool known = true;
     pthread_mutex_lock(&wire->lock);
     for (size_t i = 0; i < WIRE_SOCKETS_MAX; i++) {
+        uint64_t bytes = 0;
         if (wire->sockets[i].own_fd < 0)
             continue;
-        struct tcp_info info = {0};
-        socklen_t size = sizeof(info);
-        known = known &&
-                getsockopt(wire->sockets[i].own_fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
-                size >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(uint64_t);
-        received += info.tcpi_bytes_received;
-        // The peer's end counts as a byte (tcp_input.c, tcp_queue_rcv).
-        received -= info.tcpi_state == CLOSE_WAIT && received > 0;
+        known = known && count_received(wire->sockets[i].own_fd, &bytes);
+        received += bytes;
     }
     pthread_mutex_unlock(&wire->lock);
     return !known || received == heard_bytes;
@@ -261,6 +293,17 @@ bool wire_has_unread(struct wire *wire)
     bool unread = holds_bytes(wire, SIOCINQ);
     pthread_mutex_unlock(&wire->lock);
     return unread;
+}
+
+size_t wire_peek(struct wire *wire, char *to, size_t size)
+{
+    ssize_t count = 0;
+    pthread_mutex_lock(&wire->lock);
+    for (size_t i = 0; i < WIRE_SOCKETS_MAX && count <= 0; i++)
+        if (wire->sockets[i].own_fd >= 0)
+            count = recv(wire->sockets[i].own_fd, to, size, MSG_PEEK | MSG_DONTWAIT);
+    pthread_mutex_unlock(&wire->lock);
+    return count > 0 ? (size_t)count : 0;
 }
 
 bool wire_is_acknowledged(struct wire *wire)
@@ -305,9 +348,8 @@ bool wire_pass_dot(struct wire *wire)
 
 void wire_verdict(struct wire *wire, int reply_code)
 {
-    int class = reply_code / 100;
     pthread_mutex_lock(&wire->lock);
-    if (wire->job && wire->dot_begun && (class == 2 || class == 4 || class == 5))
+    if (wire->job && wire->dot_begun && outcome_is_verdict(reply_code))
         dots_verdict(wire->dots, wire->job->mark, reply_code);
     pthread_mutex_unlock(&wire->lock);
 }

@@ -57,6 +57,8 @@ bool wire_opened(struct wire *wire, int fd, const struct sockaddr *address, sock
 // The library is about to close it, or has. -1: all.
 void wire_closed(struct wire *wire, int fd);
 bool wire_is_open(struct wire *wire);
+// The library's own descriptor of the socket that is open, where it is one. -1: none.
+int wire_library_fd(struct wire *wire);
 // Whether one of the sockets has got through to its peer.
 bool wire_is_connected(struct wire *wire);
 // Whether the kept connection is fit for another message: not ended, and nothing unasked said.
@@ -66,6 +68,8 @@ bool wire_is_quiet(struct wire *wire);
 bool wire_is_in_step(struct wire *wire, uint64_t heard_bytes);
 // Whether there is anything that nobody has taken from the kernel yet.
 bool wire_has_unread(struct wire *wire);
+// Copies the beginning of that, which stays where it is. 0: there is none.
+size_t wire_peek(struct wire *wire, char *to, size_t size);
 // Whether the peer's kernel has got all that was written. What answers it comes with such word, so
 // an answer before that is to something else. True once stopped: the end counts as written.
 bool wire_is_acknowledged(struct wire *wire);
@@ -80,7 +84,7 @@ void wire_address(struct wire *wire, char ret_address[OUTCOME_ADDRESS_SIZE]);
 // second call repeats the first one's answer.
 bool wire_pass_dot(struct wire *wire);
 // The reply that decides was read: puts it into the mark, where the dot was begun. A code that
-// means nothing there (354) is not put: it does not say what became of the message.
+// means nothing there (354, 221) is not put: it does not say what became of the message.
 void wire_verdict(struct wire *wire, int reply_code);
 
 #endif

@@ -24,6 +24,7 @@ def test_a_message_arrives_as_it_was_and_its_verdict_is_marked(server, start, dr
     expect(result, "sent", "dot", 250)
     assert result["enhanced_code"] == "2.0.0" and result["reply_text"].startswith("queued as 1-")
     assert result["address"] == f"127.0.0.1:{server.port}" and result["tls"] is None
+    assert result["certificate_ends_ms"] is None
     [message] = server.messages
     assert message.data == BODY % name.encode()
     assert (message.sender, message.recipients) == ("no-reply@acme.example", ["zoe@example.com"])
@@ -46,7 +47,7 @@ def test_lines_that_begin_with_a_dot(server, start, driver, dots):
 
 def test_a_message_over_the_limit_that_ehlo_told(start):
     with SmtpServer(offers=["SIZE 100"]) as server:
-        expect(start(server, "curl").send_one(), "permanent", "rcpt")
+        expect(start(server, "curl").send_one(), "unable", "rcpt")
         assert "MAIL" not in server.verbs()
 
 
@@ -60,8 +61,8 @@ def test_a_connection_is_kept_for_a_hundred_messages(start, driver, offers):
             expect(deliverer.result(sent[-1]), "sent", "dot", 250)
             sent.append(deliverer.deliver())
         deliverer.result(sent[-1])
-        # libesmtp holds what it has sent until its session ends, so that has a limit of 40.
-        assert server.connections == (3 if driver == "esmtp" else 1)
+        # libesmtp holds what it has sent until its session ends, so that has a limit of 25.
+        assert server.connections == (4 if driver == "esmtp" else 1)
         assert [message.data for message in server.messages] == \
             [BODY % name.encode() for name in sent]
 
@@ -88,13 +89,18 @@ def test_an_idle_connection_is_quit(server, start, driver):
     expect(deliverer.send_one(), "sent", "dot", 250)
 
 
-@pytest.mark.parametrize("say", ["nothing", "421"])
+@pytest.mark.parametrize("say", ["nothing", "421", "250"])
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_a_kept_connection_that_was_closed_is_not_the_messages_fault(server, start, driver, say):
+def test_a_kept_connection_that_is_of_no_use_is_not_the_messages_fault(server, start, driver, say):
+    kept = []
+    server.on("dot", lambda connection, ordinary: (kept.append(connection),
+                                                   connection.say(ordinary)))
     deliverer = start(server, driver)
     deliverer.send_one()
     if say == "421":
         server.on("mail", then_drop("421 4.4.2 idle for too long"), times=1)
+    elif say == "250":
+        kept[0].send(b"250 2.0.0 unasked\r\n")  # of what would that be the answer?
     else:
         server.drop_connections()
     expect(deliverer.send_one(), "sent", "dot", 250)
@@ -186,7 +192,7 @@ def test_the_whole_transaction_has_a_limit(server, start, driver):
     server.on("mail", drip(0.1, "250 " + "x" * 200))
     began = time.monotonic()
     expect(start(server, driver, timeout_ms=700).send_one(), "session", "mail")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10  # and not the twenty that the answer takes
 
 
 # ---- the gate before the dot ----------------------------------------------------------------------
@@ -226,7 +232,7 @@ def test_a_cut_before_the_dot(server, start, driver, stage):
     assert other not in deliverer.answers
     deliverer.cut()
     expect(deliverer.result(other), "cut", stage)
-    assert time.monotonic() - began < 1 and server.messages == []
+    assert time.monotonic() - began < 5 and server.messages == []  # the limit is 10 s
     assert deliverer.dots[0] == deliverer.dots[1] == (Dots.FREE, 0)
 
 
@@ -250,7 +256,7 @@ def test_a_cut_while_connecting(start, driver):
         began = time.monotonic()
         deliverer.cut(name)
         expect(deliverer.result(name), "cut", "connect")
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5  # and not nine
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -261,7 +267,7 @@ def test_a_smarthost_that_says_nothing_is_found_out_before_the_whole_time_is_ove
     deliverer = start(server, driver, connect_timeout_ms=500, timeout_ms=600000)
     began = time.monotonic()
     expect(deliverer.send_one(), "session", stage)
-    assert time.monotonic() - began >= 1
+    assert time.monotonic() - began >= 0.99  # twice connect_timeout_ms, by a clock of milliseconds
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -271,6 +277,19 @@ def test_once_it_has_taken_mail_a_smarthost_has_the_whole_time(server, start, dr
     began = time.monotonic()
     expect(deliverer.send_one(), "temporary", "rcpt")
     assert time.monotonic() - began >= 3
+
+
+def test_what_has_waited_for_its_connection_has_its_limit_as_well(server, start):
+    """Nobody wakes the thread that watches when the connection's own thread takes the next one."""
+    server.on("dot", after(0.4), times=1)
+    deliverer = start(server, connections=1, connect_timeout_ms=100, timeout_ms=5000)
+    first, second = deliverer.deliver(), deliverer.deliver()
+    server.wait_for(1)
+    server.on("mail", hang())
+    expect(deliverer.result(first), "sent", "dot", 250)
+    began = time.monotonic()
+    expect(deliverer.result(second), "session", "mail")
+    assert time.monotonic() - began < 3
 
 
 def test_a_cut_of_one_that_waits(server, start):
@@ -303,7 +322,7 @@ def test_a_recipient_that_needs_smtputf8_where_it_is_not_offered(server, start, 
     deliverer = start(server, driver)
     deliverer.send_one()
     result = deliverer.send_one(recipient="zoë@example.com", smtputf8=True)
-    expect(result, "permanent", "rcpt")
+    expect(result, "unable", "rcpt")
     assert "SMTPUTF8" in result["reply_text"]
     assert len(server.messages) == 1
     expect(deliverer.send_one(), "sent", "dot", 250)
@@ -367,7 +386,7 @@ def test_settings_that_are_of_no_use_are_told(tmp_path, init, where):
     deliverer = Deliverer(tmp_path, **{"port": 25, **init})
     assert deliverer.first["op"] == "faults"
     assert deliverer.first["faults"][0]["where"] == where
-    assert deliverer.process.wait(5) != 0
+    assert deliverer.process.wait(60) != 0
     assert deliverer.process.stderr.read() == b"", "told once: by the frame"
     deliverer.socket.close()
 
@@ -376,7 +395,7 @@ def test_a_folder_that_is_not_there_is_told_by_frame_alone(tmp_path):
     deliverer = Deliverer(tmp_path, 1, driver="file", dir=str(tmp_path / "none"), host=None)
     assert deliverer.first["op"] == "faults"
     assert "No such file" in deliverer.first["faults"][0]["what"]
-    assert deliverer.process.wait(5) != 0
+    assert deliverer.process.wait(60) != 0
     assert deliverer.process.stderr.read() == b""
     deliverer.socket.close()
 
@@ -388,4 +407,4 @@ def test_it_ends_at_once_when_the_core_has_gone(server, start):
     server.wait_until(lambda: "MAIL" in server.verbs())
     began = time.monotonic()
     assert "secret" not in deliverer.close()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # and not ten

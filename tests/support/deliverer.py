@@ -53,7 +53,7 @@ class Deliverer:
         self.answers = {}
         self.next_mark = 0
         self.socket, theirs = socket.socketpair()
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         dots = os.open(self.dots.path, os.O_RDWR)
 
         def place():
@@ -112,7 +112,7 @@ class Deliverer:
     def close(self):
         self.socket.close()
         try:
-            status = self.process.wait(5)
+            status = self.process.wait(60)
         finally:
             self.process.kill()
         text = self.process.stderr.read().decode()

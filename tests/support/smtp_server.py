@@ -242,11 +242,11 @@ class SmtpServer:
             change()
             self._news.notify_all()
 
-    def wait_until(self, condition, timeout=10):
+    def wait_until(self, condition, timeout=60):
         with self._news:
             assert self._news.wait_for(condition, timeout), "waited in vain"
 
-    def wait_for(self, count, timeout=10):
+    def wait_for(self, count, timeout=60):
         self.wait_until(lambda: len(self.messages) >= count, timeout)
         return self.messages
 

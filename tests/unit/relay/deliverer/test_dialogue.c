@@ -203,6 +203,37 @@ static void a_reply_that_nothing_asked_for_is_told(void **state)
     }
 }
 
+static void a_farewell_behind_the_verdict_is_no_reply_too_many(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *replies;
+        bool fine, leaving;
+        int code;
+    } cases[] = {
+        {"250 queued\r\n421 going\r\n", true, true, 250},
+        {"554-no\r\n554 no\r\n421-going\r\n421 now\r\n250 ?\r\n", true, true, 554},
+        {"250 queued\r\n421\r\n", true, true, 250},
+        {"250 queued\r\n42", true, false, 250},
+        {"250 queued\r\n4210 going\r\n", false, false, 250},
+        {"250 queued\r\n422 going\r\n", false, false, 250},
+        {"421 going\r\n250 queued\r\n", false, false, 421},
+        {"250 queued\r\n250 queued\r\n421 going\r\n", false, false, 250},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct dialogue dialogue;
+        dialogue_open(&dialogue);
+        assert_true(heard(&dialogue, "220 hello\r\n"));
+        dialogue.pipelined = true;
+        sent(&dialogue, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+        assert_true(heard(&dialogue, "250 ok\r\n250 ok\r\n354 go\r\n"));
+        dialogue_enter_dot(&dialogue);
+        assert_int_equal(heard(&dialogue, cases[i].replies), cases[i].fine);
+        assert_int_equal(dialogue.leaving, cases[i].leaving);
+        assert_int_equal(dialogue.answers[3].code, cases[i].code);
+    }
+}
+
 static void lines_of_one_reply_have_one_code(void **state)
 {
     (void)state;
@@ -261,6 +292,7 @@ int main(void)
         cmocka_unit_test(an_endless_reply_is_told),
         cmocka_unit_test(answers_to_pipelined_commands_are_kept_in_their_order),
         cmocka_unit_test(a_reply_that_nothing_asked_for_is_told),
+        cmocka_unit_test(a_farewell_behind_the_verdict_is_no_reply_too_many),
         cmocka_unit_test(lines_of_one_reply_have_one_code),
         cmocka_unit_test(a_limit_is_digits_alone),
         cmocka_unit_test(every_byte_is_counted),

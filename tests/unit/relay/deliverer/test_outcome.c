@@ -39,6 +39,10 @@ static void judges_by_stage_and_answer(void **state)
         {ANSWER(STAGE_DOT, 451, .dot_begun = true), OUTCOME_TEMPORARY, STAGE_DOT, NULL},
         {ANSWER(STAGE_DOT, 554, .dot_begun = true), OUTCOME_PERMANENT, STAGE_DOT, NULL},
         {ANSWER(STAGE_DOT, 354, .dot_begun = true), OUTCOME_UNKNOWN, STAGE_DOT, NULL},
+        {ANSWER(STAGE_DOT, 200, .dot_begun = true), OUTCOME_SENT, STAGE_DOT, NULL},
+        {ANSWER(STAGE_DOT, 251, .dot_begun = true), OUTCOME_SENT, STAGE_DOT, NULL},
+        {ANSWER(STAGE_DOT, 220, .dot_begun = true), OUTCOME_UNKNOWN, STAGE_DOT, NULL},
+        {ANSWER(STAGE_DOT, 221, .dot_begun = true), OUTCOME_UNKNOWN, STAGE_DOT, NULL},
         // A verdict that was read counts, whatever was done to the connection meanwhile.
         {ANSWER(STAGE_DOT, 250, .dot_begun = true, .stop = STOP_CUT), OUTCOME_SENT, STAGE_DOT,
          NULL},
