@@ -85,6 +85,7 @@ void envelope_copy(struct envelope_copy *to, const struct queue_envelope *from)
     change_copy_text(to->channel, sizeof(to->channel), from->channel);
     change_copy_text(to->template, sizeof(to->template), from->template);
     change_copy_text(to->locale, sizeof(to->locale), from->locale);
+    change_copy_text(to->locale_source, sizeof(to->locale_source), from->locale_source);
     change_copy_text(to->recipient, sizeof(to->recipient), from->recipient);
     change_copy_text(to->identity_id, sizeof(to->identity_id), from->identity_id);
     to->lane = from->lane;
@@ -102,7 +103,8 @@ void envelope_copy(struct envelope_copy *to, const struct queue_envelope *from)
 
 #define ENVELOPE_COLUMNS                                                                           \
     "channel = ?, template = ?, lane = ?, locale = ?, recipient = ?, identity_id = ?, coded = ?,"  \
-    " deadline = ?, content_digest = ?, supersede_digest = ?, supersede_by_browser = ?"
+    " deadline = ?, content_digest = ?, supersede_digest = ?, supersede_by_browser = ?,"           \
+    " locale_source = ?"
 
 void envelope_bind(const struct envelope_copy *envelope, struct query *query)
 {
@@ -118,6 +120,7 @@ void envelope_bind(const struct envelope_copy *envelope, struct query *query)
     query_blob(query, envelope->has_supersede ? envelope->supersede_digest : NULL,
                QUEUE_DIGEST_SIZE);
     query_int(query, envelope->supersede_by_browser);
+    query_text_or_null(query, envelope->locale_source);
 }
 
 bool envelope_seal(const struct envelope_copy *envelope, const struct keys *keys, const char *id,
@@ -137,11 +140,13 @@ int change_find_row(struct database *database, const char *id, struct row *ret_r
     if (!uuid_number(id, &ret_row->seq))
         return SQLITE_OK;
     AUTO_QUERY struct query query = query_start(
-        database, "SELECT created, state, body_form FROM message WHERE seq = ? AND id = ?");
+        database,
+        "SELECT created, deadline, state, body_form FROM message WHERE seq = ? AND id = ?");
     query_int(&query, ret_row->seq);
     query_text(&query, id);
     if (query_step(&query)) {
         ret_row->created_ms = query_get_int(&query);
+        ret_row->deadline_ms = query_get_int(&query);
         // A word that no version writes is a state that no change starts from.
         *ret_found = message_state_parse(query_get_text(&query), &ret_row->state);
         ret_row->form = (enum body_form)query_get_int(&query);

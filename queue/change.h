@@ -53,8 +53,7 @@ void change_copy_text(char *to, size_t size, const char *text);
 
 // ---- bodies -----------------------------------------------------------------------------------
 
-// message.body_form. BODY_PART: a payload that several mails were made of, kept by one of them
-// that could not be made; the others have gone out, so it is not to be split again.
+// message.body_form. BODY_PART: the payload of several mails, kept by one that could not be made.
 enum body_form { BODY_DROPPED = 0, BODY_PAYLOAD = 1, BODY_MAIL = 2, BODY_PART = 3 };
 
 struct sealed_body {
@@ -74,6 +73,7 @@ struct seal_binding body_binding(const char *id, enum body_form form, int64_t cr
 // A copy of a struct queue_envelope.
 struct envelope_copy {
     char channel[QUEUE_TEXT_SIZE], template[QUEUE_TEXT_SIZE], locale[QUEUE_TEXT_SIZE];
+    char locale_source[QUEUE_TEXT_SIZE];
     char recipient[QUEUE_RECIPIENT_SIZE], identity_id[QUEUE_TEXT_SIZE];
     enum lane lane;
     bool coded, supersede_by_browser, has_content, has_supersede;
@@ -93,7 +93,7 @@ bool envelope_seal(const struct envelope_copy *envelope, const struct keys *keys
 
 // What a change must know of a row before it changes it.
 struct row {
-    int64_t seq, created_ms;
+    int64_t seq, created_ms, deadline_ms; // no deadline: 0
     enum message_state state;
     enum body_form form;
 };

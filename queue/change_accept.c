@@ -7,7 +7,7 @@
 
 struct accept {
     struct change change;
-    char route[QUEUE_TEXT_SIZE], key_name[QUEUE_TEXT_SIZE];
+    char route[QUEUE_TEXT_SIZE], key_name[QUEUE_TEXT_SIZE], trace_id[QUEUE_TEXT_SIZE];
     uint8_t payload_hash[QUEUE_DIGEST_SIZE];
     struct sealed_body body;
     int64_t received_ms;
@@ -35,7 +35,7 @@ static int insert(struct accept *accept, struct database *database, int64_t now_
 {
     static const char SQL[] =
         "INSERT INTO message (seq, id, state, created, updated, body_form, route, key_name,"
-        " payload_hash, body) VALUES (?, ?, 'received', ?, ?, ?, ?, ?, ?, ?)";
+        " payload_hash, body, trace_id) VALUES (?, ?, 'received', ?, ?, ?, ?, ?, ?, ?, ?)";
     int64_t seq = 0;
     if (!uuid_number(accept->change.id, &seq)) {
         accept->change.result = QUEUE_REFUSED;
@@ -51,9 +51,12 @@ static int insert(struct accept *accept, struct database *database, int64_t now_
     query_text_or_null(&query, accept->key_name);
     query_blob(&query, accept->payload_hash, sizeof(accept->payload_hash));
     query_blob(&query, accept->body.data, accept->body.size);
+    query_text_or_null(&query, accept->trace_id);
     if ((query_run(&query) & 0xff) != SQLITE_CONSTRAINT)
         return query.rc;
-    accept->change.result = QUEUE_REFUSED; // the id is taken; the others of the group go on
+    // The id is taken; the others of the group go on. Only because an INSERT of one row writes
+    // nothing before it fails: what undoes a part of a transaction loses commits (architecture.md).
+    accept->change.result = QUEUE_REFUSED;
     return SQLITE_OK;
 }
 
@@ -86,6 +89,7 @@ void queue_accept(struct queue *queue, const struct queue_accept *from, queue_do
     struct accept *accept = change_create(&ACCEPT, sizeof(struct accept), from->id, done, context);
     change_copy_text(accept->route, sizeof(accept->route), from->route);
     change_copy_text(accept->key_name, sizeof(accept->key_name), from->key_name);
+    change_copy_text(accept->trace_id, sizeof(accept->trace_id), from->trace_id);
     accept->received_ms = from->received_ms;
     keys_digest(queue->keys, "payload", from->route, from->payload, from->payload_size,
                 accept->payload_hash);

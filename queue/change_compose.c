@@ -49,8 +49,8 @@ static int insert_sibling(struct database *database, const char *id, int64_t seq
 {
     static const char SQL[] =
         "INSERT INTO message (seq, id, state, created, updated, body_form, array_index, route,"
-        " key_name, payload_hash)"
-        " SELECT ?, ?, 'received', created, updated, 0, ?, route, key_name, payload_hash"
+        " key_name, payload_hash, trace_id)"
+        " SELECT ?, ?, 'received', created, updated, 0, ?, route, key_name, payload_hash, trace_id"
         " FROM message WHERE seq = ?";
     AUTO_QUERY struct query query = query_start(database, SQL);
     query_int(&query, seq);

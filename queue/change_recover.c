@@ -1,4 +1,6 @@
 // change_recover.c - what an earlier run of the core has left behind is put in order.
+#include <stdlib.h>
+
 #include "queue/change.h"
 #include "queue/queue_private.h"
 
@@ -7,7 +9,7 @@ struct recover {
     struct queue *queue;
     const char *owner;
     int64_t max_unknown;
-    int64_t released; // out
+    struct queue_recovery recovery; // out
 };
 
 static int count_unknown(const struct recover *recover, struct database *database)
@@ -28,20 +30,34 @@ static int count_unknown(const struct recover *recover, struct database *databas
     return query_run(&received);
 }
 
-static int end_too_often_unknown(const struct recover *recover, struct database *database,
-                                 int64_t now_ms)
+static bool take_ended(struct queue_recovery *recovery, const char *id)
+{
+    char(*ended)[QUEUE_ID_SIZE] =
+        realloc(recovery->ended, (recovery->ended_count + 1) * sizeof(*ended));
+    if (!ended)
+        return false;
+    recovery->ended = ended;
+    change_copy_text(ended[recovery->ended_count++], QUEUE_ID_SIZE, id);
+    return true;
+}
+
+static int end_too_often_unknown(struct recover *recover, struct database *database, int64_t now_ms)
 {
     static const char SQL[] =
         "UPDATE message SET state = 'unknown', reason = 'unknown_outcomes', lease_owner = NULL,"
         " lease_end = NULL, updated = ?"
         " WHERE state <> 'sent' AND state IN ('sending', 'received') AND seq <= ?"
-        " AND unknown_outcomes > ? AND lease_owner IS NOT ?";
+        " AND unknown_outcomes > ? AND lease_owner IS NOT ? RETURNING id";
     AUTO_QUERY struct query query = query_start(database, SQL);
     query_int(&query, now_ms);
     query_int(&query, recover->queue->last_seq_found);
     query_int(&query, recover->max_unknown);
     query_text(&query, recover->owner);
-    return query_run(&query);
+    recover->recovery.ended_count = 0; // of a try before
+    while (query_step(&query))
+        if (!take_ended(&recover->recovery, query_get_text(&query)))
+            return SQLITE_NOMEM;
+    return query.rc;
 }
 
 static int release_leases(struct recover *recover, struct database *database, int64_t now_ms)
@@ -54,7 +70,7 @@ static int release_leases(struct recover *recover, struct database *database, in
     query_int(&query, now_ms);
     query_text(&query, recover->owner);
     int rc = query_run(&query);
-    recover->released = database_changes(database);
+    recover->recovery.released = (size_t)database_changes(database);
     return rc;
 }
 
@@ -77,14 +93,16 @@ static int apply(struct change *change, struct database *database, int64_t now_m
 
 static const struct change_type RECOVER = {.apply = apply, .by_reserve = true};
 
-bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size_t *ret_released,
-                   struct error *err)
+bool queue_recover(struct queue *queue, const char *owner, int max_unknown,
+                   struct queue_recovery *ret_recovery, struct error *err)
 {
     struct recover recover = {
         .change.type = &RECOVER, .queue = queue, .owner = owner, .max_unknown = max_unknown};
-    if (writer_submit_and_wait(queue->writer, &recover.change) != QUEUE_DONE)
+    if (writer_submit_and_wait(queue->writer, &recover.change) != QUEUE_DONE) {
+        free(recover.recovery.ended);
         return error_set(err, ERR_FULL, "the queue in %s cannot be written now", queue->dir);
-    *ret_released = (size_t)recover.released;
+    }
+    *ret_recovery = recover.recovery;
     rekey_go_on(queue->rekey);
     return true;
 }

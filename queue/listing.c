@@ -8,28 +8,48 @@
 // Filters scan, since an index would be paid for by every accept. A scan of a large queue is
 // cut into stretches of so many rows, each a transaction of its own, over before anything is given
 // out: whoever takes it may write it into a pipe that nobody reads.
-#define STRETCH_ROWS 1000
-#define STRETCH "1000"
+enum { STRETCH_ROWS = 1000 };
 
-// Where the next stretch ends: the seq of its oldest row, INT64_MIN where it is the last.
-static bool find_stretch(struct queue_reader *reader, int64_t below, int64_t *ret_oldest,
+// A stretch: rows from below (not in it) down to oldest; INT64_MIN: there are none behind it.
+struct stretch {
+    int64_t below, oldest;
+};
+
+// The next one, of so many rows, below what *stretch was.
+static bool find_stretch(struct queue_reader *reader, struct stretch *stretch, size_t rows,
                          struct error *err)
 {
     static const char SQL[] =
-        "SELECT seq FROM message WHERE seq < ? ORDER BY seq DESC LIMIT 1 OFFSET " STRETCH " - 1";
+        "SELECT seq FROM message WHERE seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?";
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
-    query_int(&query, below);
-    *ret_oldest = query_step(&query) ? query_get_int(&query) : INT64_MIN;
+    stretch->below = stretch->oldest;
+    query_int(&query, stretch->below);
+    query_int(&query, (int64_t)rows - 1);
+    stretch->oldest = query_step(&query) ? query_get_int(&query) : INT64_MIN;
     return reader_ended_well(reader, &query, err);
+}
+
+// Of ?3 to ?13, one for each of them: what is not meant is null, and no row's state.
+static void bind_states(struct query *query, unsigned states)
+{
+    int bound = 0;
+    for (int i = 0; i < MESSAGE_STATE_COUNT; i++)
+        if (states & QUEUE_STATE_BIT(i)) {
+            query_text(query, message_state_name((enum message_state)i));
+            bound++;
+        }
+    for (; bound < MESSAGE_STATE_COUNT; bound++)
+        query_null(query);
 }
 
 static void bind_filter(struct query *query, const struct queue_filter *filter)
 {
-    query_text(query, filter->has_state ? message_state_name(filter->state) : NULL);
+    bind_states(query, filter->states);
     query_text(query, filter->has_lane ? lane_name(filter->lane) : NULL);
     query_text(query, filter->recipient);
     query_text(query, filter->template);
     query_text(query, filter->reason);
+    query_text(query, filter->smarthost);
     query_int(query, filter->since_ms);
     query_int_or_null(query, filter->before_ms);
 }
@@ -51,26 +71,31 @@ static bool were_none_odd(const struct odd_rows *odd, struct error *err)
            error_set(err, ERR_CORRUPT, "the row of %s has an unknown state or lane", odd->first_id);
 }
 
+// rows has room for limit. *stretch ends at the last row that was given, where limit ended it.
 static bool read_stretch(struct queue_reader *reader, const struct queue_filter *filter,
-                         int64_t below, int64_t oldest, size_t limit, struct queue_message *rows,
+                         struct stretch *stretch, size_t limit, struct queue_message *rows,
                          size_t *ret_count, struct odd_rows *odd, struct error *err)
 {
-    static const char SQL[] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE seq < ?1 AND seq >= ?2"
-                              " AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR lane = ?4)"
-                              " AND (?5 IS NULL OR recipient = ?5 COLLATE NOCASE)"
-                              " AND (?6 IS NULL OR template = ?6)"
-                              " AND (?7 IS NULL OR reason = ?7)"
-                              " AND created >= ?8 AND (?9 IS NULL OR created < ?9)"
-                              " ORDER BY seq DESC LIMIT ?10";
+    static const char SQL[] =
+        "SELECT " MESSAGE_COLUMNS ", seq FROM message WHERE seq < ?1 AND seq >= ?2"
+        " AND (?3 IS NULL OR state IN (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13))"
+        " AND (?14 IS NULL OR lane = ?14)"
+        " AND (?15 IS NULL OR recipient = ?15 COLLATE NOCASE)"
+        " AND (?16 IS NULL OR template = ?16)"
+        " AND (?17 IS NULL OR reason = ?17)"
+        " AND (?18 IS NULL OR smarthost = ?18)"
+        " AND created >= ?19 AND (?20 IS NULL OR created < ?20)"
+        " ORDER BY seq DESC LIMIT ?21";
     size_t count = 0;
     AUTO_QUERY struct query query = query_start(&reader->database, SQL);
-    query_int(&query, below);
-    query_int(&query, oldest);
+    query_int(&query, stretch->below);
+    query_int(&query, stretch->oldest);
     bind_filter(&query, filter);
     query_int(&query, (int64_t)limit);
     while (query_step(&query)) {
         if (reader_get_message(&query, &rows[count])) {
-            count++;
+            if (++count == limit)
+                stretch->oldest = query_get_int(&query);
         } else if (odd->count++ == 0) {
             memcpy(odd->first_id, rows[count].id, QUEUE_ID_SIZE);
         }
@@ -79,40 +104,55 @@ static bool read_stretch(struct queue_reader *reader, const struct queue_filter 
     return reader_ended_well(reader, &query, err);
 }
 
-// rows has room for a stretch.
+// rows has room for a stretch. look_max SIZE_MAX: all.
 static bool list_stretches(struct queue_reader *reader, const struct queue_filter *filter,
-                           int64_t below, struct queue_message *rows, queue_each_fn *each,
-                           void *context, struct error *err)
+                           struct stretch stretch, size_t look_max, struct queue_message *rows,
+                           queue_each_fn *each, void *context, char ret_next_id[QUEUE_ID_SIZE],
+                           struct error *err)
 {
-    size_t left = filter->limit, count = 0;
-    int64_t oldest = below;
+    size_t left = filter->limit, seen = 0, count = 0;
     struct odd_rows odd = {0};
-    while (left > 0 && oldest != INT64_MIN) {
-        below = oldest;
-        if (!find_stretch(reader, below, &oldest, err) ||
-            !read_stretch(reader, filter, below, oldest, left < STRETCH_ROWS ? left : STRETCH_ROWS,
-                          rows, &count, &odd, err))
+    while (left > 0 && seen < look_max && stretch.oldest != INT64_MIN) {
+        size_t most = left < STRETCH_ROWS ? left : STRETCH_ROWS;
+        // Where every row is meant, the first stretch is all that it takes.
+        size_t size = seen == 0 ? most : STRETCH_ROWS;
+        seen += size;
+        if (!find_stretch(reader, &stretch, size, err) ||
+            !read_stretch(reader, filter, &stretch, most, rows, &count, &odd, err))
             return false;
         for (size_t i = 0; i < count; i++)
             if (!each(context, &rows[i]))
                 return were_none_odd(&odd, err);
         left -= count;
     }
+    if (stretch.oldest == INT64_MIN)
+        ret_next_id[0] = '\0';
+    else
+        uuid_first_of(stretch.oldest, ret_next_id);
     return were_none_odd(&odd, err);
+}
+
+bool queue_list_page(struct queue_reader *reader, const struct queue_filter *filter,
+                     size_t look_max, queue_each_fn *each, void *context,
+                     char ret_next_id[QUEUE_ID_SIZE], struct error *err)
+{
+    struct stretch start = {.oldest = INT64_MAX};
+    if (filter->before_id && !uuid_number(filter->before_id, &start.oldest))
+        return error_set(err, ERR_INPUT, "a page begins at an id, which this is not");
+    struct queue_message *rows = calloc(STRETCH_ROWS, sizeof(*rows));
+    if (!rows)
+        return error_set(err, ERR_TEMPORARY, "no memory for a list");
+    bool ok =
+        list_stretches(reader, filter, start, look_max, rows, each, context, ret_next_id, err);
+    free(rows);
+    return ok;
 }
 
 bool queue_list(struct queue_reader *reader, const struct queue_filter *filter, queue_each_fn *each,
                 void *context, struct error *err)
 {
-    int64_t below = INT64_MAX;
-    if (filter->before_id && !uuid_number(filter->before_id, &below))
-        return error_set(err, ERR_INPUT, "a page begins at an id, which this is not");
-    struct queue_message *rows = calloc(STRETCH_ROWS, sizeof(*rows));
-    if (!rows)
-        return error_set(err, ERR_TEMPORARY, "no memory for a list");
-    bool ok = list_stretches(reader, filter, below, rows, each, context, err);
-    free(rows);
-    return ok;
+    char next_id[QUEUE_ID_SIZE];
+    return queue_list_page(reader, filter, SIZE_MAX, each, context, next_id, err);
 }
 
 bool queue_attempts(struct queue_reader *reader, const char *id, queue_each_attempt_fn *each,

@@ -46,6 +46,8 @@ bool reader_get_message(struct query *query, struct queue_message *ret_message)
     to->not_before_ms = query_get_int(query);
     to->deadline_ms = query_get_int(query);
     query_copy_text(query, to->last_reply, sizeof(to->last_reply));
+    query_copy_text(query, to->trace_id, sizeof(to->trace_id));
+    query_copy_text(query, to->locale_source, sizeof(to->locale_source));
     int64_t form = query_get_int(query);
     to->has_body = form != BODY_DROPPED;
     to->composed = form == BODY_MAIL;

@@ -58,8 +58,8 @@ static bool make_file(const struct queue *queue, struct error *err)
     if (asprintf(&path, "%s/%s", queue->dir, DATABASE_FILE) < 0)
         abort();
     AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return fd >= 0 || error_errno(err, errno == EROFS || errno == ENOSPC ? ERR_TEMPORARY : ERR_IO,
-                                  "open %s", path);
+    bool may_work_later = errno == EROFS || errno == ENOSPC || errno == EDQUOT;
+    return fd >= 0 || error_errno(err, may_work_later ? ERR_TEMPORARY : ERR_IO, "open %s", path);
 }
 
 bool queue_exists(const char *dir, struct error *err)

@@ -45,6 +45,7 @@ enum message_state {
     MESSAGE_PARKED,
 };
 #define MESSAGE_STATE_COUNT 11
+#define QUEUE_STATE_BIT(state) (1u << (state)) // of a set of states
 
 enum lane { LANE_CODE, LANE_NOTICE, LANE_BULK };
 #define LANE_COUNT 3
@@ -141,10 +142,13 @@ void queue_digest(const struct queue *queue, const char *purpose, const void *da
 
 enum queue_result {
     QUEUE_DONE,
-    QUEUE_DUPLICATE,   // queue_accept(): known already; id names the first one
-    QUEUE_GONE,        // the row is not there, or not in a state that this write starts from
-    QUEUE_REFUSED,     // could not be committed (disk full, read-only, broken, closing)
-    QUEUE_WRONG_STATE, // queue_release(): not parked or held, or its body was dropped
+    QUEUE_DUPLICATE, // queue_accept(): known already; id names the first one
+    QUEUE_GONE,      // the row is not there, or not in a state that this write starts from
+    QUEUE_REFUSED,   // could not be committed (disk full, read-only, broken, closing)
+    // of queue_act() alone
+    QUEUE_WRONG_STATE,  // none that the act starts from
+    QUEUE_BODY_DROPPED, // a right one, but there is nothing left to send
+    QUEUE_TOO_LATE,     // or no time
 };
 
 // id is good during the call only.
@@ -154,6 +158,7 @@ struct queue_accept {
     const char *id; // from queue_new_id()
     const char *route;
     const char *key_name; // which API key; NULL: none
+    const char *trace_id; // of the W3C trace that the request is part of; NULL: none
     const void *payload;
     size_t payload_size;
     int64_t received_ms; // queue time
@@ -171,6 +176,7 @@ struct queue_envelope {
     const char *template; // the template's name
     enum lane lane;
     const char *locale;
+    const char *locale_source; // which wish it was chosen by
     const char *recipient;
     const char *identity_id;
     bool coded;                      // carries a code or link: decides the dedupe window
@@ -242,14 +248,39 @@ struct queue_settlement {
 void queue_settle(struct queue *queue, const char *id, const struct queue_settlement *settlement,
                   queue_done_fn *done, void *context);
 
-// Lets go what was set aside: `parked` or `held` -> `received` where its body is the payload (to
-// be composed anew), -> `queued`, due now, where it is a canonical mail. Attempts, unknown
-// outcomes and a deadline that is known stay. What is `queued` by it has the reason `released`
-// until its first outcome: its like may be under way, as the dispatcher alone knows. A canonical
-// mail whose like (queue_find_content()) has come and gone meanwhile ends as `superseded`, reason
-// duplicate. QUEUE_GONE: no such message; QUEUE_WRONG_STATE: in another state, or its body was
-// dropped. Refused at once where it cannot be committed.
-void queue_release(struct queue *queue, const char *id, queue_done_fn *done, void *context);
+// What an operator does to a message.
+//   RETRY    `queued`: due now. `failed`, `unknown`: on as by RELEASE, `retried`.
+//   HOLD     `queued` -> `held`.
+//   RELEASE  `parked`, `held` -> `received` where its body is the payload (to be composed anew), ->
+//            `queued`, due now, where it is a canonical mail. It has the reason `released` until
+//            its first outcome: its like may be under way, as the dispatcher alone knows. A
+//            canonical mail whose like (queue_find_content()) has come and gone while it was parked
+//            ends as `superseded`, reason duplicate.
+//   CANCEL   `queued`, `held`, `parked` -> `cancelled`, reason by_operator; its body is dropped.
+// Attempts, unknown outcomes and a deadline that is known stay. What has no body any more, or whose
+// deadline has passed, is neither retried nor released.
+enum queue_act { QUEUE_RETRY, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_CANCEL };
+#define QUEUE_ACT_COUNT 4
+const char *queue_act_name(enum queue_act act); // "retry" ...
+unsigned queue_act_states(enum queue_act act);  // QUEUE_STATE_BIT()s of those it starts from
+
+struct queue_acted { // what the message is now, but for QUEUE_GONE and QUEUE_REFUSED
+    char id[QUEUE_ID_SIZE];
+    enum queue_result result;
+    enum message_state state;
+    int unknown_outcomes; // so often it may have arrived
+    bool has_lane;
+    enum lane lane;
+    char template[QUEUE_TEXT_SIZE];
+};
+typedef void queue_acted_fn(void *context, const struct queue_acted *acted);
+
+void queue_act(struct queue *queue, enum queue_act act, const char *id, queue_acted_fn *done,
+               void *context); // refused at once where it cannot be committed
+// The same of several, whose ids are set, in one commit that it waits for: nobody is accepted
+// while that is at work, so they are to be few.
+bool queue_act_on_all(struct queue *queue, enum queue_act act, struct queue_acted *messages,
+                      size_t count, struct error *err);
 
 #define QUEUE_KEY_ID_SIZE 9 // 8 hexadecimal digits
 
@@ -261,12 +292,16 @@ void queue_release(struct queue *queue, const char *id, queue_done_fn *done, voi
 bool queue_rekey(struct queue *queue, bool *ret_made, char ret_key_id[QUEUE_KEY_ID_SIZE],
                  struct error *err);
 
+struct queue_recovery {
+    size_t released, ended_count;
+    char (*ended)[QUEUE_ID_SIZE]; // the caller frees it
+};
 // Puts every lease of another owner back to `queued`, and after a reboot counts an unknown
 // outcome on each lease and each `received` row; over max_unknown they end as `unknown`.
 // Called once, after the dot marks of an earlier run were settled; a rekey that was cut short goes
 // on behind it. Waits for the commit. ERR_FULL: nothing can be committed now.
-bool queue_recover(struct queue *queue, const char *owner, int max_unknown, size_t *ret_released,
-                   struct error *err);
+bool queue_recover(struct queue *queue, const char *owner, int max_unknown,
+                   struct queue_recovery *ret_recovery, struct error *err);
 
 // Deletes up to limit final rows (parked or held: without a body) last updated before queue time
 // before_ms, but none by which a payload must still be known; and drops kept bodies that can help
@@ -356,6 +391,7 @@ struct queue_message {
     int unknown_outcomes;
     int64_t created_ms, updated_ms, not_before_ms, deadline_ms;
     char last_reply[QUEUE_REPLY_SIZE];
+    char trace_id[QUEUE_TEXT_SIZE], locale_source[QUEUE_TEXT_SIZE];
     bool has_body;               // not dropped yet
     bool composed;               // the body is a canonical mail, not the raw payload
     bool is_part;                // of that payload only the mail array_index is this message
@@ -416,23 +452,30 @@ bool queue_count_siblings(struct queue_reader *reader, const char *id, size_t *r
                           struct error *err);
 
 struct queue_filter {
-    bool has_state;
-    enum message_state state;
+    unsigned states; // a set of QUEUE_STATE_BIT()s; 0: any
     bool has_lane;
     enum lane lane;
     const char *recipient; // exact, case folded; NULL: any
     const char *template;
     const char *reason;
+    const char *smarthost;       // of the last attempt
     const char *before_id;       // page: older than this id
     int64_t since_ms, before_ms; // created; 0: no bound
     size_t limit;
 };
+
 // Newest first. each returns false to stop; no look is open meanwhile, so it may take its time.
 // ERR_CORRUPT: a row holds what no version of this program writes; the others were given all the
 // same.
 typedef bool queue_each_fn(void *context, const struct queue_message *message);
 bool queue_list(struct queue_reader *reader, const struct queue_filter *filter, queue_each_fn *each,
                 void *context, struct error *err);
+// The same, but it looks at some look_max rows at most. ret_next_id: the before_id that goes on
+// where filter->limit or look_max has ended it, whether that is a message's or not; empty: there is
+// no more.
+bool queue_list_page(struct queue_reader *reader, const struct queue_filter *filter,
+                     size_t look_max, queue_each_fn *each, void *context,
+                     char ret_next_id[QUEUE_ID_SIZE], struct error *err);
 
 struct queue_attempt_row {
     int64_t started_ms, ended_ms;

@@ -24,7 +24,8 @@ struct queue_reader {
     "id, array_index, state, reason, route, key_name, channel, lane, template, locale, recipient," \
     " identity_id, coded, content_digest, supersede_digest, supersede_by_browser, smarthost, "     \
     "attempts,"                                                                                    \
-    " unknown_outcomes, created, updated, not_before, deadline, last_reply, body_form"
+    " unknown_outcomes, created, updated, not_before, deadline, last_reply, trace_id,"             \
+    " locale_source, body_form"
 
 // False where the row holds what no version of this program writes.
 bool reader_get_message(struct query *query, struct queue_message *ret_message);

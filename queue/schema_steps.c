@@ -10,11 +10,14 @@
 
 EMBED("schema_0001_first", "0001_first.sql");
 EMBED("schema_0002_attempt_connection", "0002_attempt_connection.sql");
-extern const char schema_0001_first[], schema_0002_attempt_connection[];
+EMBED("schema_0003_message_origin", "0003_message_origin.sql");
+extern const char schema_0001_first[], schema_0002_attempt_connection[],
+    schema_0003_message_origin[];
 
 static const struct schema_step STEPS[] = {
     {"0001_first", schema_0001_first},
     {"0002_attempt_connection", schema_0002_attempt_connection},
+    {"0003_message_origin", schema_0003_message_origin},
 };
 
 const struct schema SCHEMA = {.steps = STEPS, .count = sizeof(STEPS) / sizeof(STEPS[0])};

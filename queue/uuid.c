@@ -1,6 +1,7 @@
 #include "queue/uuid.h"
 
 #include <sodium.h>
+#include <stdio.h>
 
 #define COUNTER_BITS 12
 #define COUNTER_MAX 0xfff
@@ -59,6 +60,13 @@ void uuid_next(struct uuid_source *source, int64_t now_ms, char ret_text[UUID_TE
         *to++ = DIGITS[bytes[i] & 15];
     }
     *to = '\0';
+}
+
+void uuid_first_of(int64_t number, char ret_text[UUID_TEXT_SIZE])
+{
+    uint64_t ms = (uint64_t)number >> COUNTER_BITS;
+    snprintf(ret_text, UUID_TEXT_SIZE, "%08x-%04x-7%03x-8000-000000000000", (unsigned)(ms >> 16),
+             (unsigned)(ms & 0xffff), (unsigned)(number & COUNTER_MAX));
 }
 
 bool uuid_number(const char *text, int64_t *ret_number)

@@ -24,6 +24,8 @@ void uuid_next(struct uuid_source *source, int64_t now_ms, char ret_text[UUID_TE
 // The 60 bits in front, time and counter: no two ids of one source have the same, and they
 // ascend as the ids do. False where text is no UUIDv7 in lower case.
 bool uuid_number(const char *text, int64_t *ret_number);
+// An id that has this number, be it one of a message or not.
+void uuid_first_of(int64_t number, char ret_text[UUID_TEXT_SIZE]);
 // All ids from now on have greater numbers than this.
 void uuid_source_skip(struct uuid_source *source, int64_t number);
 

@@ -50,6 +50,8 @@ json_t *message_view(struct queue_reader *reader, const struct queue_message *me
     failed |= json_object_set_new(view, "not_before", time_or_null(reader, message->not_before_ms));
     failed |= json_object_set_new(view, "deadline", time_or_null(reader, message->deadline_ms));
     failed |= json_object_set_new(view, "last_reply", text_or_null(message->last_reply));
+    failed |= json_object_set_new(view, "trace_id", text_or_null(message->trace_id));
+    failed |= json_object_set_new(view, "locale_source", text_or_null(message->locale_source));
     return whole_or_null(view, failed);
 }
 
@@ -57,8 +59,18 @@ json_t *message_view(struct queue_reader *reader, const struct queue_message *me
 static const struct {
     const char *reason, *advice;
 } ADVICE[] = {
-    {"unparseable", "mend what sends it (its payload is no JSON)"},
-    {"unsupported_channel", "let the normaliser give it an e-mail address (nothing else is sent)"},
+    {"unparseable", "cancel it, and mend what sends it (its payload is no JSON, and stays so)"},
+    {"no_recipient",
+     "look whether its identity has an e-mail address in Kratos, and let the normaliser find it "
+     "where this payload has it, if anywhere"},
+    {"composer_died",
+     "look into the log for `composer_died` (too little memory, or a fault to be reported)"},
+    {"bad_recipient",
+     "mend the address of its identity in Kratos, for the next mail; this one has its address in "
+     "it, so cancel it, or let the normaliser give it a good one"},
+    {"unsupported_channel",
+     "leave the channel sms of Kratos' configuration to your gateway, or let the normaliser give "
+     "it an e-mail address (nothing else is sent)"},
     {"unknown_route", "configure its route again"},
     {"no_content",
      "give its type texts, and the mail its code or link; or let Kratos send its own texts"},
@@ -81,6 +93,11 @@ const char *message_view_advice(const struct queue_message *message)
         if (strcmp(message->reason, ADVICE[i].reason) == 0)
             return ADVICE[i].advice;
     return "mend the normaliser";
+}
+
+bool message_view_is_lost(const struct queue_message *message)
+{
+    return message->state == MESSAGE_PARKED && strcmp(message->reason, "unparseable") == 0;
 }
 
 json_t *message_view_attempt(struct queue_reader *reader, const struct queue_attempt_row *attempt)

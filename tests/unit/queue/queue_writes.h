@@ -10,6 +10,7 @@ struct outcome {
     int count;
     enum queue_result result;
     char id[QUEUE_ID_SIZE];
+    enum message_state state; // of an act
 };
 #define OUTCOME_INIT                                                                               \
     {                                                                                              \
@@ -25,6 +26,12 @@ static inline void outcome_done(void *context, enum queue_result result, const c
     outcome->count++;
     pthread_cond_signal(&outcome->ended);
     pthread_mutex_unlock(&outcome->mutex);
+}
+
+static inline void outcome_acted(void *context, const struct queue_acted *acted)
+{
+    ((struct outcome *)context)->state = acted->state; // nobody looks before it is told
+    outcome_done(context, acted->result, acted->id);
 }
 
 static inline enum queue_result outcome_wait(struct outcome *outcome)
@@ -89,6 +96,19 @@ static inline enum queue_result compose(struct queue *queue, const char *id,
     struct outcome outcome = OUTCOME_INIT;
     queue_compose(queue, id, mails, count, outcome_done, &outcome);
     return outcome_wait(&outcome);
+}
+
+// ret_state (may be NULL): what the message is in now.
+static inline enum queue_result act(struct queue *queue, enum queue_act what, const char *id,
+                                    enum message_state *ret_state)
+{
+    struct outcome outcome = OUTCOME_INIT;
+    queue_act(queue, what, id, outcome_acted, &outcome);
+    enum queue_result result = outcome_wait(&outcome);
+    assert_string_equal(outcome.id, id);
+    if (ret_state)
+        *ret_state = outcome.state;
+    return result;
 }
 
 #endif

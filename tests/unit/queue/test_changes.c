@@ -88,6 +88,46 @@ static void an_array_is_split_into_rows_of_one_payload(void **state)
     assert_string_equal(listed.rows[0].id, id);
 }
 
+static bool count_traced(void *context, const struct queue_message *message)
+{
+    *(int *)context += *message->trace_id && *message->locale_source;
+    return true;
+}
+
+static void what_it_came_from_is_kept_in_all_its_mails(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcome = OUTCOME_INIT;
+    char id[QUEUE_ID_SIZE];
+    static const char trace[] = "4bf92f3577b34da6a3ce929d0e0e4736";
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    queue_new_id(fixture->queue, id);
+    const struct queue_accept accept = {.id = id,
+                                        .route = "r",
+                                        .trace_id = trace,
+                                        .payload = "{}",
+                                        .payload_size = 2,
+                                        .received_ms = now_ms};
+    queue_accept(fixture->queue, &accept, outcome_done, &outcome);
+    assert_int_equal(outcome_wait(&outcome), QUEUE_DONE);
+    assert_string_equal(load_row(fixture->reader, id).trace_id, trace);
+    assert_string_equal(load_row(fixture->reader, id).locale_source, "");
+    struct queue_mail mail = {
+        .envelope = envelope_at(now_ms), .body = "{}", .body_size = 2, .state = MESSAGE_QUEUED};
+    mail.envelope.locale_source = "accept_language";
+    const struct queue_mail mails[] = {mail, mail};
+    assert_int_equal(compose(fixture->queue, id, mails, 2), QUEUE_DONE);
+    int traced = 0;
+    struct error err = {0};
+    const struct queue_filter all = {.limit = 8};
+    assert_true(queue_list(fixture->reader, &all, count_traced, &traced, &err));
+    assert_int_equal(traced, 2);
+    // It stays where the body goes.
+    assert_int_equal(settle_as(fixture->queue, id, MESSAGE_SENT, NULL), QUEUE_DONE);
+    assert_string_equal(load_row(fixture->reader, id).trace_id, trace);
+    assert_string_equal(load_row(fixture->reader, id).locale_source, "accept_language");
+}
+
 static void nothing_to_send_ends_as_cancelled(void **state)
 {
     struct fixture *fixture = *state;
@@ -381,7 +421,7 @@ static void a_row_that_lost_its_id_is_parked_when_it_is_met(void **state)
     assert_int_equal(count, 1);
     assert_string_equal(found[0], ids[1]);
     const struct queue_filter parked = {
-        .has_state = true, .state = MESSAGE_PARKED, .reason = "damaged", .limit = 8};
+        .states = QUEUE_STATE_BIT(MESSAGE_PARKED), .reason = "damaged", .limit = 8};
     int parked_count = 0;
     assert_true(queue_list(fixture->reader, &parked, count_row, &parked_count, &err));
     assert_int_equal(parked_count, 2);
@@ -392,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         QUEUE_TEST(composing_puts_the_mail_in_place_of_the_payload),
         QUEUE_TEST(an_array_is_split_into_rows_of_one_payload),
+        QUEUE_TEST(what_it_came_from_is_kept_in_all_its_mails),
         QUEUE_TEST(nothing_to_send_ends_as_cancelled),
         QUEUE_TEST(a_mail_sealed_to_another_time_is_not_written),
         QUEUE_TEST(a_first_send_leaves_envelope_attempt_and_no_body),

@@ -96,11 +96,53 @@ static void a_list_ends_at_its_limit_wherever_that_is(void **state)
         struct queue_filter filter = {.limit = limits[i]};
         assert_true(queue_list(fixture->reader, &filter, see, &all, &err));
         assert_int_equal(all.count, limits[i] < ROWS ? limits[i] : ROWS);
-        filter.has_state = true;
-        filter.state = MESSAGE_HELD;
+        filter.states = QUEUE_STATE_BIT(MESSAGE_HELD);
         assert_true(queue_list(fixture->reader, &filter, see, &half, &err));
         assert_int_equal(half.count, limits[i] < ROWS / 2 ? limits[i] : ROWS / 2);
     }
+}
+
+static void pages_end_at_their_limit_or_when_enough_was_looked_at(void **state)
+{
+    struct fixture *fixture = *state;
+    static const size_t looks[] = {1, 1000, 1001, SIZE_MAX};
+    fill(fixture, ROWS, "CASE WHEN i % 7 THEN 'queued' ELSE 'held' END, 'code', 1000, 0, x'00'");
+    for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
+        struct error err = {0};
+        struct seen seen = {.fixture = fixture};
+        char next_id[QUEUE_ID_SIZE] = "";
+        struct queue_filter filter = {.states = QUEUE_STATE_BIT(MESSAGE_HELD), .limit = 60};
+        size_t pages = 0;
+        do {
+            size_t before = seen.count;
+            filter.before_id = *next_id ? next_id : NULL;
+            assert_true(
+                queue_list_page(fixture->reader, &filter, looks[i], see, &seen, next_id, &err));
+            assert_true(seen.count - before <= 60);
+            pages++;
+        } while (*next_id);
+        assert_int_equal(seen.count, ROWS / 7);
+        assert_in_range(pages, ROWS / 7 / 60, ROWS / 60 + 1);
+    }
+}
+
+static void several_states_and_a_smarthost_are_told_apart(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    struct seen seen = {.fixture = fixture};
+    fill(fixture, 90,
+         "CASE i % 3 WHEN 0 THEN 'queued' WHEN 1 THEN 'held' ELSE 'sent' END, 'code', 1000, 0,"
+         " x'00'");
+    run_sql(fixture, "UPDATE message SET smarthost = 'one' WHERE state = 'held'");
+    struct queue_filter filter = {
+        .states = QUEUE_STATE_BIT(MESSAGE_HELD) | QUEUE_STATE_BIT(MESSAGE_SENT), .limit = 100};
+    assert_true(queue_list(fixture->reader, &filter, see, &seen, &err));
+    assert_int_equal(seen.count, 60);
+    filter.smarthost = "one";
+    seen = (struct seen){.fixture = fixture};
+    assert_true(queue_list(fixture->reader, &filter, see, &seen, &err));
+    assert_int_equal(seen.count, 30);
 }
 
 // More than one transaction counts, of rows that nothing but their ids tells apart.
@@ -128,6 +170,8 @@ int main(void)
         QUEUE_TEST(a_row_that_nobody_can_read_hides_no_others),
         QUEUE_TEST(a_list_holds_no_look_open_while_it_is_given_out),
         QUEUE_TEST(a_list_ends_at_its_limit_wherever_that_is),
+        QUEUE_TEST(pages_end_at_their_limit_or_when_enough_was_looked_at),
+        QUEUE_TEST(several_states_and_a_smarthost_are_told_apart),
         QUEUE_TEST(counts_are_right_across_stretches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

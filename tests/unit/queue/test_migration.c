@@ -46,7 +46,7 @@ int unlink(const char *path)
 
 // ---- files --------------------------------------------------------------------------------------
 
-enum { NOW = 2, LATER, MUCH_LATER }; // how many steps this version's schema has, and the others'
+enum { NOW = 3, LATER, MUCH_LATER }; // how many steps this version's schema has, and the others'
 static struct schema_step steps[MUCH_LATER];
 static const struct schema LATER_SCHEMA = {.steps = steps, .count = LATER};
 static const struct schema MUCH_LATER_SCHEMA = {.steps = steps, .count = MUCH_LATER};
@@ -259,18 +259,24 @@ static bool keep_attempt(void *context, const struct queue_attempt_row *attempt)
     return true;
 }
 
-// A file as version 1 left it: a row of that time has no address and no TLS.
-static void attempts_of_before_they_told_their_connection_are_kept(void **state)
+// A file as version 1 left it: a row of that time has no address, no TLS, no trace and no source of
+// its locale.
+static void what_older_versions_did_not_note_is_null(void **state)
 {
     struct fixture *fixture = *state;
     make_old(fixture);
     run_sql(fixture, "ALTER TABLE attempt DROP COLUMN address;"
-                     "ALTER TABLE attempt DROP COLUMN tls; PRAGMA user_version = 1");
+                     "ALTER TABLE attempt DROP COLUMN tls;"
+                     "ALTER TABLE message DROP COLUMN trace_id;"
+                     "ALTER TABLE message DROP COLUMN locale_source; PRAGMA user_version = 1");
     fixture_open(fixture);
     assert_int_equal(ask(fixture, "PRAGMA user_version"), NOW);
     assert_int_equal(ask(fixture, "SELECT count(*) FROM attempt WHERE outcome = 'sent'"
                                   " AND address IS NULL AND tls IS NULL"),
                      1);
+    assert_int_equal(ask(fixture, "SELECT count(*) FROM message WHERE trace_id IS NULL"
+                                  " AND locale_source IS NULL"),
+                     50);
     char id[QUEUE_ID_SIZE];
     struct queue_attempt_row row = {0};
     struct error err = {0};
@@ -288,7 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         QUEUE_TEST(an_older_file_is_brought_up_to_date),
-        QUEUE_TEST(attempts_of_before_they_told_their_connection_are_kept),
+        QUEUE_TEST(what_older_versions_did_not_note_is_null),
         QUEUE_TEST(an_empty_or_current_file_is_not_rehearsed),
         QUEUE_TEST(a_step_that_fails_is_named_and_leaves_the_file_alone),
         QUEUE_TEST(a_disk_without_room_is_no_place_to_migrate),

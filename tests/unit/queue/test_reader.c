@@ -344,7 +344,7 @@ static void a_list_is_newest_first_filtered_and_paged(void **state)
     assert_int_equal(
         list(fixture, (struct queue_filter){.has_lane = true, .lane = LANE_BULK}, &got), 3);
     assert_int_equal(
-        list(fixture, (struct queue_filter){.has_state = true, .state = MESSAGE_FAILED}, &got), 1);
+        list(fixture, (struct queue_filter){.states = QUEUE_STATE_BIT(MESSAGE_FAILED)}, &got), 1);
     assert_string_equal(got.ids[0], ids[4]);
     assert_int_equal(list(fixture, (struct queue_filter){.recipient = "ZOE@Example.com"}, &got), 6);
     assert_int_equal(list(fixture, (struct queue_filter){.recipient = "zoe@example"}, &got), 0);
@@ -368,7 +368,7 @@ static void a_list_goes_through_a_large_queue_in_stretches(void **state)
             ", CASE i % 1000 WHEN 1 THEN 'parked' ELSE 'sent' END,"
             " i, i, 0, 'r', x'00' FROM n");
     struct listed got = {0};
-    struct queue_filter filter = {.has_state = true, .state = MESSAGE_PARKED};
+    struct queue_filter filter = {.states = QUEUE_STATE_BIT(MESSAGE_PARKED)};
     assert_int_equal(list(fixture, filter, &got), 4);
     queue_id id, want;
     row_id(3001, want);

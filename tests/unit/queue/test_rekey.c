@@ -34,9 +34,10 @@ static void wait_resealed(struct fixture *fixture)
 static void recover(struct fixture *fixture)
 {
     struct error err = {0};
-    size_t released = 0;
-    if (!queue_recover(fixture->queue, "next", 2, &released, &err))
+    struct queue_recovery recovery = {0};
+    if (!queue_recover(fixture->queue, "next", 2, &recovery, &err))
         fail_msg("%s", err.message);
+    free(recovery.ended);
 }
 
 static int64_t select_int(const struct fixture *fixture, const char *sql)
@@ -244,6 +245,7 @@ struct accepting {
     struct fixture *fixture;
     pthread_t thread;
     int number, count;
+    sem_t permits; // each pass is over all rows: without end, they would outgrow a slow machine
     _Atomic bool *stop;
 };
 
@@ -251,7 +253,7 @@ static void *accept_on_and_on(void *argument)
 {
     struct accepting *accepting = argument;
     char text[64];
-    while (!atomic_load(accepting->stop)) {
+    while (sem_wait(&accepting->permits) == 0 && !atomic_load(accepting->stop)) {
         snprintf(text, sizeof(text), "{\"s\":%d,\"t\":%d}", accepting->count, accepting->number);
         if (accept_now(accepting->fixture->queue, text, NULL) != QUEUE_DONE)
             return argument;
@@ -272,14 +274,17 @@ static bool opens(void *context, const struct queue_message *message)
 static void what_is_accepted_meanwhile_opens_with_the_keys_that_stay(void **state)
 {
     struct fixture *fixture = *state;
-    enum { THREADS = 4, ROUNDS = 12 };
+    enum { THREADS = 4, ROUNDS = 12, PER_ROUND = 20 };
     struct accepting accepting[THREADS];
     _Atomic bool stop = false;
     for (int i = 0; i < THREADS; i++) {
         accepting[i] = (struct accepting){.fixture = fixture, .number = i, .stop = &stop};
+        sem_init(&accepting[i].permits, 0, 0);
         pthread_create(&accepting[i].thread, NULL, accept_on_and_on, &accepting[i]);
     }
     for (int i = 0; i < ROUNDS; i++) {
+        for (int j = 0; j < THREADS * PER_ROUND; j++)
+            sem_post(&accepting[j % THREADS].permits);
         rekey(fixture);
         if (i % 2)
             wait_resealed(fixture);
@@ -287,7 +292,9 @@ static void what_is_accepted_meanwhile_opens_with_the_keys_that_stay(void **stat
     atomic_store(&stop, true);
     for (int i = 0; i < THREADS; i++) {
         void *failed = NULL;
+        sem_post(&accepting[i].permits);
         pthread_join(accepting[i].thread, &failed);
+        sem_destroy(&accepting[i].permits);
         assert_null(failed);
         assert_true(accepting[i].count > 0);
     }
@@ -300,8 +307,7 @@ static void what_is_accepted_meanwhile_opens_with_the_keys_that_stay(void **stat
     queue_reader_destroy(lister);
 }
 
-// ---- what was sealed with an older key is with the writer when the ring has changed
-// ---------------
+// ---- what was sealed with an older key is with the writer when the ring has changed -------------
 
 static struct keys *watched; // NULL: nobody asks
 static int submitted_held, submitted_free;
