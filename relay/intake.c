@@ -4,19 +4,23 @@
 #include <string.h>
 
 #include "queue/queue.h"
+#include "relay/base/clock.h"
 #include "relay/dispatch/dispatcher.h"
+#include "relay/metrics.h"
 
 // A payload between its hand-over to the queue and its commit.
 struct arrival {
     const struct intake *intake;
     struct http_exchange *exchange;
     char id[QUEUE_ID_SIZE];
+    int64_t submitted_us;
 };
 
 // In the queue's writer thread.
 static void on_committed(void *context, enum queue_result result, const char *id)
 {
     struct arrival *arrival = context;
+    int64_t took_us = clock_boot_us() - arrival->submitted_us;
     switch (result) {
     case QUEUE_DONE:
         http_answer(arrival->exchange, HTTP_ACCEPTED, id);
@@ -25,13 +29,17 @@ static void on_committed(void *context, enum queue_result result, const char *id
         http_answer(arrival->exchange, HTTP_DUPLICATE, id);
         break;
     case QUEUE_GONE:
-    case QUEUE_WRONG_STATE:
     case QUEUE_REFUSED:
+    case QUEUE_WRONG_STATE:
+    case QUEUE_BODY_DROPPED:
+    case QUEUE_TOO_LATE:
         http_answer(arrival->exchange, HTTP_UNAVAILABLE, NULL);
         break;
     }
     // By our own id: that of a duplicate names the first one.
     dispatcher_committed(arrival->intake->dispatcher, arrival->id, result);
+    if (result == QUEUE_DONE)
+        metrics_committed(took_us);
     free(arrival);
 }
 
@@ -85,13 +93,14 @@ static void intake_accept(void *context, struct http_exchange *exchange,
     const struct queue_accept accept = {.id = arrival->id,
                                         .route = post->route,
                                         .key_name = post->key_name,
+                                        .trace_id = post->trace_id,
                                         .payload = post->payload,
                                         .payload_size = post->payload_size,
                                         .received_ms = queue_now_ms(intake->queue)};
     // Composing begins while the commit runs; both copy the payload. Once the queue has it,
     // arrival and exchange may be gone at any moment.
-    dispatcher_offer(intake->dispatcher, arrival->id, post->route, post->payload,
-                     post->payload_size, accept.received_ms);
+    dispatcher_offer(intake->dispatcher, &accept);
+    arrival->submitted_us = clock_boot_us();
     queue_accept(intake->queue, &accept, on_committed, arrival);
 }
 

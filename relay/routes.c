@@ -8,6 +8,7 @@
 
 #include "relay/api_key.h"
 #include "relay/config/config.h"
+#include "relay/metrics.h"
 
 struct intake_route {
     struct route route;
@@ -79,6 +80,8 @@ struct routes *routes_create(const struct config *config, struct error *err)
     }
     for (size_t i = 0; ok && i < config->route_count; i++)
         ok = copy_intake(&routes->intakes[i], &config->routes[i]);
+    for (size_t i = 0; ok && i < config->route_count; i++)
+        metrics_route(config->routes[i].name);
     if (ok)
         return routes;
     if (routes)

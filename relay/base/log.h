@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+// LOG_AUDIT: who did what. Called info, and written whatever the least level is.
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_AUDIT };
 enum log_format { LOG_JSON, LOG_TEXT };
 
 struct log_field {
@@ -40,6 +41,12 @@ void log_setup(enum log_format format, enum log_level least);
 
 // fields ends at the first one without a name. Prefer LOG().
 void log_event(enum log_level level, const char *event, const struct log_field *fields);
+
+// What the calling thread logs from now on comes out at log_release(), in as few writes as it can:
+// each wakes whoever reads the log. Sooner where a line is a warning or an error, or there is much
+// of it. Not to be held while the thread waits: a process that dies takes what is held with it.
+void log_hold(void);
+void log_release(void);
 
 // LOG(LOG_INFO, "ready", LOG_STRING("state", "ok"), LOG_INTEGER("n", 3));
 #define LOG(level, event, ...)                                                                     \

@@ -1,10 +1,8 @@
 #include "relay/http/examine.h"
 
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
+#include "relay/api_key.h"
 #include "relay/base/clock.h"
+#include <stdint.h>
 
 static void refuse(struct http_verdict *verdict, enum http_reply reply, const char *reason)
 {
@@ -35,6 +33,13 @@ static bool admit(struct http_verdict *verdict, const struct routes *routes,
     return false;
 }
 
+static void look_at_size(struct http_verdict *verdict, const struct http_head *head,
+                         size_t body_limit_bytes)
+{
+    if (head->has_length && (uint64_t)head->length > body_limit_bytes)
+        refuse(verdict, REPLY_TOO_LARGE, NULL);
+}
+
 static void examine_intake(struct http_verdict *verdict, const struct routes *routes,
                            const struct http_head *head, size_t body_limit_bytes)
 {
@@ -42,8 +47,8 @@ static void examine_intake(struct http_verdict *verdict, const struct routes *ro
         return;
     if (!http_head_is_json(head))
         refuse(verdict, REPLY_WRONG_TYPE, NULL);
-    else if (head->has_length && (uint64_t)head->length > body_limit_bytes)
-        refuse(verdict, REPLY_TOO_LARGE, NULL);
+    else
+        look_at_size(verdict, head, body_limit_bytes);
 }
 
 struct http_verdict http_examine_mail(const struct http_request *request,
@@ -79,52 +84,50 @@ struct http_verdict http_examine_mail(const struct http_request *request,
     return verdict;
 }
 
-// Copies the id out of "/admin/messages/{id}/release".
-static bool parse_release(const char *path, char ret_id[HTTP_MESSAGE_ID_SIZE])
+// ---- calls --------------------------------------------------------------------------------------
+
+static bool admit_caller(struct http_verdict *verdict, const struct api_keys *keys,
+                         const struct http_head *head)
 {
-    static const char before[] = "/admin/messages/", behind[] = "/release";
-    enum { LENGTH = HTTP_MESSAGE_ID_SIZE - 1 };
-    if (strncmp(path, before, sizeof(before) - 1) != 0)
+    size_t size = 0;
+    const char *offered = http_head_admin_key(head, &size);
+    struct api_key_entry key;
+    // A key that is absent is no key, whatever digests there are.
+    if (!keys || !offered || size == 0 || !api_keys_find(keys, offered, size, &key)) {
+        refuse(verdict, REPLY_UNAUTHORIZED, offered ? "key_unknown" : "key_missing");
         return false;
-    const char *id = path + sizeof(before) - 1;
-    if (strspn(id, "0123456789abcdef-") != LENGTH || strcmp(id + LENGTH, behind) != 0)
+    }
+    verdict->key_name = key.name;
+    if (clock_wall_ms() > key.not_after_ms) {
+        refuse(verdict, REPLY_UNAUTHORIZED, "key_expired");
         return false;
-    snprintf(ret_id, HTTP_MESSAGE_ID_SIZE, "%.*s", LENGTH, id);
+    }
+    verdict->is_admitted = true;
+    verdict->may_operate = key.role == API_ROLE_OPERATE;
     return true;
 }
 
-static bool parse_order(struct http_verdict *verdict, const char *path)
+struct http_verdict http_examine_admin(const struct http_request *request,
+                                       const struct api_keys *keys, size_t body_limit_bytes)
 {
-    static const struct {
-        const char *path;
-        enum http_act act;
-    } orders[] = {{"/admin/queue/rekey", HTTP_REKEY},
-                  {"/admin/queue/backup", HTTP_BACKUP},
-                  {"/admin/smarthosts", HTTP_SMARTHOSTS},
-                  {"/admin/smarthosts/pause", HTTP_PAUSE},
-                  {"/admin/smarthosts/resume", HTTP_RESUME}};
-    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
-        if (strcmp(path, orders[i].path) == 0) {
-            verdict->act = orders[i].act;
-            return true;
-        }
-    }
-    verdict->act = HTTP_RELEASE;
-    return parse_release(path, verdict->id);
+    struct http_verdict verdict = {.reply = REPLY_ACCEPTED};
+    if (!http_head_is_sound(request->head))
+        refuse(&verdict, REPLY_BAD_REQUEST, NULL);
+    else if (admit_caller(&verdict, keys, request->head))
+        look_at_size(&verdict, request->head, body_limit_bytes);
+    return verdict;
 }
 
-struct http_verdict http_examine_control(const struct http_request *request)
+struct http_verdict http_examine_control(const struct http_request *request,
+                                         size_t body_limit_bytes)
 {
     struct http_verdict verdict = {.reply = REPLY_ACCEPTED};
     if (!http_head_is_sound(request->head)) {
         refuse(&verdict, REPLY_BAD_REQUEST, NULL);
-    } else if (!parse_order(&verdict, request->path)) {
-        refuse(&verdict, REPLY_NOT_FOUND, NULL);
-    } else if (strcmp(request->method, "POST") != 0) {
-        refuse(&verdict, REPLY_WRONG_METHOD, NULL);
-        verdict.allow = "POST";
-    } else {
-        verdict.is_admitted = true;
+        return verdict;
     }
+    verdict.key_name = HTTP_OWNER;
+    verdict.is_admitted = verdict.may_operate = true;
+    look_at_size(&verdict, request->head, body_limit_bytes);
     return verdict;
 }

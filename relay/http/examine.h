@@ -12,7 +12,7 @@
 #include "relay/http/reply.h"
 #include "relay/routes.h"
 
-enum { HTTP_MESSAGE_ID_SIZE = 37 };
+#define HTTP_OWNER "owner" // what whoever calls by the control socket is called
 
 struct http_request {
     struct http_head *head;
@@ -27,15 +27,17 @@ struct http_verdict {
     const struct route *route; // NULL: none; good as long as the routes
     const char *key_name;      // NULL: none, or a key that is not known
     bool is_admitted;          // it showed a valid key
-    // of a control request
-    enum http_act act;
-    char id[HTTP_MESSAGE_ID_SIZE]; // of the message that it names, or empty
+    bool may_operate;          // of a call
 };
 
 // A request to the mail listener.
 struct http_verdict http_examine_mail(const struct http_request *request,
                                       const struct routes *routes, size_t body_limit_bytes);
-// A request to the control socket, whose folder lets only its owner in.
-struct http_verdict http_examine_control(const struct http_request *request);
+// A call on the admin listener; what is called is judged elsewhere. keys NULL: there are none.
+struct http_verdict http_examine_admin(const struct http_request *request,
+                                       const struct api_keys *keys, size_t body_limit_bytes);
+// A call by the control socket, whose folder lets only its owner in.
+struct http_verdict http_examine_control(const struct http_request *request,
+                                         size_t body_limit_bytes);
 
 #endif

@@ -29,6 +29,7 @@ struct http_exchanges {
     pthread_mutex_t lock;
     pthread_cond_t settled; // one of the two counts has fallen
     struct routes *routes;
+    struct api_keys *keys;
     size_t owed;      // requests handed over whose answer has not left yet
     size_t answering; // threads inside http_answer(): the library must not go before they are out
     bool closing;     // nothing is handed over any more: the library may go at any moment
@@ -44,6 +45,7 @@ struct http_client {
     const char *target;
     size_t target_size;
     bool target_is_odd;
+    bool query_is_cut; // it had too many parameters, and has none now
 };
 
 // The library's callbacks, in its thread. The context is a struct http_exchanges.

@@ -130,12 +130,18 @@ void http_head_take(struct http_head *head, const char *name, size_t name_size, 
     if (strcasecmp(name, "X-Api-Key") == 0) {
         take_once(head, &head->api_key, value);
         head->api_key_size = value_size;
+    } else if (strcasecmp(name, "Authorization") == 0) {
+        take_once(head, &head->authorization, value);
+        head->authorization_size = value_size;
     } else if (strcasecmp(name, "Content-Type") == 0) {
         take_once(head, &head->content_type, value);
     } else if (strcasecmp(name, "Content-Encoding") == 0) {
         take_once(head, &head->content_encoding, value);
     } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
         take_once(head, &head->transfer_encoding, value);
+    } else if (strcasecmp(name, "traceparent") == 0) {
+        head->has_two_traces = head->traceparent != NULL; // no reason to refuse a mail
+        head->traceparent = value;
     } else if (strcasecmp(name, "Host") == 0) {
         take_once(head, &head->host, value);
     } else if (strcasecmp(name, "Content-Length") == 0) {
@@ -154,6 +160,21 @@ bool http_head_is_sound(struct http_head *head)
     // HTTP/1.0 knows none: a proxy that speaks it would end the body elsewhere (RFC 9112 §6.1).
     return !head->transfer_encoding || (!head->is_http_1_0 && !head->has_length &&
                                         strcasecmp(head->transfer_encoding, "chunked") == 0);
+}
+
+const char *http_head_admin_key(const struct http_head *head, size_t *ret_size)
+{
+    static const char bearer[] = "Bearer ";
+    if (head->api_key) {
+        *ret_size = head->api_key_size;
+        return head->api_key;
+    }
+    if (!head->authorization || strncasecmp(head->authorization, bearer, sizeof(bearer) - 1) != 0)
+        return NULL;
+    const char *key = head->authorization + sizeof(bearer) - 1;
+    key += strspn(key, " ");
+    *ret_size = (size_t)(head->authorization + head->authorization_size - key);
+    return key;
 }
 
 bool http_head_is_json(const struct http_head *head)

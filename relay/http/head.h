@@ -26,10 +26,14 @@ struct http_request_line {
 struct http_head {
     const char *api_key;
     size_t api_key_size;
+    const char *authorization;
+    size_t authorization_size;
     const char *content_type;
     const char *content_encoding;
     const char *transfer_encoding;
     const char *host;
+    const char *traceparent;
+    bool has_two_traces; // so it is of none
     bool has_length;
     int64_t length;
 
@@ -50,6 +54,9 @@ void http_head_take(struct http_head *head, const char *name, size_t name_size, 
 // Once all are in: one Host, one way to tell where the body ends, nothing twice, names that are
 // names, no control characters, nothing hidden.
 bool http_head_is_sound(struct http_head *head);
+// The key that whoever calls the admin API shows: X-Api-Key, or else what stands behind `Bearer` in
+// Authorization. NULL: none.
+const char *http_head_admin_key(const struct http_head *head, size_t *ret_size);
 // Is the body said to be JSON as it stands, not compressed?
 bool http_head_is_json(const struct http_head *head);
 

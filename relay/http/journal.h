@@ -1,4 +1,4 @@
-// journal.h - what the mail listener writes into the log about requests.
+// journal.h - what the listeners log, and count, about requests.
 //
 // Nothing of a request but the names that the configuration gave its route and its key.
 #ifndef RELAY_HTTP_JOURNAL_H
@@ -16,8 +16,10 @@ struct http_journal_limit {
     int64_t kept_back;
 };
 
-// Begins as zeros; of one thread. Strangers' requests must not hide that a disk is full.
+// Begins as zeros but for the listener; of one thread. Strangers' requests must not hide that a
+// disk is full.
 struct http_journal {
+    const char *listener;             // static: whose requests they are, for what is counted
     struct http_journal_limit before; // refused without being handed over
     struct http_journal_limit after;  // handed over, and refused then
 };
@@ -28,7 +30,8 @@ void http_journal_refusal(struct http_journal *journal, const struct http_verdic
 
 struct http_journal_entry {
     enum http_outcome outcome;
-    const char *id; // or empty
+    const char *id;       // or empty
+    const char *trace_id; // or NULL
     const char *route, *key_name;
     size_t body_size;
     int64_t took_us;

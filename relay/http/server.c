@@ -14,7 +14,6 @@
 #include "relay/http/exchange.h"
 
 enum {
-    BACKLOG = 511,
     CONNECTIONS_MAX = 256,
     CONNECTIONS_PER_ADDRESS_MAX = 64,
     // The library stops accepting where it has as many as it may, so it never gets there.
@@ -38,6 +37,16 @@ void http_server_set_routes(struct http_server *server, struct routes *routes)
     server->exchanges.routes = routes;
     pthread_mutex_unlock(&server->exchanges.lock);
     routes_unref(before);
+}
+
+void http_server_set_keys(struct http_server *server, struct api_keys *keys)
+{
+    api_keys_ref(keys);
+    pthread_mutex_lock(&server->exchanges.lock);
+    struct api_keys *before = server->exchanges.keys;
+    server->exchanges.keys = keys;
+    pthread_mutex_unlock(&server->exchanges.lock);
+    api_keys_destroy(before);
 }
 
 // ---- connections, and the library ---------------------------------------------------------------
@@ -137,6 +146,19 @@ static bool set_up_socket(struct http_server *server, int fd, struct error *err)
     return endpoint_bound(fd, server->address, err);
 }
 
+static const char *listener_name(enum http_service service)
+{
+    switch (service) {
+    case HTTP_MAIL:
+        return "mail";
+    case HTTP_ADMIN:
+        return "admin";
+    case HTTP_CONTROL:
+        break;
+    }
+    return "control";
+}
+
 struct http_server *http_server_create(const struct http_options *options,
                                        const struct http_handlers *handlers, struct error *err)
 {
@@ -148,14 +170,16 @@ struct http_server *http_server_create(const struct http_options *options,
         return NULL;
     }
     server->exchanges.service = options->service;
+    server->exchanges.journal.listener = listener_name(options->service);
     server->exchanges.body_limit_bytes = options->body_limit_bytes;
     server->exchanges.handlers = *handlers;
     server->exchanges.routes = options->routes ? routes_ref(options->routes) : NULL;
+    server->exchanges.keys = api_keys_ref(options->keys);
     pthread_mutex_init(&server->exchanges.lock, NULL);
     pthread_cond_init(&server->exchanges.settled, NULL);
 
     int fd = options->listen_fd >= 0 ? options->listen_fd
-                                     : endpoint_listen(&options->listen, BACKLOG, err);
+                                     : endpoint_listen(&options->listen, HTTP_BACKLOG, err);
     if (fd < 0 || !set_up_socket(server, fd, err))
         goto fail;
     const struct http_connection_limits limits = {
@@ -173,8 +197,7 @@ struct http_server *http_server_create(const struct http_options *options,
         error_set(err, ERR_IO, "the HTTP server on %s does not start", server->address);
         goto fail;
     }
-    LOG(LOG_INFO, "listening",
-        LOG_STRING("listener", options->service == HTTP_CONTROL ? "control" : "mail"),
+    LOG(LOG_INFO, "listening", LOG_STRING("listener", listener_name(options->service)),
         LOG_STRING("address", server->address));
     return server;
 fail:
@@ -214,5 +237,6 @@ void http_server_destroy(struct http_server *server)
     pthread_cond_destroy(&server->exchanges.settled);
     pthread_mutex_destroy(&server->exchanges.lock);
     routes_unref(server->exchanges.routes);
+    api_keys_destroy(server->exchanges.keys);
     free(server);
 }

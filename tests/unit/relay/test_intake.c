@@ -15,6 +15,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define OWN_ID "01930000-0000-7000-8000-000000000001"
+#define TRACE_ID "4bf92f3577b34da6a3ce929d0e0e4736"
 #define OTHER_ID "01930000-0000-7000-8000-000000000002"
 
 // ---- stand-ins for the queue, the dispatcher and the listener, which record what they are told
@@ -61,6 +62,7 @@ void queue_accept(struct queue *queue, const struct queue_accept *accept, queue_
     record("accept");
     assert_string_equal(accept->id, OWN_ID);
     assert_int_equal(accept->received_ms, 1700000000000);
+    assert_string_equal(accept->trace_id, TRACE_ID);
     snprintf(seen.payload, sizeof(seen.payload), "%.*s", (int)accept->payload_size,
              (const char *)accept->payload);
     snprintf(seen.route, sizeof(seen.route), "%s", accept->route);
@@ -68,16 +70,15 @@ void queue_accept(struct queue *queue, const struct queue_accept *accept, queue_
     done(context, seen.result, seen.result_id);
 }
 
-void dispatcher_offer(struct dispatcher *dispatcher, const char *id, const char *route,
-                      const void *payload, size_t payload_size, int64_t received_ms)
+void dispatcher_offer(struct dispatcher *dispatcher, const struct queue_accept *accept)
 {
     (void)dispatcher;
-    (void)payload;
     record("offer");
-    assert_string_equal(route, "kratos");
-    assert_true(payload_size > 0);
-    assert_int_equal(received_ms, 1700000000000);
-    snprintf(seen.offered_id, sizeof(seen.offered_id), "%s", id);
+    assert_string_equal(accept->route, "kratos");
+    assert_string_equal(accept->trace_id, TRACE_ID);
+    assert_true(accept->payload_size > 0);
+    assert_int_equal(accept->received_ms, 1700000000000);
+    snprintf(seen.offered_id, sizeof(seen.offered_id), "%s", accept->id);
 }
 
 void dispatcher_committed(struct dispatcher *dispatcher, const char *id, enum queue_result result)
@@ -108,8 +109,11 @@ static void post_sized_to(bool writable, const char *payload, size_t size, enum 
     struct intake intake = {0};
     intake_open(&intake, NULL, NULL);
     struct http_handlers handlers = intake_handlers(&intake);
-    const struct http_post post = {
-        .route = "kratos", .key_name = "default", .payload = payload, .payload_size = size};
+    const struct http_post post = {.route = "kratos",
+                                   .key_name = "default",
+                                   .trace_id = TRACE_ID,
+                                   .payload = payload,
+                                   .payload_size = size};
     handlers.accept(handlers.context, NULL, &post);
 }
 

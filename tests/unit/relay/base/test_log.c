@@ -95,6 +95,66 @@ static void a_line_too_long_says_so(void **state)
     assert_non_null(json_object_get(line, "error"));
 }
 
+static void mark(const char *text)
+{
+    assert_int_equal(write(STDOUT_FILENO, text, strlen(text)), strlen(text));
+}
+
+static void hold_lines(void)
+{
+    log_hold();
+    LOG(LOG_INFO, "first");
+    LOG(LOG_INFO, "second");
+    mark("A");
+    LOG(LOG_WARNING, "third");
+    mark("B");
+    LOG(LOG_INFO, "fourth");
+    log_release();
+    mark("C");
+    LOG(LOG_INFO, "fifth");
+    mark("D");
+}
+
+static void what_is_held_comes_in_order_and_before_a_warning_is_over(void **state)
+{
+    (void)state;
+    char text[4096];
+    capture(hold_lines, text, sizeof(text));
+    static const char *const marks[] = {"A",      "first", "second", "third", "B",
+                                        "fourth", "C",     "fifth",  "D"};
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        const char *found = strstr(text + at, marks[i]);
+        if (!found)
+            fail_msg("no %s behind the one before in: %s", marks[i], text);
+        at = found ? (size_t)(found - text) : 0;
+    }
+}
+
+static void hold_much(void)
+{
+    char reply[1000];
+    memset(reply, 'x', sizeof(reply));
+    reply[sizeof(reply) - 1] = '\0';
+    log_hold();
+    for (int i = 0; i < 30; i++)
+        LOG(LOG_INFO, "sent", LOG_INTEGER("n", i), LOG_STRING("reply", reply));
+    log_release();
+}
+
+static void much_is_held_in_pieces_of_whole_lines(void **state)
+{
+    (void)state;
+    static char text[64 * 1024];
+    capture(hold_much, text, sizeof(text));
+    int count = 0;
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1, count++) {
+        json_auto_t *parsed = json_loadb(line, (size_t)(end - line), 0, NULL);
+        assert_int_equal(json_integer_value(json_object_get(parsed, "n")), count);
+    }
+    assert_int_equal(count, 30);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +162,8 @@ int main(void)
         cmocka_unit_test(text_for_people_is_one_line_too),
         cmocka_unit_test(says_nothing_below_its_level),
         cmocka_unit_test(a_line_too_long_says_so),
+        cmocka_unit_test(what_is_held_comes_in_order_and_before_a_warning_is_over),
+        cmocka_unit_test(much_is_held_in_pieces_of_whole_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,6 @@
 #include "relay/http/examine.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define ID "01930000-0000-7000-8000-00000000000f"
 
 enum { BODY_LIMIT = 1000 };
 
@@ -176,36 +175,6 @@ static void says_which_methods_a_path_has(void **state)
     }
 }
 
-static void a_control_request_names_one_message(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *method, *path;
-        enum http_reply reply;
-    } cases[] = {
-        {"POST", "/admin/messages/" ID "/release", REPLY_ACCEPTED},
-        {"GET", "/admin/messages/" ID "/release", REPLY_WRONG_METHOD},
-        {"POST", "/admin/messages/" ID "/releases", REPLY_NOT_FOUND},
-        {"POST", "/admin/messages/" ID, REPLY_NOT_FOUND},
-        {"POST", "/admin/messages/" ID "a/release", REPLY_NOT_FOUND},
-        {"POST", "/admin/messages/01930000/release", REPLY_NOT_FOUND},
-        {"POST", "/admin/messages/", REPLY_NOT_FOUND},
-        {"POST", "", REPLY_NOT_FOUND},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct http_head head;
-        http_head_begin(
-            &head, &(struct http_request_line){.method = cases[i].method, .version = "HTTP/1.1"});
-        take(&head, "Host", "relay");
-        const struct http_verdict got =
-            http_examine_control(&(struct http_request){&head, cases[i].method, cases[i].path});
-        if (got.reply != cases[i].reply)
-            fail_msg("%s %s: %s", cases[i].method, cases[i].path, http_reply_name(got.reply));
-        if (got.reply == REPLY_ACCEPTED)
-            assert_string_equal(got.id, ID);
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -214,7 +183,6 @@ int main(void)
         TEST(each_check_has_its_answer_and_its_cause),
         TEST(a_refused_key_is_never_told_why),
         TEST(says_which_methods_a_path_has),
-        cmocka_unit_test(a_control_request_names_one_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

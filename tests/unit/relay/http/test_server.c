@@ -213,6 +213,11 @@ static void refuses_by_the_head_alone(void **state)
         assert_string_equal(header(&reply, "Content-Type"), "application/json");
         if (reply.status == 405)
             assert_string_equal(header(&reply, "Allow"), "POST");
+        if (reply.status == 401)
+            assert_string_equal(header(&reply, "WWW-Authenticate"),
+                                "ApiKey realm=\"mail\", header=\"X-Api-Key\"");
+        else
+            assert_null(header(&reply, "WWW-Authenticate"));
     }
     assert_int_equal(fixture->accepted, 0);
 }
