@@ -6,6 +6,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/children/child.h"
+#include "relay/metrics.h"
 
 enum { READY_LIMIT_MS = 10000 };
 
@@ -76,6 +77,8 @@ struct composer_child *composer_child_start(struct event_loop *loop, const char 
     composer->context = context;
     composer->child =
         child_start(loop, path, PROCESS_HEAP_QUICK, NULL, 0, on_frame, on_end, composer, err);
+    if (composer->child)
+        metrics_child_started(METRICS_COMPOSER);
     if (!composer->child || !child_send(composer->child, init, NULL, 0, err)) {
         composer_child_destroy(composer);
         return NULL;
@@ -89,6 +92,8 @@ void composer_child_destroy(struct composer_child *composer)
 {
     if (!composer)
         return;
+    if (composer->child)
+        metrics_child_ended(METRICS_COMPOSER);
     child_destroy(composer->child);
     json_decref(composer->ready);
     json_decref(composer->faults);

@@ -6,6 +6,7 @@
 #include "relay/base/clock.h"
 #include "relay/children/composer_child.h"
 #include "relay/children/composer_trial.h"
+#include "relay/metrics.h"
 
 enum {
     COMPOSERS_MAX = 2,
@@ -28,7 +29,7 @@ struct slot {
     struct composers *owner;
     struct composer_child *composer; // NULL: none
     struct compose_request *request; // while it is BUSY; NULL: forgotten meanwhile
-    int64_t asked_ms;                // CLOCK_BOOTTIME: when it was given that
+    int64_t asked_ms, asked_us;      // CLOCK_BOOTTIME: when it was given that
     int64_t start_at_ms;             // without a composer: not before
     int64_t pause_ms;                // grows with each death before any work was done
 };
@@ -44,6 +45,7 @@ struct composers {
     int64_t looked_ms, looked_cpu_ms; // when first_is_not_enough() was asked last, and what it saw
     json_t *faults;                   // of a composer that could not load
     json_t *last_ready;               // the frame that the confinement was last told of
+    bool is_starting;                 // composers_create() has not returned
 
     struct composer_trial *trial; // a reload under way
     composers_reload_fn *reload_done;
@@ -60,6 +62,8 @@ static struct compose_request *finish_request(struct slot *slot)
 {
     struct compose_request *request = slot->request;
     slot->request = NULL;
+    if (request)
+        metrics_composer_answered(request->task, clock_boot_us() - slot->asked_us);
     if (request && request->task == COMPOSE_PAYLOAD)
         request->spent_ms += clock_boot_ms() - slot->asked_ms;
     return request;
@@ -134,12 +138,15 @@ static void on_ended(void *context, const struct error *err)
     struct compose_request *request = finish_request(slot);
     slot->composer = NULL;
     composer_child_destroy(composer);
+    metrics_child_died(METRICS_COMPOSER);
 
     // What a payload kills comes back at once; what dies by itself comes back ever more slowly.
     slot->start_at_ms = clock_boot_ms() + slot->pause_ms;
     if (!was_busy) {
         lengthen_pause(slot);
-        composers->handlers.trouble(composers->handlers.context, err);
+        // Faults at a start are composers_create()'s to tell.
+        if (!composers->is_starting || !composers->faults)
+            composers->handlers.trouble(composers->handlers.context, err);
     }
     tell(composers, request, end, NULL, NULL);
     if (slot == &composers->slots[0] && !slot->composer && slot->pause_ms == 0)
@@ -209,6 +216,7 @@ static bool send_request(struct slot *slot, struct compose_request *request)
         return false;
     slot->request = request;
     slot->asked_ms = slot->composer->since_ms;
+    slot->asked_us = clock_boot_us();
     return true;
 }
 
@@ -272,7 +280,8 @@ struct composers *composers_create(struct event_loop *loop, const char *program,
     *composers = (struct composers){.loop = loop,
                                     .program = strdup(program),
                                     .init = json_deep_copy(init),
-                                    .handlers = *handlers};
+                                    .handlers = *handlers,
+                                    .is_starting = true};
     if (!composers->program || !composers->init) {
         error_set(err, ERR_TEMPORARY, "composers: no memory");
         composers_destroy(composers);
@@ -288,6 +297,7 @@ struct composers *composers_create(struct event_loop *loop, const char *program,
            clock_boot_ms() < first->composer->limit_ms)
         if (!event_loop_wait(loop, (int)(first->composer->limit_ms - clock_boot_ms()), err))
             break;
+    composers->is_starting = false;
     if (first->composer && first->composer->state == COMPOSER_IDLE)
         return composers;
 

@@ -9,6 +9,7 @@
 #include "relay/children/child.h"
 #include "relay/config/config.h"
 #include "relay/member_text.h"
+#include "relay/metrics.h"
 
 // A deliverer ends a transaction itself that takes too long; one that has not reported this much
 // later is hung.
@@ -22,6 +23,7 @@ static const char *const outcome_names[] = {
     [DELIVERY_UNKNOWN] = "unknown",
     [DELIVERY_EXPIRED] = "expired",
     [DELIVERY_CUT] = "cut",
+    [DELIVERY_UNABLE] = "unable",
     [DELIVERY_SUSPECT] = "suspect",
 };
 
@@ -94,6 +96,10 @@ static void on_frame(void *context, const struct json_t *header, const struct fr
         child_kill(process->child); // its marks judge what is under way
         return;
     }
+    int64_t certificate_ends_ms =
+        json_integer_value(json_object_get(header, "certificate_ends_ms"));
+    if (certificate_ends_ms > 0)
+        metrics_certificate(process->smarthost->name, certificate_ends_ms / 1000);
     process->has_answered = process->has_answered || result.reply_code > 0;
     finish(process, delivery, &result);
 }
@@ -167,7 +173,7 @@ static void on_end(void *context, const struct error *err)
     process->handlers.ended(process->handlers.context, process);
 }
 
-static json_t *init_header(const struct config *config, const struct smarthost *smarthost)
+json_t *deliverer_init_header(const struct config *config, const struct smarthost *smarthost)
 {
     return json_pack(
         "{s:s, s:s, s:s, s:s?, s:i, s:s, s:b, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, "
@@ -201,7 +207,9 @@ deliverer_process_create(struct event_loop *loop, const struct config *config,
                                      on_frame, on_end, process, err);
         close(mark_fd);
     }
-    json_auto_t *header = init_header(config, smarthost);
+    if (process->child)
+        metrics_child_started(METRICS_DELIVERER);
+    json_auto_t *header = deliverer_init_header(config, smarthost);
     if (process->child && header && child_send(process->child, header, NULL, 0, err))
         return process;
     deliverer_process_destroy(process);
@@ -212,6 +220,8 @@ void deliverer_process_destroy(struct deliverer_process *process)
 {
     if (!process)
         return;
+    if (process->child)
+        metrics_child_ended(METRICS_DELIVERER);
     child_destroy(process->child);
     config_release(process->config);
     free(process);

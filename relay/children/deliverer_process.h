@@ -15,7 +15,7 @@
 #include "relay/base/error.h"
 #include "relay/event_loop.h"
 
-#define DELIVERER_CONNECTIONS 16 // what one carries at once
+#define DELIVERER_CONNECTIONS 32 // what one carries at once
 
 struct child;
 struct config;
@@ -29,6 +29,7 @@ enum delivery_outcome {
     DELIVERY_UNKNOWN, // the dot was begun and its verdict is not known
     DELIVERY_EXPIRED, // the deadline passed before the dot
     DELIVERY_CUT,     // shut down by us before the dot, or with a deliverer that died
+    DELIVERY_UNABLE,  // this smarthost lacks what the message needs: another may have it
     DELIVERY_SUSPECT, // refused for good, but perhaps the smarthost is wrong: it stays, uncharged
 };
 
@@ -37,14 +38,12 @@ const char *delivery_outcome_name(enum delivery_outcome outcome);
 // One transaction. Owned by the caller and untouched until done() is called with it.
 struct delivery {
     const char *id, *sender, *recipient;
-    const void *message;
-    size_t message_size;
-    const void
-        *mask; // its secrets, one a line, which no reply is to show; NULL where mask_size is 0
-    size_t mask_size;
+    const void *message, *mask; // mask: its secrets, one a line, which no reply is to show
+    size_t message_size, mask_size;
     bool smtputf8;
     int64_t deadline_boot_ms;
-    int mark; // its dot mark; the caller assigns it before and clears it after
+    int mark;        // its dot mark; the caller assigns it before and clears it after
+    uint64_t unable; // smarthosts that were, since it is in memory: smarthost_pool::bit of each
 
     int64_t started_boot_ms; // set when it is handed over
     int64_t limit_ms;        // when its deliverer counts as hung; the process's own, as is
@@ -96,6 +95,8 @@ struct deliverer_process {
     struct deliverer_process *next; // the list of its owner
 };
 
+// What begins one, as composer_init_header() does a composer.
+struct json_t *deliverer_init_header(const struct config *, const struct smarthost *);
 // Starts one for that smarthost; the first message may follow at once. All but handlers is
 // borrowed and must outlive it, but for config, which it holds. NULL on failure.
 struct deliverer_process *

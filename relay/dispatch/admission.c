@@ -8,6 +8,7 @@
 #include "relay/base/log.h"
 #include "relay/dispatch/dispatch.h"
 #include "relay/dispatch/envelope.h"
+#include "relay/metrics.h"
 
 enum {
     COMPOSE_TRIES = 2,
@@ -93,9 +94,11 @@ static bool ask_after_all(struct dispatcher *dispatcher, struct job *job)
     return true;
 }
 
-static void log_failure(const struct job *job, const char *reason, const char *detail)
+static void tell_failure(const struct job *job, const char *reason, const char *detail)
 {
-    LOG(LOG_WARNING, "compose_failed", LOG_STRING("id", job->id), LOG_STRING("route", job->route),
+    metrics_compose_failed(reason);
+    LOG(LOG_WARNING, "compose_failed", LOG_STRING("id", job->id),
+        LOG_STRING("trace_id", job_trace(job)), LOG_STRING("route", job->route),
         LOG_STRING("reason", reason), LOG_STRING("detail", detail),
         LOG_BOOLEAN("fallback", job->request.task == COMPOSE_FALLBACK));
 }
@@ -111,7 +114,7 @@ static void compose_failed(struct dispatcher *dispatcher, struct job *job, const
     bool is_unknown = strcmp(reason, "unknown_route") == 0;
     bool is_final = task == COMPOSE_FALLBACK || is_unknown || strcmp(reason, TIMED_OUT) == 0 ||
                     ++job->compose_failures >= COMPOSE_TRIES || job->is_last_resort;
-    log_failure(job, reason, detail);
+    tell_failure(job, reason, detail);
     if (ask_after_all(dispatcher, job))
         return;
     if (task == COMPOSE_PAYLOAD)
@@ -182,7 +185,7 @@ bool admission_is_on_disk(struct dispatcher *dispatcher, const struct job *conte
         !queue_find_content(dispatcher->reader, content->content_digest, whole->id,
                             queue_now_ms(dispatcher->queue), id, &found, &err))
         LOG(LOG_ERROR, "queue_error", LOG_STRING("id", whole->id),
-            LOG_STRING("error", err.message));
+            LOG_STRING("trace_id", job_trace(whole)), LOG_STRING("error", err.message));
     return found;
 }
 
@@ -248,7 +251,7 @@ static void take_several(struct dispatcher *dispatcher, struct job *job, const j
     if (end == SPLIT_NONE_GOES) {
         const json_t *first = json_array_get(mails, 0);
         const char *reason = json_string_value(json_object_get(first, "park"));
-        log_failure(job, reason, err.message);
+        tell_failure(job, reason, err.message);
         fall_back(dispatcher, job, reason ? reason : "not_canonical");
     }
 }
@@ -261,7 +264,7 @@ static bool look_elsewhere(struct dispatcher *dispatcher, struct job *job, const
     if (!admission_is_mendable(job->park_reason))
         return false;
     if (job->request.task == COMPOSE_PAYLOAD) {
-        log_failure(job, job->park_reason, json_string_value(json_object_get(mail, "detail")));
+        tell_failure(job, job->park_reason, json_string_value(json_object_get(mail, "detail")));
         fall_back(dispatcher, job, job->park_reason);
         return true;
     }
@@ -374,7 +377,8 @@ bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job)
     if (!queue_find_newer(dispatcher->reader, job->supersede_digest,
                           job->envelope.supersede_by_browser, job->id, job->received_ms, id, &found,
                           &err))
-        LOG(LOG_ERROR, "queue_error", LOG_STRING("id", job->id), LOG_STRING("error", err.message));
+        LOG(LOG_ERROR, "queue_error", LOG_STRING("id", job->id),
+            LOG_STRING("trace_id", job_trace(job)), LOG_STRING("error", err.message));
     return found;
 }
 
@@ -383,10 +387,12 @@ static bool is_wanted(struct dispatcher *dispatcher, struct job *job)
 {
     if (admission_end_duplicate(dispatcher, job))
         return false;
-    if (!admission_has_newer(dispatcher, job))
-        return true;
-    settlement_end(dispatcher, job, MESSAGE_SUPERSEDED, "newer");
-    return false;
+    if (admission_has_newer(dispatcher, job)) {
+        settlement_end(dispatcher, job, MESSAGE_SUPERSEDED, "newer");
+        return false;
+    }
+    metrics_composed(job->locale, job->locale_source);
+    return true;
 }
 
 void admission_decide(struct dispatcher *dispatcher, struct job *job)

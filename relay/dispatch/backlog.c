@@ -29,6 +29,7 @@ static void log_queue_error(const char *id, const struct error *err)
 static void copy_row(struct job *job, const struct queue_message *row)
 {
     job->received_ms = row->created_ms;
+    job_set_trace(job, row->trace_id);
     job->attempts = row->attempts;
     job->unknown_outcomes = row->unknown_outcomes;
     job->row_composed = row->composed;
@@ -103,8 +104,8 @@ struct job *backlog_load(struct dispatcher *dispatcher, const char *id, bool *fa
 static void claim(struct dispatcher *dispatcher, struct job *job)
 {
     job->is_claiming = true;
-    int64_t lease_end_ms = queue_now_ms(dispatcher->queue) +
-                           dispatcher->config->transaction_timeout_ms + LEASE_SPARE_MS;
+    int64_t lease_end_ms =
+        queue_now_ms(dispatcher->queue) + dispatcher->longest_transaction_ms + LEASE_SPARE_MS;
     queue_claim(dispatcher->queue, job->id, dispatcher->owner, lease_end_ms, dispatcher_written,
                 job);
     admission_compose(dispatcher, job, job->row_composed ? COMPOSE_RENDER : COMPOSE_PAYLOAD);

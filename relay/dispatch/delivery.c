@@ -6,6 +6,7 @@
 #include "relay/base/log.h"
 #include "relay/dispatch/dispatch.h"
 #include "relay/dispatch/retry.h"
+#include "relay/metrics.h"
 
 // Higher lanes first; in lane `code` the newest first, since a fresh code is still waited for, in
 // the others the oldest. reversed: this turn is a lower lane's.
@@ -29,7 +30,8 @@ static struct job *pick_ready(struct dispatcher *dispatcher, int64_t now_ms)
         uint64_t turn = deliverers_turn(dispatcher->deliverers, &candidate, now_ms);
         bool is_better =
             !best || turn < best_turn || (turn == best_turn && goes_before(job, best, reversed));
-        if (is_better && deliverers_take(dispatcher->deliverers, job->id, now_ms)) {
+        if (is_better &&
+            deliverers_take(dispatcher->deliverers, job->id, job->delivery.unable, now_ms)) {
             best = job;
             best_turn = turn;
         }
@@ -93,6 +95,31 @@ static bool start(struct dispatcher *dispatcher, struct job *job, int64_t now_ms
     return true;
 }
 
+static void try_again(struct dispatcher *dispatcher, struct job *job,
+                      struct queue_settlement *settlement, int set_back)
+{
+    // An older code that comes back is dead where a newer one of its flow has come meanwhile.
+    if (admission_has_newer(dispatcher, job)) {
+        settlement->state = MESSAGE_SUPERSEDED;
+        settlement->reason = "newer";
+    } else {
+        settlement->state = MESSAGE_QUEUED;
+        settlement->not_before_ms =
+            retry_at_ms(job->envelope.lane, job->attempts + set_back, arc4random(),
+                        queue_now_ms(dispatcher->queue), job->envelope.deadline_ms);
+    }
+    settlement_submit(dispatcher, job, settlement);
+}
+
+// Charged, so that the schedule goes on.
+static void wait_charged(struct dispatcher *dispatcher, struct job *job,
+                         struct queue_settlement *settlement)
+{
+    settlement->charge = true;
+    job->attempts++;
+    try_again(dispatcher, job, settlement, 0);
+}
+
 // Where no smarthost takes anything, or the slots are busy for long, what is in memory waits in
 // the queue, where operators see it and memory is not held.
 static void put_back_waiting(struct dispatcher *dispatcher, int64_t now_ms)
@@ -102,8 +129,12 @@ static void put_back_waiting(struct dispatcher *dispatcher, int64_t now_ms)
     bool is_down = deliverers_down(dispatcher->deliverers, now_ms);
     for (struct job *job = dispatcher->jobs.ready, *next; job; job = next) {
         next = job->ready_next;
-        if (is_down || now_ms >= job->ready_since_ms + READY_LIMIT_MS)
-            delivery_put_back(dispatcher, job);
+        if (!is_down && now_ms < job->ready_since_ms + READY_LIMIT_MS)
+            continue;
+        struct queue_settlement settlement = {0};
+        // Due at once it would be asked anew of who was unable to take it, again and again.
+        (job->delivery.unable && !is_down ? wait_charged : wait_in_queue)(dispatcher, job,
+                                                                          &settlement);
     }
     deliverers_wanted(dispatcher->deliverers, now_ms);
 }
@@ -130,7 +161,7 @@ void delivery_pump(struct dispatcher *dispatcher)
 static void log_attempt(const struct job *job, const struct delivery_result *result)
 {
     LOG(result->alarm ? LOG_ERROR : LOG_INFO, "attempt", LOG_STRING("id", job->id),
-        LOG_STRING("smarthost", result->smarthost),
+        LOG_STRING("trace_id", job_trace(job)), LOG_STRING("smarthost", result->smarthost),
         LOG_STRING("outcome", delivery_outcome_name(result->outcome)),
         LOG_STRING("stage", result->stage),
         result->reply_code > 0 ? LOG_INTEGER("reply_code", result->reply_code)
@@ -141,20 +172,18 @@ static void log_attempt(const struct job *job, const struct delivery_result *res
         LOG_INTEGER("took_ms", clock_boot_ms() - job->delivery.started_boot_ms));
 }
 
-static void try_again(struct dispatcher *dispatcher, struct job *job,
-                      struct queue_settlement *settlement, int set_back)
+static void count_attempt(const struct dispatcher *dispatcher, const struct job *job,
+                          const struct delivery_result *result, int64_t took_ms)
 {
-    // An older code that comes back is dead where a newer one of its flow has come meanwhile.
-    if (admission_has_newer(dispatcher, job)) {
-        settlement->state = MESSAGE_SUPERSEDED;
-        settlement->reason = "newer";
-    } else {
-        settlement->state = MESSAGE_QUEUED;
-        settlement->not_before_ms =
-            retry_at_ms(job->envelope.lane, job->attempts + set_back, arc4random(),
-                        queue_now_ms(dispatcher->queue), job->envelope.deadline_ms);
-    }
-    settlement_submit(dispatcher, job, settlement);
+    metrics_delivery(result->smarthost, result->outcome, took_ms);
+    if (result->outcome == DELIVERY_PERMANENT)
+        metrics_rejected(result->enhanced_code);
+    if (result->outcome != DELIVERY_SENT)
+        return;
+    int64_t now_ms = queue_now_ms(dispatcher->queue);
+    // A code outlives the deadline by the margin.
+    int64_t dies_ms = job->envelope.deadline_ms + dispatcher->config->deadline_margin_ms;
+    metrics_delivered(job->envelope.lane, now_ms - took_ms - job->received_ms, dies_ms - now_ms);
 }
 
 // Perhaps not the message's fault, so nothing is charged: a smarthost that has not refused it yet
@@ -172,6 +201,17 @@ static void smarthost_failed(struct dispatcher *dispatcher, struct job *job,
     } else {
         wait_in_queue(dispatcher, job, settlement);
     }
+}
+
+// Another one may have what this one lacks. Where none of those is in use, it waits for that.
+static void smarthost_unable(struct dispatcher *dispatcher, struct job *job,
+                             struct queue_settlement *settlement)
+{
+    if (deliverers_has_able(dispatcher->deliverers, job->delivery.unable, clock_boot_ms())) {
+        smarthost_failed(dispatcher, job, settlement, 0, true);
+        return;
+    }
+    wait_charged(dispatcher, job, settlement);
 }
 
 static void unknown_outcome(struct dispatcher *dispatcher, struct job *job,
@@ -204,6 +244,7 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
     log_attempt(job, result);
 
     int64_t took_ms = clock_boot_ms() - delivery->started_boot_ms;
+    count_attempt(dispatcher, job, result, took_ms);
     const struct queue_attempt attempt = {
         .started_ms = queue_now_ms(dispatcher->queue) - took_ms,
         .smarthost = result->smarthost,
@@ -215,9 +256,10 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
         .tls = result->tls,
     };
     struct queue_settlement settlement = {.attempt = &attempt};
-    bool has_other = deliverers_has_other(dispatcher->deliverers, job->id, clock_boot_ms());
+    bool has_other =
+        deliverers_has_other(dispatcher->deliverers, job->id, delivery->unable, clock_boot_ms());
     if (result->outcome != DELIVERY_SESSION && result->outcome != DELIVERY_CUT &&
-        result->outcome != DELIVERY_SUSPECT) {
+        result->outcome != DELIVERY_SUSPECT && result->outcome != DELIVERY_UNABLE) {
         settlement.charge = true;
         job->attempts++;
     }
@@ -237,6 +279,9 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
     case DELIVERY_SUSPECT:
         settlement.reason = "suspect"; // for who looks into the queue
         smarthost_failed(dispatcher, job, &settlement, result->set_back, has_other);
+        break;
+    case DELIVERY_UNABLE:
+        smarthost_unable(dispatcher, job, &settlement);
         break;
     case DELIVERY_UNKNOWN:
         unknown_outcome(dispatcher, job, &settlement);
@@ -295,6 +340,7 @@ void delivery_in_use(void *context, const char *smarthost, bool is_first)
 void delivery_died(void *context, const char *smarthost)
 {
     (void)context;
+    metrics_child_died(METRICS_DELIVERER);
     LOG(LOG_ERROR, "deliverer_died", LOG_STRING("smarthost", smarthost));
 }
 

@@ -40,7 +40,7 @@ struct dispatcher {
     void *reload_context;
     struct deliverers *deliverers;
     bool draining;
-    int64_t ticked_ms; // CLOCK_BOOTTIME of the last beat
+    int64_t ticked_ms, longest_transaction_ms; // CLOCK_BOOTTIME of the last beat; for leases
 
     struct job_table jobs;
     int64_t newest_released_ms; // queue time: no composed row newer than this is on disk alone

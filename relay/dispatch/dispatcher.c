@@ -61,18 +61,18 @@ static bool leave(struct dispatcher *dispatcher, struct notice *notice)
     return true;
 }
 
-void dispatcher_offer(struct dispatcher *dispatcher, const char *id, const char *route,
-                      const void *payload, size_t payload_size, int64_t received_ms)
+void dispatcher_offer(struct dispatcher *dispatcher, const struct queue_accept *accept)
 {
     if (atomic_load(&dispatcher->load_count) >= JOBS_MAX ||
-        atomic_load(&dispatcher->load_bytes) + payload_size > JOBS_BYTES_MAX)
+        atomic_load(&dispatcher->load_bytes) + accept->payload_size > JOBS_BYTES_MAX)
         return;
-    struct job *job = job_create(id, route, payload, payload_size);
+    struct job *job = job_create(accept->id, accept->route, accept->payload, accept->payload_size);
     if (!job)
         return;
     atomic_fetch_add(&dispatcher->load_count, 1);
-    atomic_fetch_add(&dispatcher->load_bytes, payload_size);
-    job->received_ms = received_ms;
+    atomic_fetch_add(&dispatcher->load_bytes, accept->payload_size);
+    job->received_ms = accept->received_ms;
+    job_set_trace(job, accept->trace_id);
     job->notice = (struct notice){.kind = NOTICE_OFFERED, .job = job};
     leave(dispatcher, &job->notice);
 }
@@ -302,8 +302,12 @@ struct dispatcher *dispatcher_create(struct event_loop *loop, const struct confi
         error_set(err, ERR_TEMPORARY, "dispatcher: no memory");
         return NULL;
     }
-    *dispatcher = (struct dispatcher){
-        .loop = loop, .config = config, .queue = queue, .dots = dots, .owner = owner};
+    *dispatcher = (struct dispatcher){.loop = loop,
+                                      .config = config,
+                                      .queue = queue,
+                                      .dots = dots,
+                                      .owner = owner,
+                                      .longest_transaction_ms = config->transaction_timeout_ms};
     dispatcher->wake.fd = -1;
     dispatcher->inbox_end = &dispatcher->inbox;
     dispatcher->received_waiting = true; // whatever an earlier run has left
@@ -367,6 +371,8 @@ bool dispatcher_reload_smarthosts(struct dispatcher *dispatcher, const struct co
 {
     if (!deliverers_reload(dispatcher->deliverers, config, err))
         return false;
+    if (config->transaction_timeout_ms > dispatcher->longest_transaction_ms)
+        dispatcher->longest_transaction_ms = config->transaction_timeout_ms;
     delivery_pump(dispatcher);
     return true;
 }

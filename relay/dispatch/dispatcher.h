@@ -59,10 +59,9 @@ void dispatcher_reload(struct dispatcher *dispatcher, const json_t *init,
                        void (*done)(void *context, const json_t *faults), void *context);
 
 // Any thread. Offers a payload whose queue_accept() is about to be submitted, so that it is
-// composed while it is committed. Copies the payload. When the hand-over is full the offer is
+// composed while it is committed. Copies all of it. When the hand-over is full the offer is
 // ignored, and the message comes from the queue later.
-void dispatcher_offer(struct dispatcher *dispatcher, const char *id, const char *route,
-                      const void *payload, size_t payload_size, int64_t received_ms);
+void dispatcher_offer(struct dispatcher *dispatcher, const struct queue_accept *accept);
 
 // Any thread (the queue's writer). The commit of id has ended: QUEUE_DONE lets the message go
 // out, anything else drops what was offered.

@@ -73,6 +73,7 @@ static void fill(struct job *job, struct queue *queue, const struct config *conf
     envelope->channel = job->channel;
     envelope->template = job->template[0] ? job->template : NULL;
     envelope->locale = job->locale[0] ? job->locale : NULL;
+    envelope->locale_source = job->locale_source[0] ? job->locale_source : NULL;
     envelope->recipient = job->recipient[0] ? job->recipient : NULL;
     envelope->identity_id = job->identity_id[0] ? job->identity_id : NULL;
     envelope->coded = json_is_true(json_object_get(mail, "coded"));
@@ -110,6 +111,7 @@ bool envelope_take(struct job *job, struct queue *queue, const struct config *co
     if (!copy_text(mail, "channel", job->channel, sizeof(job->channel)) ||
         !copy_text(mail, "template", job->template, sizeof(job->template)) ||
         !copy_text(mail, "locale", job->locale, sizeof(job->locale)) ||
+        !copy_text(mail, "locale_source", job->locale_source, sizeof(job->locale_source)) ||
         !copy_text(mail, "identity_id", job->identity_id, sizeof(job->identity_id)) ||
         !copy_text(mail, "park", job->park_reason, sizeof(job->park_reason)) ||
         !copy_text(mail, "recipient", job->recipient, sizeof(job->recipient)) ||

@@ -24,6 +24,16 @@ struct job *job_create(const char *id, const char *route, const void *body, size
     return job;
 }
 
+void job_set_trace(struct job *job, const char *trace_id)
+{
+    snprintf(job->trace_id, sizeof(job->trace_id), "%s", trace_id ? trace_id : "");
+}
+
+const char *job_trace(const struct job *job)
+{
+    return job->trace_id[0] ? job->trace_id : NULL;
+}
+
 static void wipe(char *text, size_t size)
 {
     if (text)

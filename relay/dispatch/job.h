@@ -56,6 +56,7 @@ struct job {
     bool is_part;         // of the mails of its payload only that at array_index is meant
     size_t array_index;
     char route[QUEUE_TEXT_SIZE];
+    char trace_id[QUEUE_TEXT_SIZE]; // empty: of no trace
     int attempts, unknown_outcomes;
 
     char *body; // to compose: the raw payload, or (row_composed) the canonical mail
@@ -69,6 +70,7 @@ struct job {
     // Once composed.
     struct queue_envelope envelope; // points into the fields below
     char channel[QUEUE_TEXT_SIZE], template[QUEUE_TEXT_SIZE], locale[QUEUE_TEXT_SIZE];
+    char locale_source[QUEUE_TEXT_SIZE];
     char identity_id[QUEUE_TEXT_SIZE], park_reason[QUEUE_TEXT_SIZE];
     char recipient[QUEUE_RECIPIENT_SIZE], sender[QUEUE_RECIPIENT_SIZE];
     uint8_t content_digest[QUEUE_DIGEST_SIZE], supersede_digest[QUEUE_DIGEST_SIZE];
@@ -95,6 +97,9 @@ struct job {
 struct job *job_create(const char *id, const char *route, const void *body, size_t body_size);
 // Wipes what may hold a code. NULL is a no-op.
 void job_destroy(struct job *job);
+
+void job_set_trace(struct job *job, const char *trace_id); // NULL: none
+const char *job_trace(const struct job *job);              // NULL: none; for the log
 
 #define JOB_BUCKETS 512
 

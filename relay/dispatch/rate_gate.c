@@ -10,6 +10,8 @@
 
 #include "relay/base/log.h"
 #include "relay/dispatch/dispatch.h"
+#include "relay/metrics.h"
+#include "relay/recipient_name.h"
 
 enum {
     RECONSIDER_AGAIN_MS = 60, // while there is more: others are served in between
@@ -39,13 +41,14 @@ static struct rate_request request_of(const struct job *job, const uint8_t *reci
 
 static void tell(struct dispatcher *dispatcher, const struct job *job, const struct rate_wait *wait)
 {
-    char recipient[QUEUE_RECIPIENT_SIZE + 8];
+    char recipient[RECIPIENT_NAME_SIZE];
     LOG(LOG_WARNING, RATE_LIMITED, LOG_STRING("id", job->id),
+        LOG_STRING("trace_id", job_trace(job)),
         LOG_STRING("limit", wait->is_total ? "total" : "recipient"),
         LOG_STRING("lane", lane_name(job->envelope.lane)),
-        LOG_STRING("recipient", wait->is_total ? NULL
-                                               : settlement_recipient(dispatcher, job, recipient,
-                                                                      sizeof(recipient))),
+        LOG_STRING("recipient", wait->is_total
+                                    ? NULL
+                                    : recipient_name(dispatcher->queue, job->recipient, recipient)),
         LOG_INTEGER("wait_ms", wait->until_ms - queue_now_ms(dispatcher->queue)));
 }
 
@@ -61,6 +64,7 @@ bool rate_gate_pass(struct dispatcher *dispatcher, struct job *job)
         rate_limit_take(dispatcher->rate_limit, &request, queue_now_ms(dispatcher->queue), &wait);
     if (job->has_token)
         return true;
+    metrics_rate_limited(job->envelope.lane);
     if (wait.is_news)
         tell(dispatcher, job, &wait);
     struct queue_settlement settlement = {

@@ -5,35 +5,34 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/dispatch/dispatch.h"
-
-const char *settlement_recipient(struct dispatcher *dispatcher, const struct job *job, char *to,
-                                 size_t size)
-{
-    const char *at = strrchr(job->recipient, '@');
-    if (!at)
-        return NULL;
-    uint8_t digest[QUEUE_DIGEST_SIZE];
-    queue_digest(dispatcher->queue, "recipient", job->recipient, strlen(job->recipient), digest);
-    snprintf(to, size, "%02x%02x%02x%02x%s", digest[0], digest[1], digest[2], digest[3], at);
-    return to;
-}
+#include "relay/metrics.h"
+#include "relay/recipient_name.h"
 
 static void log_end(struct dispatcher *dispatcher, const struct job *job)
 {
     const char *event = message_state_name(job->settles_as);
-    char recipient[QUEUE_RECIPIENT_SIZE + 8];
+    char recipient[RECIPIENT_NAME_SIZE];
     // What expired before anything was tried had no chance, whoever is to blame for it.
     bool is_bad = strcmp(event, "parked") == 0 || strcmp(event, "failed") == 0 ||
                   strcmp(event, "unknown") == 0 ||
                   (strcmp(event, "expired") == 0 && job->attempts == 0);
     LOG(is_bad ? LOG_WARNING : LOG_INFO, event, LOG_STRING("id", job->id),
-        LOG_STRING("reason", job->settles_reason),
+        LOG_STRING("trace_id", job_trace(job)), LOG_STRING("reason", job->settles_reason),
         LOG_STRING("template", job->template[0] ? job->template : NULL),
         LOG_STRING("locale", job->locale[0] ? job->locale : NULL),
-        LOG_STRING("recipient",
-                   settlement_recipient(dispatcher, job, recipient, sizeof(recipient))),
+        LOG_STRING("recipient", recipient_name(dispatcher->queue, job->recipient, recipient)),
         LOG_INTEGER("attempts", job->attempts),
         LOG_INTEGER("age_ms", queue_now_ms(dispatcher->queue) - job->received_ms));
+}
+
+static void count_end(const struct job *job)
+{
+    if (job->settles_as == MESSAGE_PARKED)
+        metrics_parked(job->settles_reason);
+    else // a job without a channel was not composed
+        metrics_ended(job->settles_as, job->channel[0] ? &job->envelope.lane : NULL, job->template);
+    if (job->settles_as == MESSAGE_EXPIRED && job->was_limited)
+        metrics_expired_rate_limited(job->envelope.lane);
 }
 
 static bool is_end(enum message_state state)
@@ -81,6 +80,7 @@ void settlement_written(struct dispatcher *dispatcher, struct job *job, enum que
     if (result == QUEUE_REFUSED) {
         // Only a broken or closing queue refuses this. The dot mark stays: it alone knows now.
         LOG(LOG_ERROR, "queue_error", LOG_STRING("id", job->id),
+            LOG_STRING("trace_id", job_trace(job)),
             LOG_STRING("error", "the outcome was not committed"));
         dispatcher_release(dispatcher, job);
         return;
@@ -89,11 +89,14 @@ void settlement_written(struct dispatcher *dispatcher, struct job *job, enum que
     // goes all the same, since there is no row any more that it could be settled on.
     if (result == QUEUE_GONE)
         LOG(LOG_ERROR, "queue_error", LOG_STRING("id", job->id),
+            LOG_STRING("trace_id", job_trace(job)),
             LOG_STRING("error", "the outcome was not recorded: no such row, or it has ended"),
             LOG_STRING("outcome", message_state_name(job->settles_as)));
     // Told only now, so that the log never says more than the disk.
-    if (result == QUEUE_DONE && is_end(job->settles_as))
+    if (result == QUEUE_DONE && is_end(job->settles_as)) {
         log_end(dispatcher, job);
+        count_end(job);
+    }
     if (job->delivery.mark >= 0)
         dots_clear(dispatcher->dots, (size_t)job->delivery.mark);
     if (job->waits_until_ms > 0) {

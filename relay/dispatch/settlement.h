@@ -20,9 +20,6 @@ void settlement_finish(struct dispatcher *dispatcher, struct job *job,
 // An end without SMTP.
 void settlement_end(struct dispatcher *dispatcher, struct job *job, enum message_state state,
                     const char *reason);
-// "3f9a1c02@example.com" for a log: enough to follow one person, not to know who it is. Or NULL.
-const char *settlement_recipient(struct dispatcher *dispatcher, const struct job *job, char *to,
-                                 size_t size);
 void settlement_written(struct dispatcher *dispatcher, struct job *job, enum queue_result result);
 
 #endif

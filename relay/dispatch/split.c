@@ -10,6 +10,7 @@
 #include "relay/base/log.h"
 #include "relay/dispatch/dispatch.h"
 #include "relay/dispatch/envelope.h"
+#include "relay/metrics.h"
 
 enum { MAILS_MAX = 16 };
 
@@ -88,14 +89,22 @@ static bool add_rows(struct split *split, const json_t *mails, const struct fram
 }
 
 // The further ones get their ids from the queue: here they go by the payload's and their place.
-static void log_rows(const struct split *split)
+static void tell_rows(const struct split *split)
 {
     const struct job *whole = split->whole;
-    for (size_t i = 0; i < split->count; i++)
-        if (split->rows[i].state == MESSAGE_PARKED)
-            LOG(LOG_WARNING, "parked", LOG_STRING("id", whole->id),
-                LOG_STRING("reason", split->rows[i].reason),
-                LOG_INTEGER("index", (int64_t)(whole->is_part ? whole->array_index : i)));
+    for (size_t i = 0; i < split->count; i++) {
+        const struct queue_mail *row = &split->rows[i];
+        if (row->state == MESSAGE_QUEUED)
+            metrics_composed(row->envelope.locale, row->envelope.locale_source);
+        else if (row->state == MESSAGE_SUPERSEDED)
+            metrics_ended(row->state, &row->envelope.lane, row->envelope.template);
+        if (row->state != MESSAGE_PARKED)
+            continue;
+        metrics_parked(row->reason);
+        LOG(LOG_WARNING, "parked", LOG_STRING("id", whole->id),
+            LOG_STRING("trace_id", job_trace(whole)), LOG_STRING("reason", row->reason),
+            LOG_INTEGER("index", (int64_t)(whole->is_part ? whole->array_index : i)));
+    }
 }
 
 static void commit(struct split *split)
@@ -114,7 +123,7 @@ static void commit(struct split *split)
     }
     queue_compose(dispatcher->queue, whole->id, split->rows, split->count, dispatcher_written,
                   whole);
-    log_rows(split);
+    tell_rows(split);
 }
 
 enum split_end split_payload(struct dispatcher *dispatcher, struct job *job, const json_t *mails,

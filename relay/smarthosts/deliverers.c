@@ -1,7 +1,9 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "relay/base/clock.h"
+#include "relay/metrics.h"
 #include "relay/smarthosts/deliverers_private.h"
 
 // A further deliverer ends when it was not used for so long after its connections have closed.
@@ -17,20 +19,36 @@ static struct smarthost_pool *first_closed(struct deliverers *deliverers)
     return NULL;
 }
 
+void deliverers_pool_publish(const struct smarthost_pool *pool)
+{
+    if (pool->is_retired)
+        return;
+    const struct metrics_smarthost now = {
+        .name = pool->smarthost->name,
+        .circuit = &pool->health.circuit,
+        .under_way = pool->under_way,
+        .connections_max = connection_window_most(&pool->window),
+    };
+    metrics_smarthost(&now);
+}
+
 void deliverers_pool_tell(struct smarthost_pool *pool, const char *detail)
 {
     struct deliverers *deliverers = pool->owner;
     const struct deliverers_handlers *handlers = &deliverers->handlers;
+    deliverers_pool_publish(pool);
     if (pool->is_retired)
         return;
     enum circuit_reason reason = circuit_reason(&pool->health.circuit);
-    if (reason != pool->told) {
-        enum circuit_reason why = reason == CIRCUIT_NO_REASON ? pool->told : reason;
-        pool->told = reason;
+    // Resumed, but still down: its probe goes at once, and says why it fails, or that it is well.
+    bool is_due = reason == CIRCUIT_NO_REASON || pool->told != CIRCUIT_PAUSED || detail;
+    if (reason != pool->told && is_due) {
         if (reason != CIRCUIT_NO_REASON)
             connection_window_restart(&pool->window);
         handlers->circuit(handlers->context, pool->smarthost->name, reason == CIRCUIT_NO_REASON,
-                          why, detail);
+                          reason == CIRCUIT_NO_REASON ? pool->told : reason, detail);
+        pool->told = reason;
+        snprintf(pool->error, sizeof(pool->error), "%s", detail ? detail : "");
     }
     struct smarthost_pool *in_use = first_closed(deliverers);
     if (in_use && in_use != deliverers->in_use) {
@@ -87,6 +105,17 @@ static bool note_connection(struct smarthost_pool *pool, const struct delivery *
     return true;
 }
 
+// It is asked of each smarthost, whenever that is in use; where none is left it has ended.
+static void note_unable(const struct smarthost_pool *pool, struct delivery *delivery,
+                        struct delivery_result *result)
+{
+    delivery->unable |= pool->bit;
+    for (size_t i = 0; i < pool->owner->pool_count; i++)
+        if (!(delivery->unable & pool->owner->pools[i].bit))
+            return;
+    result->outcome = DELIVERY_PERMANENT;
+}
+
 static void on_done(void *context, struct delivery *delivery, struct delivery_result *result)
 {
     struct smarthost_pool *pool = context;
@@ -100,6 +129,9 @@ static void on_done(void *context, struct delivery *delivery, struct delivery_re
         smarthost_health_judge(&pool->health, delivery, result, now_ms);
         deliverers_pool_tell(pool, result->reply_text ? result->reply_text : result->stage);
     }
+    if (result->outcome == DELIVERY_UNABLE)
+        note_unable(pool, delivery, result);
+    deliverers_pool_publish(pool);
     pool->owner->handlers.done(pool->owner->handlers.context, delivery, result);
 }
 
@@ -141,7 +173,8 @@ bool deliverers_pool_init(struct smarthost_pool *pool, struct deliverers *owner,
                           const struct config *config, size_t place)
 {
     const struct smarthost *smarthost = &config->smarthosts[place];
-    *pool = (struct smarthost_pool){.owner = owner, .smarthost = smarthost};
+    *pool = (struct smarthost_pool){
+        .owner = owner, .smarthost = smarthost, .bit = deliverers_take_bit(owner)};
     if (!pace_init(&pool->pace, &smarthost->rate))
         return false;
     pool->config = config_hold(config);
@@ -181,6 +214,7 @@ struct deliverers *deliverers_create(struct event_loop *loop, const struct confi
             return NULL;
         }
         deliverers->pool_count = deliverers->all_count = i + 1;
+        deliverers_pool_publish(&pools[i]);
     }
     deliverers->in_use = pools;
     return deliverers;
@@ -274,18 +308,19 @@ static bool start_at(struct smarthost_pool *pool, struct delivery *delivery, str
     pace_started(&pool->pace, delivery->started_boot_ms);
     connection_window_started(&pool->window, pool->under_way, delivery->started_boot_ms);
     circuit_started(&pool->health.circuit, delivery->started_boot_ms);
+    deliverers_pool_publish(pool);
     return true;
 }
 
 // The first in order that takes one. A message that it has refused goes by the next, which may
 // think otherwise, and waits for that one where it is busy: the same again would end it.
 static struct smarthost_pool *choose(const struct deliverers *deliverers, const char *id,
-                                     int64_t now_ms)
+                                     uint64_t unable, int64_t now_ms)
 {
     struct smarthost_pool *second_best = NULL;
     for (size_t i = 0; i < deliverers->pool_count; i++) {
         struct smarthost_pool *pool = &deliverers->pools[i];
-        if (!is_in_use(pool, now_ms))
+        if (!is_in_use(pool, now_ms) || (unable & pool->bit))
             continue;
         bool has_slot = free_slots(pool, now_ms) > 0;
         if (!smarthost_health_suspects(&pool->health, id))
@@ -304,15 +339,16 @@ bool deliverers_have_slot(const struct deliverers *deliverers, int64_t now_ms)
     return false;
 }
 
-bool deliverers_take(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+bool deliverers_take(const struct deliverers *deliverers, const char *id, uint64_t unable,
+                     int64_t now_ms)
 {
-    return choose(deliverers, id, now_ms) != NULL;
+    return choose(deliverers, id, unable, now_ms) != NULL;
 }
 
 bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms)
 {
     struct smarthost_pool *pool;
-    while ((pool = choose(deliverers, delivery->id, now_ms))) {
+    while ((pool = choose(deliverers, delivery->id, delivery->unable, now_ms))) {
         struct error err = {0};
         if (start_at(pool, delivery, &err))
             return true;
@@ -339,11 +375,20 @@ uint64_t deliverers_turn(const struct deliverers *deliverers,
                : 0;
 }
 
-bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+bool deliverers_has_other(const struct deliverers *deliverers, const char *id, uint64_t unable,
+                          int64_t now_ms)
 {
     for (size_t i = 0; i < deliverers->pool_count; i++)
-        if (is_in_use(&deliverers->pools[i], now_ms) &&
+        if (is_in_use(&deliverers->pools[i], now_ms) && !(unable & deliverers->pools[i].bit) &&
             !smarthost_health_suspects(&deliverers->pools[i].health, id))
+            return true;
+    return false;
+}
+
+bool deliverers_has_able(const struct deliverers *deliverers, uint64_t unable, int64_t now_ms)
+{
+    for (size_t i = 0; i < deliverers->pool_count; i++)
+        if (is_in_use(&deliverers->pools[i], now_ms) && !(unable & deliverers->pools[i].bit))
             return true;
     return false;
 }
@@ -365,33 +410,6 @@ bool deliverers_pause(struct deliverers *deliverers, const char *name, bool paus
         deliverers_pool_tell(pool, NULL);
     }
     return found;
-}
-
-static json_t *describe(const struct smarthost_pool *pool)
-{
-    const struct circuit *circuit = &pool->health.circuit;
-    char since[CLOCK_RFC3339_SIZE];
-    clock_rfc3339(circuit->since_ms + clock_wall_ahead_ms(), since);
-    return json_pack("{s:s, s:s, s:s?, s:s, s:i, s:I}", "name", pool->smarthost->name, "state",
-                     circuit_state_name(circuit), "reason",
-                     circuit_reason_name(circuit_reason(circuit)), "since", since, "connections",
-                     (int)connection_window_most(&pool->window), "under_way",
-                     (json_int_t)pool->under_way);
-}
-
-json_t *deliverers_describe(const struct deliverers *deliverers, const char *name)
-{
-    json_t *all = json_array();
-    for (size_t i = 0; all && i < deliverers->pool_count; i++) {
-        const struct smarthost_pool *pool = &deliverers->pools[i];
-        if (name && strcmp(pool->smarthost->name, name) != 0)
-            continue;
-        if (json_array_append_new(all, describe(pool)) < 0) {
-            json_decref(all);
-            return NULL; // a list that lacks one would say that it is not there
-        }
-    }
-    return all;
 }
 
 void deliverers_cut(struct deliverers *deliverers)

@@ -60,23 +60,28 @@ size_t deliverers_under_way(const struct deliverers *deliverers);
 
 // Is there a smarthost that takes a message now, if not any? And does one take this one?
 bool deliverers_have_slot(const struct deliverers *deliverers, int64_t now_ms);
-bool deliverers_take(const struct deliverers *deliverers, const char *id, int64_t now_ms);
+// unable: the delivery's.
+bool deliverers_take(const struct deliverers *deliverers, const char *id, uint64_t unable,
+                     int64_t now_ms);
 // Hands the message to the first smarthost in order that takes one; one that has refused it only
-// where no other is in use. False where none does.
+// where no other is in use, one that was unable never. False where none does.
 bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms);
 // Is the next message that is started a probe? Then it is to be the one of the lowest turn
 // (smarthost_health.h); 0: no other goes before it.
 bool deliverers_probe(const struct deliverers *deliverers, int64_t now_ms);
 uint64_t deliverers_turn(const struct deliverers *deliverers,
                          const struct probe_candidate *candidate, int64_t now_ms);
-// Is there a smarthost in use that has not refused the message?
-bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms);
+// Is there a smarthost in use that has not refused the message, nor was unable?
+bool deliverers_has_other(const struct deliverers *deliverers, const char *id, uint64_t unable,
+                          int64_t now_ms);
+// Is there one in use that was not unable?
+bool deliverers_has_able(const struct deliverers *deliverers, uint64_t unable, int64_t now_ms);
 
 // An operator's: nothing new goes to the smarthosts of that name until they are resumed; what is
 // under way there ends. To resume one that is open lets a probe go at once. False: there is none.
 bool deliverers_pause(struct deliverers *deliverers, const char *name, bool paused);
-// An array of {name, state, reason, since, connections, under_way}, of those of that name, or
-// (NULL) of all. NULL without memory; the caller json_decref()s it.
+// An array of {name, state, reason, error, since, ...}, of those of that name, or (NULL) of all.
+// NULL without memory; the caller json_decref()s it.
 json_t *deliverers_describe(const struct deliverers *deliverers, const char *name);
 
 // Shuts all transactions down; done() comes for each, `cut` where its dot was not begun.

@@ -13,8 +13,10 @@ struct smarthost_pool {
     const struct config *config;       // it is held, for smarthost is of it
     const struct smarthost *smarthost; // as it is configured now
     bool is_retired;                   // it is not, any more
+    uint64_t bit;                      // in delivery::unable
     struct smarthost_health health;
     enum circuit_reason told; // to the operator
+    char error[256];          // what was told beside it: why it is down
     struct connection_window window;
     struct pace pace;
     struct deliverer_process *processes; // the oldest first; the first with room is given a message
@@ -28,6 +30,7 @@ struct deliverers {
     struct deliverers_handlers handlers;
     struct smarthost_pool *in_use; // the first closed one, as told
     size_t pool_count;             // of those that are configured, in their order
+    unsigned made_count;           // pools so far
     size_t all_count;              // with the retired ones behind them, that end what is under way
     struct smarthost_pool *pools;
 };
@@ -40,5 +43,11 @@ void deliverers_pool_finish(struct smarthost_pool *pool);
 void deliverers_pool_remove(struct smarthost_pool *pool, struct deliverer_process *process);
 // Tells the operator what has changed since it was told last. detail: in words; may be NULL.
 void deliverers_pool_tell(struct smarthost_pool *pool, const char *detail);
+// To the metrics: how it stands now.
+void deliverers_pool_publish(const struct smarthost_pool *pool);
+
+// For smarthost_pool::bit. None that a pool of now has, or a message that one was unable to take
+// would be kept from another.
+uint64_t deliverers_take_bit(struct deliverers *owner);
 
 #endif

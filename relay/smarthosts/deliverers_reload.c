@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "relay/base/clock.h"
+#include "relay/metrics.h"
 #include "relay/smarthosts/deliverers_private.h"
 
 static struct smarthost_pool *find_pool(struct deliverers *deliverers, const char *name)
@@ -21,7 +22,8 @@ static bool is_same(const struct smarthost_pool *a, const struct smarthost_pool 
 {
     return strcmp(a->smarthost->uri, b->smarthost->uri) == 0 &&
            strcmp(a->config->smtp_helo, b->config->smtp_helo) == 0 &&
-           a->config->connections == b->config->connections;
+           a->config->connections == b->config->connections &&
+           a->config->transaction_timeout_ms == b->config->transaction_timeout_ms;
 }
 
 static void condemn_all(struct smarthost_pool *pool)
@@ -64,6 +66,7 @@ static void inherit(struct smarthost_pool *pool, struct smarthost_pool *old)
         swap_pace(pool, old);
     if (is_same(pool, old)) {
         pool->window = old->window;
+        pool->bit = old->bit;
     } else {
         struct circuit *circuit = &pool->health.circuit;
         bool is_paused = circuit->paused;
@@ -74,6 +77,18 @@ static void inherit(struct smarthost_pool *pool, struct smarthost_pool *old)
         condemn_all(pool);
     }
     old->processes = NULL;
+}
+
+// In turn, so that what is in memory has long gone when one is used again.
+uint64_t deliverers_take_bit(struct deliverers *owner)
+{
+    uint64_t taken = 0, bit;
+    for (size_t i = 0; i < owner->all_count; i++)
+        taken |= owner->pools[i].bit;
+    do
+        bit = UINT64_C(1) << (owner->made_count++ % 64);
+    while ((bit & taken) && ~taken);
+    return bit;
 }
 
 // Makes them of the configuration. NULL: no memory, and nothing has changed.
@@ -116,6 +131,8 @@ bool deliverers_reload(struct deliverers *deliverers, const struct config *confi
     if (!pools)
         return error_set(err, ERR_TEMPORARY, "deliverers: no memory");
     struct smarthost_pool *in_use = NULL;
+    for (size_t i = 0; i < deliverers->pool_count; i++)
+        metrics_smarthost_gone(deliverers->pools[i].smarthost->name);
     for (size_t i = 0; i < config->smarthost_count; i++) {
         struct smarthost_pool *old = find_pool(deliverers, pools[i].smarthost->name);
         if (old)
@@ -132,6 +149,8 @@ bool deliverers_reload(struct deliverers *deliverers, const struct config *confi
     for (size_t i = 0; i < deliverers->all_count; i++)
         for (struct deliverer_process *at = pools[i].processes; at; at = at->next)
             at->handlers.context = &pools[i];
+    for (size_t i = 0; i < deliverers->pool_count; i++)
+        deliverers_pool_publish(&pools[i]);
     deliverers_pool_tell(&pools[0], NULL);
     return true;
 }

@@ -90,7 +90,11 @@ static bool parse_host(struct span text, struct smarthost *smarthost, struct err
                          "the host is none; user and password are percent-encoded before an '@'");
     int64_t number = 0;
     if (port.size > 0 && (!number_parse(port.at, port.size, PORT_MAX, &number) || number == 0))
-        return error_set(err, ERR_INPUT, "the port is not from 1 to %d", PORT_MAX);
+        return error_set(
+            err, ERR_INPUT,
+            "the port is not from 1 to %d; in user and password '?', '#', '/', '@' and "
+            "':' are percent-encoded",
+            PORT_MAX);
     smarthost->port = (uint16_t)number;
     return true;
 }

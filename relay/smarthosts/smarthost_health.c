@@ -1,6 +1,9 @@
 #include "relay/smarthosts/smarthost_health.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { SILENCE_OPENS = 3 };
 
 void smarthost_health_init(struct smarthost_health *health, int64_t now_ms)
 {
@@ -15,16 +18,22 @@ void smarthost_health_fail(struct smarthost_health *health, int64_t now_ms)
 }
 
 // How far SMTP came, and what for.
-enum word { WORD_NONE, WORD_DIALOGUE, WORD_RCPT_TAKEN, WORD_SENT };
+enum word { WORD_NONE, WORD_DIALOGUE, WORD_ENVELOPE_TAKEN, WORD_SENT };
 
 static bool is_stage(const struct delivery_result *result, const char *stage)
 {
     return result->stage && strcmp(result->stage, stage) == 0;
 }
 
-static bool is_behind_rcpt(const struct delivery_result *result)
+// Sender and recipient, of which DATA's answer is the last word: nothing else was shown yet.
+static bool is_about_envelope(const struct delivery_result *result)
 {
-    return is_stage(result, "data") || is_stage(result, "body") || is_stage(result, "dot");
+    return is_stage(result, "rcpt") || is_stage(result, "data");
+}
+
+static bool is_envelope_taken(const struct delivery_result *result)
+{
+    return is_stage(result, "body") || is_stage(result, "dot");
 }
 
 // The smarthost has answered. What opened the circuit decides what closes it: to greet and to take
@@ -33,9 +42,11 @@ static void heal(struct smarthost_health *health, const struct suspicion_message
                  enum word word)
 {
     struct circuit *circuit = &health->circuit;
-    enum word needed = circuit->reason != CIRCUIT_SUSPICIOUS ? WORD_DIALOGUE
-                       : health->opened_by_dot               ? WORD_SENT
-                                                             : WORD_RCPT_TAKEN;
+    bool is_silent_at_dot = health->silence.opened && health->silence.at_dot;
+    enum word needed = circuit->reason != CIRCUIT_SUSPICIOUS
+                           ? (is_silent_at_dot ? WORD_ENVELOPE_TAKEN : WORD_DIALOGUE)
+                       : health->opened_by_dot ? WORD_SENT
+                                               : WORD_ENVELOPE_TAKEN;
     if (circuit->state == CIRCUIT_CLOSED)
         return;
     if (word < needed) {
@@ -43,6 +54,46 @@ static void heal(struct smarthost_health *health, const struct suspicion_message
         return;
     }
     circuit_succeeded(circuit, message->started_ms, message->now_ms);
+    health->silence.opened = health->silence.opened && circuit->state != CIRCUIT_CLOSED;
+}
+
+static bool is_behind_mail(const struct delivery_result *result)
+{
+    return is_about_envelope(result) || is_envelope_taken(result);
+}
+
+// Did it take MAIL and then say nothing more? One such end is bad luck, or the message's doing.
+static bool is_silent(const struct delivery_result *result)
+{
+    return (result->outcome == DELIVERY_TEMPORARY || result->outcome == DELIVERY_UNKNOWN) &&
+           result->reply_code == 0 && !result->has_died && is_behind_mail(result);
+}
+
+// True: one too many, of several messages, so it is the smarthost, and its circuit is open for it.
+static bool note_silence(struct smarthost_health *health, const struct suspicion_message *message,
+                         const struct delivery_result *result)
+{
+    struct silence *silence = &health->silence;
+    if (!is_silent(result)) {
+        if (result->reply_code > 0 && is_behind_mail(result))
+            *silence = (struct silence){.opened = silence->opened, .at_dot = silence->at_dot};
+        return false;
+    }
+    if (silence->count++ == 0)
+        snprintf(silence->id, sizeof(silence->id), "%s", message->id);
+    silence->of_several = silence->of_several || strcmp(silence->id, message->id) != 0;
+    bool is_probe = health->circuit.state != CIRCUIT_CLOSED;
+    bool opens =
+        silence->opened || (!is_probe && silence->count >= SILENCE_OPENS && silence->of_several);
+    // Another is the next probe, and where there is another smarthost it goes by that one.
+    if (is_probe || opens)
+        (void)suspicion_session_ended(&health->suspicion, message);
+    if (!opens)
+        return false;
+    silence->at_dot = is_envelope_taken(result) || (silence->opened && silence->at_dot);
+    silence->opened = true;
+    circuit_failed(&health->circuit, CIRCUIT_SESSION, message->started_ms, message->now_ms);
+    return true;
 }
 
 static bool is_open_by_suspicion(const struct smarthost_health *health)
@@ -54,7 +105,7 @@ static void suspect(struct smarthost_health *health, const struct suspicion_mess
                     struct delivery_result *result, enum suspicion_verdict verdict, bool at_dot)
 {
     struct circuit *circuit = &health->circuit;
-    enum word word = at_dot ? WORD_RCPT_TAKEN : WORD_DIALOGUE;
+    enum word word = at_dot ? WORD_ENVELOPE_TAKEN : WORD_DIALOGUE;
     if (verdict == SUSPICION_OWN) {
         heal(health, message, word);
         return;
@@ -80,16 +131,16 @@ static void judge_answer(struct smarthost_health *health, const struct suspicion
     bool is_permanent = result->outcome == DELIVERY_PERMANENT;
     bool is_open = is_open_by_suspicion(health);
     suspicion_alive(suspicion);
-    if (is_stage(result, "rcpt") && is_permanent &&
+    if (is_about_envelope(result) && is_permanent &&
         suspicion_is_suspicious(result->reply_code, result->enhanced_code, result->reply_text)) {
         suspect(health, message, result, suspicion_refused(suspicion, message, is_open), false);
         return;
     }
-    if (!is_behind_rcpt(result)) {
+    if (!is_envelope_taken(result)) {
         heal(health, message, WORD_DIALOGUE);
         return;
     }
-    suspicion_rcpt_taken(suspicion, message);
+    suspicion_envelope_taken(suspicion, message);
     if (is_stage(result, "dot") && is_permanent) {
         is_open = is_open && health->opened_by_dot;
         suspect(health, message, result, suspicion_refused_at_dot(suspicion, message, is_open),
@@ -101,7 +152,7 @@ static void judge_answer(struct smarthost_health *health, const struct suspicion
         suspicion_verdict(suspicion, message, is_sent);
     if (is_sent)
         taken_domains_add(&health->taken, message->recipient);
-    heal(health, message, is_sent ? WORD_SENT : WORD_RCPT_TAKEN);
+    heal(health, message, is_sent ? WORD_SENT : WORD_ENVELOPE_TAKEN);
 }
 
 static void judge_session(struct smarthost_health *health, const struct suspicion_message *message,
@@ -142,6 +193,11 @@ void smarthost_health_judge(struct smarthost_health *health, const struct delive
     const struct suspicion_message message = {delivery->id, delivery->recipient,
                                               delivery->started_boot_ms, now_ms};
     health->probes += health->circuit.state != CIRCUIT_CLOSED;
+    if (note_silence(health, &message, result)) {
+        if (result->outcome == DELIVERY_TEMPORARY)
+            suspicion_alive(&health->suspicion);
+        return;
+    }
     switch (result->outcome) {
     case DELIVERY_SENT:
     case DELIVERY_TEMPORARY:
@@ -150,6 +206,9 @@ void smarthost_health_judge(struct smarthost_health *health, const struct delive
             circuit_undecided(&health->circuit, message.started_ms, now_ms);
         else
             judge_answer(health, &message, result);
+        break;
+    case DELIVERY_UNABLE:
+        judge_answer(health, &message, result);
         break;
     case DELIVERY_SESSION:
         judge_session(health, &message, result);

@@ -12,10 +12,20 @@
 #include "relay/smarthosts/suspicion.h"
 #include "relay/smarthosts/taken_domains.h"
 
+// Transactions in a row that got past MAIL and then no answer.
+struct silence {
+    int count;
+    char id[SUSPICION_ID_SIZE]; // of the first one's message
+    bool of_several;            // messages
+    bool opened;                // the circuit
+    bool at_dot; // ... or in the message: an answer before that is not the one missing
+};
+
 struct smarthost_health {
     struct circuit circuit;
     struct suspicion suspicion;
     struct taken_domains taken;
+    struct silence silence;
     unsigned probes;    // that have ended, for the order of the next ones
     bool opened_by_dot; // the circuit, by suspicion: only a verdict after the dot can close it
 };

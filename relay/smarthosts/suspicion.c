@@ -69,7 +69,7 @@ static void has_trouble(struct suspicion *suspicion, struct suspect *suspect, in
 {
     suspect->turn = ++suspicion->turns;
     suspect->since_ms = now_ms;
-    suspect->rcpt_taken_since = false;
+    suspect->envelope_taken_since = false;
 }
 
 // ---- refusals ---------------------------------------------------------------------------------
@@ -115,14 +115,14 @@ enum suspicion_verdict suspicion_refused(struct suspicion *suspicion,
 {
     struct suspicion_row *row = &suspicion->row;
     struct suspect *suspect = place_of(suspicion, message);
-    bool is_passed = suspect->refusals > 0 && suspect->rcpt_taken_since;
+    bool is_passed = suspect->refusals > 0 && suspect->envelope_taken_since;
     suspect->at_dot = false;
     suspect->refusals++;
     has_trouble(suspicion, suspect, message->now_ms);
     row_add(row, message->recipient);
     if (row_opens(row))
         return SUSPICION_OPEN;
-    // One RCPT that was taken speaks for the smarthost of that moment, not of what came after.
+    // One envelope that was taken speaks for the smarthost of that moment, not of what came after.
     bool is_only = row->recipient_count == 1;
     if (!is_open && is_only && (is_passed || suspect->refusals >= LAST_REFUSAL))
         return end_own(suspicion, message->id);
@@ -158,7 +158,7 @@ enum suspicion_verdict suspicion_refused_at_dot(struct suspicion *suspicion,
     return !is_open && is_last ? end_own(suspicion, message->id) : SUSPICION_OPEN;
 }
 
-void suspicion_rcpt_taken(struct suspicion *suspicion, const struct suspicion_message *message)
+void suspicion_envelope_taken(struct suspicion *suspicion, const struct suspicion_message *message)
 {
     suspicion->row = (struct suspicion_row){0};
     for (size_t i = 0; i < SUSPICION_MESSAGES; i++) {
@@ -166,7 +166,7 @@ void suspicion_rcpt_taken(struct suspicion *suspicion, const struct suspicion_me
         if (strcmp(at->id, message->id) != 0) {
             // What had begun before may have been taken before: it says nothing of since.
             if (message->started_ms >= at->since_ms)
-                at->rcpt_taken_since = true;
+                at->envelope_taken_since = true;
         } else if (!at->at_dot) {
             *at = (struct suspect){0}; // all that was held against it was of before this
         }
@@ -186,7 +186,7 @@ void suspicion_verdict(struct suspicion *suspicion, const struct suspicion_messa
 bool suspicion_session_ended(struct suspicion *suspicion, const struct suspicion_message *message)
 {
     struct suspect *suspect = place_of(suspicion, message);
-    bool is_own = suspect->sessions > 0 && suspect->rcpt_taken_since;
+    bool is_own = suspect->sessions > 0 && suspect->envelope_taken_since;
     suspect->sessions++;
     has_trouble(suspicion, suspect, message->now_ms);
     return !is_own;

@@ -20,16 +20,16 @@
 struct suspect {
     char id[SUSPICION_ID_SIZE]; // empty: a free place
     char recipient[SUSPICION_RECIPIENT_SIZE];
-    uint64_t turn;         // a later trouble has a higher one
-    int64_t since_ms;      // of its last trouble
-    int refusals;          // suspicious ones
-    int sessions;          // that ended at its MAIL
-    int deaths;            // of deliverers that had it under way
-    bool at_dot;           // where it was refused last: after the dot, else at RCPT
-    bool rcpt_taken_since; // of another message, begun since its last trouble
+    uint64_t turn;             // a later trouble has a higher one
+    int64_t since_ms;          // of its last trouble
+    int refusals;              // suspicious ones
+    int sessions;              // that ended at its MAIL
+    int deaths;                // of deliverers that had it under way
+    bool at_dot;               // where it was refused last: after the dot, else before 354
+    bool envelope_taken_since; // another message's, begun since its last trouble
 };
 
-// Suspicious refusals at RCPT, and no RCPT taken between.
+// Suspicious refusals of envelopes, and none taken between.
 struct suspicion_row {
     int count;
     int recipient_count; // different ones, the first of which are
@@ -60,14 +60,14 @@ enum suspicion_verdict {
 
 void suspicion_init(struct suspicion *suspicion);
 
-// Is this permanent answer to RCPT one that a smarthost may give to everybody when something is
-// wrong? enhanced and text may be NULL.
+// Is this permanent answer to RCPT, or to DATA, one that a smarthost may give to everybody when
+// something is wrong? enhanced and text may be NULL.
 bool suspicion_is_suspicious(int code, const char *enhanced, const char *text);
 
-// Refused at RCPT by such an answer. It opens the circuit when three came in a row, to more than
-// one domain, or to five recipients of one. It is the message's own only where nobody else was so
-// refused since a RCPT was taken: when another one's was since it refused this one before, and at
-// the third time. is_open: the circuit is open by suspicion, which makes it nobody's own.
+// Refused by such an answer. It opens the circuit when three came in a row, to more than one
+// domain, or to five recipients of one. It is the message's own only where nobody else was so
+// refused since an envelope was taken: when another one's was since it refused this one before, and
+// at the third time. is_open: the circuit is open by suspicion, which makes it nobody's own.
 enum suspicion_verdict suspicion_refused(struct suspicion *suspicion,
                                          const struct suspicion_message *message, bool is_open);
 // Refused for good after the dot: mostly the message's own, but not when more than half of the
@@ -76,8 +76,9 @@ enum suspicion_verdict suspicion_refused(struct suspicion *suspicion,
 enum suspicion_verdict suspicion_refused_at_dot(struct suspicion *suspicion,
                                                 const struct suspicion_message *message,
                                                 bool is_open);
-// Its RCPT was taken; its end, after the dot or before, is told by another of these or by none.
-void suspicion_rcpt_taken(struct suspicion *suspicion, const struct suspicion_message *message);
+// Its envelope was taken: RCPT, and 354 said. Its end, after the dot or before, is told by another
+// of these or by none.
+void suspicion_envelope_taken(struct suspicion *suspicion, const struct suspicion_message *message);
 // A verdict after the dot that is no permanent refusal. Sent: it is no suspect any more.
 void suspicion_verdict(struct suspicion *suspicion, const struct suspicion_message *message,
                        bool sent);

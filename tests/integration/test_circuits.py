@@ -1,6 +1,7 @@
 """When a smarthost is not used any more, and when again: session faults, suspicious refusals,
 deliverers that die, the next in order, and an operator's pause."""
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -8,27 +9,29 @@ import signal
 import payloads
 import pytest
 import relay as harness
-from smtp_server import SmtpServer, hang, reply
+from smtp_server import SmtpServer, drop, hang, reply
 
 DENIED = "554 5.7.1 Relay access denied"
 
 
 class Smarthost(SmtpServer):
-    """Refuses RCPT for the domains that are in `denies`; None: for all."""
+    """Refuses RCPT (or what `denies_at` says) for the domains in `denies`; None: for all."""
 
     def __init__(self, driver):
         # The relay takes libesmtp where there is no AUTH, else libcurl.
         self.driver = driver
         super().__init__(auth=["PLAIN"] if driver == "curl" else ())
-        self.denies = set()
+        self.denies, self.denies_at = set(), "rcpt"
         self.refused = []
-        self.on("rcpt", self._judge)
+        for stage in ("rcpt", "data"):
+            self.on(stage, functools.partial(self._judge, stage))
 
-    def _judge(self, connection, ordinary):
+    def _judge(self, stage, connection, ordinary):
         line = next(line for number, line in reversed(self.commands)
                     if number == connection.number and line.upper().startswith("RCPT"))
         address = line[line.index("<") + 1:line.index(">")]
-        if self.denies is None or address.partition("@")[2] in self.denies:
+        denied = self.denies is None or address.partition("@")[2] in self.denies
+        if denied and stage == self.denies_at:
             self.note(lambda: self.refused.append(address))
             connection.say(DENIED)
         else:
@@ -60,11 +63,12 @@ def rows(relay, ids):
 
 # ---- suspicious refusals ------------------------------------------------------------------------
 
-def test_relaying_denied_kills_no_mail(make_smarthost, start_relay):
+@pytest.mark.parametrize("stage", ["rcpt", "data"])
+def test_relaying_denied_kills_no_mail(make_smarthost, start_relay, stage):
     """A relay whose address is not allowed any more: the mail waits until it is again, and goes
     though nothing new comes."""
     smarthost = make_smarthost()
-    smarthost.denies = None
+    smarthost.denies, smarthost.denies_at = None, stage
     with start_relay(None, smtp_uri=smarthost.uri) as relay:
         ids = [relay.accept(code_for(f"{letter}.test")) for letter in "aabbc"]
         down = relay.wait_for("smarthost_down", reason="suspicious", level="error")
@@ -206,6 +210,20 @@ def test_failing_over_and_back_is_told(make_smarthost, start_relay):
         assert len(relay.found("smarthost_in_use")) == 2
 
 
+def test_one_that_takes_mail_and_always_breaks_off_is_left_for_the_next(make_smarthost, start_relay):
+    first, second = make_smarthost(), make_smarthost()
+    first.behave_well()
+    first.on("rcpt", drop())
+    with start_relay(None, smtp_uri=f"{first.uri},{second.uri}") as relay:
+        for _ in range(3):
+            relay.wait_for("attempt", id=relay.accept(payloads.login_code()), outcome="temporary",
+                           smarthost=first.name, stage="rcpt")
+        relay.wait_for("smarthost_down", smarthost=first.name, reason="session")
+        message_id = relay.accept(payloads.login_code())
+        relay.wait_for("sent", id=message_id)
+        assert relay.state(message_id)["smarthost"] == second.name
+
+
 def test_while_all_are_down_a_message_waits_uncharged(make_smarthost, start_relay):
     first, second = make_smarthost(), make_smarthost()
     for smarthost in (first, second):
@@ -216,6 +234,91 @@ def test_while_all_are_down_a_message_waits_uncharged(make_smarthost, start_rela
         relay.wait_for("sent", id=message_id)
         assert relay.state(message_id)["attempts"] == 1
         assert len(relay.found("attempt", id=message_id, outcome="session")) == 2
+
+
+# ---- what a smarthost cannot take -----------------------------------------------------------------
+
+UNABLE = {"the address": "SMTPUTF8", "the size": "SIZE 1000"}
+
+
+def payload_for(what):
+    local = {"the address": "pelé.", "the size": ""}[what]
+    return payloads.login_code(local + payloads.unique_recipient())
+
+
+def make_unable(smarthost, what):
+    if what == "the size":
+        smarthost.offers = ["PIPELINING", UNABLE[what]]
+
+
+def make_able(smarthost, what):
+    if what == "the address":
+        smarthost.offers = [*smarthost.offers, UNABLE[what]]
+
+
+def history(relay, message_id):
+    row = json.loads(relay.command("queue", "show", message_id, "--json").stdout)
+    return row["state"], [(one["outcome"], one["smarthost"]) for one in row["history"]]
+
+
+@pytest.mark.parametrize("what", UNABLE)
+def test_what_one_cannot_take_goes_by_the_next(make_smarthost, start_relay, what):
+    first, second = make_smarthost(), make_smarthost()
+    make_unable(first, what)
+    make_able(second, what)
+    with start_relay(None, smtp_uri=f"{first.uri},{second.uri}") as relay:
+        for _ in range(2):
+            message_id = relay.accept(payload_for(what))
+            relay.wait_for("sent", id=message_id)
+            assert history(relay, message_id) == ("sent", [("unable", first.name),
+                                                           ("sent", second.name)])
+            assert relay.state(message_id)["attempts"] == 1
+        assert "MAIL" not in first.verbs()
+        assert not relay.found("smarthost_down") and not relay.found("smarthost_in_use")
+
+
+@pytest.mark.parametrize("what", UNABLE)
+def test_what_none_can_take_is_asked_of_each_once_and_fails(make_smarthost, start_relay, what):
+    first, second = make_smarthost(), make_smarthost()
+    for smarthost in (first, second):
+        make_unable(smarthost, what)
+    with start_relay(None, smtp_uri=f"{first.uri},{second.uri}") as relay:
+        message_id = relay.accept(payload_for(what))
+        relay.wait_for("failed", id=message_id)
+        assert history(relay, message_id) == ("failed", [("unable", first.name),
+                                                         ("permanent", second.name)])
+        row = relay.state(message_id)
+        assert (row["reason"], row["attempts"]) == ("rejected", 1)
+        last = relay.found("attempt", id=message_id)[-1]
+        assert UNABLE[what].partition(" ")[0].lower() in last["reply"].lower()
+        assert not relay.found("smarthost_down")
+        for smarthost in (first, second):
+            assert "MAIL" not in smarthost.verbs()
+
+
+def test_what_only_one_that_is_down_can_take_waits_for_it(make_smarthost, start_relay):
+    first, second = make_smarthost(), make_smarthost()
+    make_able(second, "the address")
+    with start_relay(None, smtp_uri=f"{first.uri},{second.uri}") as relay:
+        relay.command("smarthosts", "pause", second.name)
+        message_id = relay.accept(payload_for("the address"))
+        relay.wait_for("attempt", id=message_id, outcome="unable")
+        harness.wait_until(lambda: relay.state(message_id)["state"] == "queued", "it to wait")
+        relay.command("smarthosts", "resume", second.name)
+        relay.wait_for("sent", id=message_id)
+        assert relay.state(message_id)["smarthost"] == second.name
+
+
+def test_what_only_one_that_is_busy_can_take_waits_on_its_schedule(make_smarthost, start_relay):
+    first, second = make_smarthost(), make_smarthost()
+    make_able(second, "the address")
+    with start_relay(None, smtp_uri=f"{first.uri},{second.uri}&rate=1/1h") as relay:
+        relay.wait_for("sent", id=relay.accept(payload_for("the address")))
+        message_id = relay.accept(payload_for("the address"))
+        harness.wait_until(lambda: relay.state(message_id)["attempts"] == 1, "it to be charged")
+        row = relay.state(message_id)
+        assert row["state"] == "queued" and row["not_before"] > row["updated_at"]
+        assert history(relay, message_id) == ("queued", [("unable", first.name)])
 
 
 # ---- an operator's pause -------------------------------------------------------------------------
@@ -260,17 +363,38 @@ def test_a_paused_smarthost_is_spared_until_it_is_resumed(make_smarthost, start_
         assert first.connections + second.connections <= connections + 1
 
 
+def test_one_that_was_paused_while_it_was_down_says_why_it_is_down_still(start_relay):
+    with SmtpServer(door="shut") as server, start_relay(server) as relay:
+        name = f"127.0.0.1:{server.port}"
+        relay.accept(payloads.login_code())
+        relay.wait_for("smarthost_down", reason="session")
+        row, = smarthosts(relay)
+        assert row["state"] == "probing" or row["probe_in_ms"] <= 15000
+        assert row["error"] == relay.wait_for("smarthost_down")["error"]
+        relay.command("smarthosts", "pause", name)
+        relay.wait_for("smarthost_down", reason="paused", level="warning")
+        assert smarthosts(relay)[0]["probe_in_ms"] is None
+        told = relay.command("smarthosts", "resume", name).stdout.splitlines()[-1]
+        assert "  down, " in told, told
+        relay.wait_for("smarthost_down", reason="session", count=2)
+        assert all("error" in one for one in relay.found("smarthost_down", reason="session"))
+
+
 def test_what_the_command_says_to_people(make_smarthost, start_relay):
     smarthost = make_smarthost()
     with start_relay(None, smtp_uri=smarthost.uri) as relay:
         head, row = relay.command("smarthosts").stdout.splitlines()
-        assert head.split() == ["NAME", "STATE", "REASON", "SINCE", "UNDER", "WAY", "CONNECTIONS"]
-        assert row.split()[:3] == [smarthost.name, "closed", "-"]
+        assert head.split() == ["NAME", "STATE", "REASON", "SINCE", "UNDER", "WAY", "CONNECTIONS",
+                                "IN", "WORDS"]
+        assert row.split()[:3] == [smarthost.name, "closed", "-"] and row.endswith("  in use")
         wrong = relay.command("smarthosts", "pause", "nobody:25", status=1)
         assert wrong.stderr == ("courier-relay: nobody:25: no smarthost of the running relay has "
                                 "that name\n")
         relay.command("smarthosts", "pause", status=2)
         relay.command("smarthosts", "stop", smarthost.name, status=2)
+        paused = relay.command("smarthosts", "pause", smarthost.name).stdout
+        assert paused.endswith("  paused\n")
+        assert relay.command("smarthosts", "resume", smarthost.name).stdout.endswith("  ready\n")
         relay.command("smarthosts", "pause", smarthost.name)
     relay.command("smarthosts", status=75)
     with relay:  # a pause does not outlive the relay

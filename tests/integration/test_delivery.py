@@ -29,7 +29,7 @@ def test_a_code_arrives_in_the_readers_language(relay, sink):
 
 def test_everybody_gets_his_own_code(relay, sink):
     """Many at a time over kept connections: recipient and code are never mixed up."""
-    made = [payloads.login_code(code=f"{314000 + number}") for number in range(200)]
+    made = [payloads.login_code() for _ in range(200)]
     with relay:
         def post(part):
             for payload in part:
@@ -44,7 +44,7 @@ def test_everybody_gets_his_own_code(relay, sink):
     assert len(mails) == len(got) == len(made)
     all_codes = set(map(payloads.code_of, made))
     for payload in made:
-        words = set(re.findall(r"\d{6}", got[payload["recipient"]].text()))
+        words = set(re.findall(r"\d+", got[payload["recipient"]].text()))
         assert words & all_codes == {payloads.code_of(payload)}
 
 

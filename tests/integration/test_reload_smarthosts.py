@@ -6,7 +6,7 @@ import payloads
 import pytest
 import relay as harness
 import sink as sink_module
-from smtp_server import SmtpServer
+from smtp_server import SmtpServer, hang
 
 PASSWORD, NEW_PASSWORD = "canary-old-93bd", "canary-new-71fe"
 
@@ -68,6 +68,23 @@ def test_a_smarthost_that_stays_keeps_its_connections(start_with_uri, sink, othe
         assert sink.mails[0].session is sink.mails[1].session and not other_sink.mails
 
 
+def test_another_limit_holds_for_what_comes_next(start_relay, tmp_path):
+    config = tmp_path / "relay.jsonnet"
+    config.write_text("{}")
+    with SmtpServer() as server:
+        relay = start_relay(server).start("--config", str(config))
+        relay.wait_for("sent", id=relay.accept(payloads.login_code()))
+        config.write_text("{transaction_timeout: '1s'}")
+        os.kill(relay.process.pid, signal.SIGHUP)
+        reloaded = relay.wait_for("reloaded")
+        assert reloaded["changed"] == "transaction_timeout" and "waits_for_restart" not in reloaded
+        server.on("dot", hang(), times=1)
+        attempt = relay.wait_for("attempt", id=relay.accept(payloads.login_code()))
+        assert (attempt["outcome"], attempt["reply"]) == ("unknown", "timed out")
+        assert 1000 <= attempt["took_ms"] < 20000
+        relay.stop()
+
+
 def test_a_mended_password_is_tried_at_once(start_with_uri):
     def uri(password):
         return f"smtp://relay:{password}@127.0.0.1:{server.port}/?disable_starttls=true"
@@ -84,8 +101,8 @@ def test_a_mended_password_is_tried_at_once(start_with_uri):
         for pid in (relay.process.pid, *relay.children()):
             for name in ("cmdline", "environ"):
                 with open(f"/proc/{pid}/{name}", "rb") as file:
-                    assert b"canary" not in file.read()
-    assert "canary" not in "\n".join(relay.lines) + relay.stderr()
+                    assert b"canary-" not in file.read()
+    assert "canary-" not in "\n".join(relay.lines) + relay.stderr()
 
 
 @pytest.mark.parametrize("bad", ["gopher://user:canary-old-93bd@example.com", "",

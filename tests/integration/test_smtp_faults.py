@@ -15,11 +15,12 @@ import time
 import pytest
 import smtp_server
 from deliverer import BODY, Dots, expect
-from smtp_server import (SmtpServer, after, drip, drop, extra, garbage, half, hang, long_reply, reply,
+from smtp_server import (Hangup, SmtpServer, after, drip, drop, extra, garbage, half, hang, long_reply, reply,
                          reset, stall, then_drop)
 
 BOTH, ESMTP, CURL = ("esmtp", "curl"), ("esmtp",), ("curl",)
 SENT, SESSION, TEMPORARY, PERMANENT, UNKNOWN = "sent", "session", "temporary", "permanent", "unknown"
+UNABLE = "unable"
 # What a smarthost may have seen of a message.
 NOTHING, MAIL, DATA, DOT = range(4)
 SEEN = {"mail": MAIL, "rcpt": MAIL, "data": DATA, "body": DATA, "dot": DOT, "quit": DOT}
@@ -95,6 +96,15 @@ def by(mechanism, offered=MECHANISMS, alarm="auth"):
     secret = {"password": "", "token_file": TOKEN} if mechanism.startswith(("x", "o")) else {}
     return {"server": {"auth": [name.upper() for name in offered]},
             "init": {**CREDENTIALS, **secret, "auth": mechanism}, "alarm": alarm, "on": CURL}
+
+
+def leave(answer, drops):
+    """Answers, and in the same segment says that it goes."""
+    def behave(connection, ordinary):
+        connection.say(answer, "421 4.3.2 going")
+        if drops:
+            raise Hangup
+    return behave
 
 
 def split_replies(connection, ordinary):
@@ -302,6 +312,16 @@ TABLE = [
       for text in ("250 2.0.0 queued", "554 5.7.1 refused")
       for name, setting in (("", {}), ("TLS: ", tls(GOOD, alarm=None)))],
 
+    # A 421 is what it may say unasked: the verdict is the reply before it, and counts.
+    *[row("dot", (f"{name}{answer[:3]}, 421{end}", leave(answer, bool(end))), outcome,
+          code=int(answer[:3]), **setting)
+      for answer, outcome in (("250 2.0.0 queued", SENT), ("451 4.3.0 later", TEMPORARY),
+                              ("554 5.7.1 spam", PERMANENT))
+      for end in (("", ", drop") if outcome == SENT else ("",))
+      for name, setting in (("", {}), ("TLS: ", tls(GOOD, alarm=None)))],
+    row("dot", ("421, 250", lambda connection, ordinary: connection.say(
+        "421 4.4.2 you were too slow", ordinary)), UNKNOWN),
+
     # "body: send stall, reset before dot: msg-temp, not ambiguous"
     row("body", ("drop", drop()), TEMPORARY, **LONG),
     row("body", ("reset", reset()), TEMPORARY, **LONG),
@@ -325,7 +345,10 @@ TABLE = [
     row("dot", "552 5.2.2 quota", PERMANENT),
     row("dot", "554 5.7.1 spam", PERMANENT),
     row("dot", ("554, drop", then_drop("554 5.7.1 spam")), PERMANENT, code=554),
+    row("dot", "200 2.0.0 ok", SENT),
+    row("dot", "251 2.1.5 will forward", SENT),
     row("dot", "354 go on", UNKNOWN, code=(354, None)),
+    row("dot", "221 2.0.0 bye", UNKNOWN, code=(221, None)),
     *each(NO_ANSWER, "dot", UNKNOWN),
     *each(ANSWERS, "dot", SENT, **ARRIVES),
 
@@ -472,7 +495,7 @@ def test_a_message_over_the_size_limit_ends_before_mail(start, driver):
         names = [deliverer.deliver(body=body) for body in (too_big, None, too_big, None)]
         for name in names[::2]:
             result = deliverer.result(name)
-            expect(result, PERMANENT, "rcpt")
+            expect(result, UNABLE, "rcpt")
             assert result["reply_text"] == "the message is over the smarthost's size limit"
         for name in names[1::2]:
             expect(deliverer.result(name), SENT, "dot", 250)

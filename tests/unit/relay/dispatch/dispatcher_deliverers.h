@@ -21,8 +21,8 @@ void deliverers_destroy(struct deliverers *deliverers)
 
 const char *delivery_outcome_name(enum delivery_outcome outcome)
 {
-    static const char *const names[] = {"sent",    "temporary", "permanent", "session",
-                                        "unknown", "expired",   "cut",       "suspect"};
+    static const char *const names[] = {"sent",    "temporary", "permanent", "session", "unknown",
+                                        "expired", "cut",       "unable",    "suspect"};
     return names[outcome];
 }
 
@@ -61,8 +61,10 @@ bool deliverers_have_slot(const struct deliverers *deliverers, int64_t now_ms)
     return deliverers_free_slots(deliverers, now_ms) > 0;
 }
 
-bool deliverers_take(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+bool deliverers_take(const struct deliverers *deliverers, const char *id, uint64_t unable,
+                     int64_t now_ms)
 {
+    (void)unable;
     return deliverers_free_slots(deliverers, now_ms) > 0 &&
            (!seen.waits_for_another || strcmp(seen.waits_for_another, id) != 0);
 }
@@ -80,10 +82,16 @@ bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, 
     return true;
 }
 
-bool deliverers_has_other(const struct deliverers *deliverers, const char *id, int64_t now_ms)
+bool deliverers_has_other(const struct deliverers *deliverers, const char *id, uint64_t unable,
+                          int64_t now_ms)
 {
-    (void)deliverers, (void)id, (void)now_ms;
+    (void)deliverers, (void)id, (void)unable, (void)now_ms;
     return !seen.down && !seen.is_only;
+}
+
+bool deliverers_has_able(const struct deliverers *deliverers, uint64_t unable, int64_t now_ms)
+{
+    return deliverers_has_other(deliverers, NULL, unable, now_ms);
 }
 
 void deliverers_cut(struct deliverers *deliverers)

@@ -9,7 +9,8 @@
 static inline void offer(struct fixture *fixture, int64_t received_ms, char ret_id[QUEUE_ID_SIZE])
 {
     queue_new_id(fixture->queue, ret_id);
-    dispatcher_offer(fixture->dispatcher, ret_id, "kratos", ret_id, strlen(ret_id), received_ms);
+    const struct queue_accept accept = accept_of(ret_id, received_ms);
+    dispatcher_offer(fixture->dispatcher, &accept);
 }
 
 static inline void tell_dispatcher(void *context, enum queue_result result, const char *id)
@@ -18,14 +19,9 @@ static inline void tell_dispatcher(void *context, enum queue_result result, cons
     dispatcher_committed(fixture->dispatcher, id, result);
 }
 
-// The payload is the id itself: no two are alike.
 static inline void commit(struct fixture *fixture, int64_t received_ms, const char *id)
 {
-    const struct queue_accept accept = {.id = id,
-                                        .route = "kratos",
-                                        .payload = id,
-                                        .payload_size = strlen(id),
-                                        .received_ms = received_ms};
+    const struct queue_accept accept = accept_of(id, received_ms);
     queue_accept(fixture->queue, &accept, tell_dispatcher, fixture);
     settle_down(fixture);
 }

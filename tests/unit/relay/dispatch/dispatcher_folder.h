@@ -59,6 +59,16 @@ static inline int tear_down(void **state)
 
 #define DISPATCHER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+// The payload is the id itself: no two are alike.
+static inline struct queue_accept accept_of(const char *id, int64_t received_ms)
+{
+    return (struct queue_accept){.id = id,
+                                 .route = "kratos",
+                                 .payload = id,
+                                 .payload_size = strlen(id),
+                                 .received_ms = received_ms};
+}
+
 // Until every write that was submitted has ended, and the dispatcher has heard of it.
 static inline void settle_down(struct fixture *fixture)
 {

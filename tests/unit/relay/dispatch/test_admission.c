@@ -101,7 +101,8 @@ static void an_offer_that_the_queue_brought_in_already_is_dropped(void **state)
     queue_new_id(fixture->queue, id);
     commit(fixture, now_ms, id);
     assert_int_equal(seen.request_count, 1);
-    dispatcher_offer(fixture->dispatcher, id, "kratos", id, strlen(id), now_ms);
+    const struct queue_accept accept = accept_of(id, now_ms);
+    dispatcher_offer(fixture->dispatcher, &accept);
     settle_down(fixture);
     assert_int_equal(seen.request_count, 1);
     answer(0, mail_in("code", LIFETIME_MS));

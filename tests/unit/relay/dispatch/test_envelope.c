@@ -45,11 +45,11 @@ static const struct config config = {.deadline_margin_ms = 15000};
 
 static json_t *good_mail(void)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:s, s:s, s:i, s:i}", "channel",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:s, s:s, s:i, s:i}", "channel",
                      "email", "template", "login_code_valid", "lane", "code", "locale", "hu",
-                     "recipient", "a@example.com", "sender", "no-reply@acme.example", "coded", 1,
-                     "lifetime_ms", 900000, "supersede", "browser:ab", "content_digest", "0123",
-                     "canonical", 0, "mime", 1);
+                     "locale_source", "request_url", "recipient", "a@example.com", "sender",
+                     "no-reply@acme.example", "coded", 1, "lifetime_ms", 900000, "supersede",
+                     "browser:ab", "content_digest", "0123", "canonical", 0, "mime", 1);
 }
 
 static struct frame good_frame(void)
@@ -76,6 +76,7 @@ static void takes_what_the_composer_says(void **state)
     assert_true(job->envelope.supersede_by_browser);
     assert_int_equal(job->envelope.deadline_ms, 1000000 + 900000 - 15000);
     assert_null(job->envelope.identity_id);
+    assert_string_equal(job->envelope.locale_source, "request_url");
     assert_string_equal(job->canonical, "{}");
     assert_int_equal(job->delivery.message_size, 9);
     assert_null(job->mask);

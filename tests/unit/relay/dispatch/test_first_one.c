@@ -7,6 +7,11 @@ static void ignore(void *context, enum queue_result result, const char *id)
     (void)context, (void)result, (void)id;
 }
 
+static void ignore_act(void *context, const struct queue_acted *acted)
+{
+    (void)context, (void)acted;
+}
+
 static void leave_received(struct fixture *fixture, int64_t received_ms, char ret_id[QUEUE_ID_SIZE])
 {
     queue_new_id(fixture->queue, ret_id);
@@ -151,7 +156,7 @@ static void leave_parked(struct fixture *fixture, int64_t received_ms, json_t *m
 
 static void release_it(struct fixture *fixture, const char *id)
 {
-    queue_release(fixture->queue, id, ignore, NULL);
+    queue_act(fixture->queue, QUEUE_RELEASE, id, ignore_act, NULL);
     assert_true(queue_flush(fixture->queue, NULL));
     dispatcher_released(fixture->dispatcher);
     settle_down(fixture);
@@ -184,7 +189,7 @@ static void a_release_whose_like_ends_meanwhile_sends_none(void **state)
     int64_t now_ms = queue_now_ms(fixture->queue);
     leave_parked(fixture, now_ms - 1, mail_with("content_digest", "c1"), parked);
     admit(fixture, now_ms, mail_with("content_digest", "c1"), under_way);
-    queue_release(fixture->queue, parked, ignore, NULL);
+    queue_act(fixture->queue, QUEUE_RELEASE, parked, ignore_act, NULL);
     assert_true(queue_flush(fixture->queue, NULL));
     seen.down = true; // so that nothing is fetched
     end(0, DELIVERY_SENT);

@@ -50,17 +50,16 @@ static void assert_payload(struct fixture *fixture, const char *id, const char *
     free(body);
 }
 
-static void on_released(void *context, enum queue_result result, const char *id)
+static void on_released(void *context, const struct queue_acted *acted)
 {
-    (void)id;
     struct fixture *fixture = context;
-    assert_int_equal(result, QUEUE_DONE);
+    assert_int_equal(acted->result, QUEUE_DONE);
     dispatcher_released(fixture->dispatcher);
 }
 
 static void release_it(struct fixture *fixture, const char *id)
 {
-    queue_release(fixture->queue, id, on_released, fixture);
+    queue_act(fixture->queue, QUEUE_RELEASE, id, on_released, fixture);
     settle_down(fixture);
 }
 
@@ -195,7 +194,7 @@ static void of_two_like_payloads_that_are_released_one_goes(void **state)
         assert_row(fixture, ids[i], MESSAGE_PARKED, "unsupported_channel");
     }
     for (int i = 0; i < 2; i++)
-        queue_release(fixture->queue, ids[i], on_released, fixture);
+        queue_act(fixture->queue, QUEUE_RELEASE, ids[i], on_released, fixture);
     struct error err = {0};
     assert_true(queue_flush(fixture->queue, &err));
     settle_down(fixture);

@@ -11,10 +11,10 @@ struct fixture {
     struct smarthost smarthosts[2];
     struct dots *dots;
     struct deliverers *deliverers;
-    struct delivery deliveries[32];
+    struct delivery deliveries[64];
     size_t started;
-    enum delivery_outcome outcomes[32]; // by delivery
-    const char *smarthost_of[32];
+    enum delivery_outcome outcomes[64]; // by delivery
+    const char *smarthost_of[64];
     size_t done, went_down, came_up, died, limit;
     enum circuit_reason reason; // told last
     char in_use[64];            // all that were told, in order

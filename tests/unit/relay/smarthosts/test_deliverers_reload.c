@@ -102,6 +102,34 @@ static void a_rate_that_stays_the_same_counts_on(void **state)
     assert_int_equal(deliverers_free_slots(fixture->deliverers, clock_boot_ms()), 3);
 }
 
+// However often a password is changed, each smarthost is asked about a message by itself.
+static void what_one_is_unable_to_take_is_never_kept_from_another(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct {
+        struct config config;
+        struct smarthost smarthosts[3];
+    } changed[100];
+    start(fixture, "unable");
+    wait_for(fixture, 1);
+    struct delivery *delivery = &fixture->deliveries[0];
+    assert_true(deliverers_start(fixture->deliverers, delivery, clock_boot_ms()));
+    wait_for(fixture, 2);
+    for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++) {
+        struct error err = {0};
+        struct smarthost *smarthosts = changed[i].smarthosts;
+        memcpy(smarthosts, fixture->smarthosts, sizeof(fixture->smarthosts));
+        smarthosts[2] = smarthosts[1];
+        snprintf(smarthosts[2].name, SMARTHOST_NAME_SIZE, "third");
+        smarthosts[2].uri = i % 2 == 0 ? text_mute : text_bad;
+        changed[i].config = fixture->config;
+        changed[i].config.smarthosts = smarthosts;
+        changed[i].config.smarthost_count = 3;
+        assert_true(deliverers_reload(fixture->deliverers, &changed[i].config, &err));
+        assert_true(deliverers_has_able(fixture->deliverers, delivery->unable, clock_boot_ms()));
+    }
+}
+
 int main(int argc, char **argv)
 {
     (void)argv;
@@ -114,6 +142,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_rate_that_stays_the_same_counts_on, set_up_uris,
                                         tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_paused_stays_so, set_up_uris, tear_down),
+        cmocka_unit_test_setup_teardown(what_one_is_unable_to_take_is_never_kept_from_another,
+                                        set_up_uris, tear_down),
         cmocka_unit_test_setup_teardown(what_is_under_way_to_one_that_goes_ends_there, set_up_uris,
                                         tear_down),
     };

@@ -66,7 +66,7 @@ static void a_refusal_that_is_not_suspicious_is_what_it_says(void **state)
         int code;
     } cases[] = {
         {DELIVERY_PERMANENT, "rcpt", 550}, {DELIVERY_TEMPORARY, "rcpt", 450},
-        {DELIVERY_PERMANENT, "data", 554}, {DELIVERY_PERMANENT, "dot", 554},
+        {DELIVERY_PERMANENT, "data", 552}, {DELIVERY_PERMANENT, "dot", 554},
         {DELIVERY_TEMPORARY, "dot", 451},  {DELIVERY_TEMPORARY, "body", 0},
         {DELIVERY_PERMANENT, "mail", 552}, {DELIVERY_UNKNOWN, "dot", 0},
     };
@@ -105,6 +105,37 @@ static void what_opened_by_relaying_denied_is_closed_by_a_recipient_that_is_take
     answered("six", DELIVERY_TEMPORARY, "dot", 451);
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
     assert_int_equal(answered("one", DELIVERY_PERMANENT, "rcpt", 554).outcome, DELIVERY_PERMANENT);
+}
+
+static void who_denies_at_data_is_suspect_like_one_that_denies_at_rcpt(void **state)
+{
+    (void)state;
+    static const char *const ids[] = {"one", "two", "three"};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(answered(ids[i], DELIVERY_PERMANENT, "data", 554).outcome,
+                         DELIVERY_SUSPECT);
+    assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SUSPICIOUS);
+    wait_for_probe();
+    // That RCPT was taken says nothing of what DATA would have been answered with.
+    answered("four", DELIVERY_TEMPORARY, "data", 451);
+    assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SUSPICIOUS);
+    answered("five", DELIVERY_TEMPORARY, "dot", 451);
+    assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
+    assert_int_equal(answered("one", DELIVERY_PERMANENT, "data", 554).outcome, DELIVERY_PERMANENT);
+}
+
+static void one_message_that_is_denied_at_data_ends(void **state)
+{
+    (void)state;
+    assert_int_equal(answered("poison", DELIVERY_PERMANENT, "data", 554).outcome, DELIVERY_SUSPECT);
+    answered("good", DELIVERY_SENT, "dot", 250);
+    assert_int_equal(answered("poison", DELIVERY_PERMANENT, "data", 554).outcome,
+                     DELIVERY_PERMANENT);
+    answered("good", DELIVERY_SENT, "dot", 250);
+    for (int i = 1; i <= 3; i++) // and with nobody to speak for the smarthost at the third time
+        assert_int_equal(answered("alone", DELIVERY_PERMANENT, "data", 554).outcome,
+                         i < 3 ? DELIVERY_SUSPECT : DELIVERY_PERMANENT);
+    assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
 }
 
 // The lowest turn of these, each "id domain"; the older ones first.
@@ -301,6 +332,56 @@ static void deliverers_that_die_of_every_message_open_the_circuit(void **state)
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SESSION);
 }
 
+// It takes MAIL and then hangs, or breaks off, whatever comes.
+static void one_that_says_nothing_to_several_messages_is_down(void **state)
+{
+    (void)state;
+    static const struct {
+        enum delivery_outcome outcome;
+        const char *stage;
+    } cases[] = {
+        {DELIVERY_TEMPORARY, "rcpt"}, {DELIVERY_TEMPORARY, "body"}, {DELIVERY_UNKNOWN, "dot"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        set_up(state);
+        for (int k = 0; k < 9; k++) // one message may be what it is silent about
+            answered("poison", cases[i].outcome, cases[i].stage, 0);
+        assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
+        answered("good", DELIVERY_SENT, "dot", 250);
+        answered("one", cases[i].outcome, cases[i].stage, 0);
+        answered("two", cases[i].outcome, cases[i].stage, 0);
+        assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
+        struct delivery_result third = answered("one", cases[i].outcome, cases[i].stage, 0);
+        assert_int_equal(third.outcome, cases[i].outcome);
+        assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SESSION);
+        const struct probe_candidate one = {"one", "a@one", 2}, new = {"new", "a@new", 1};
+        assert_true(smarthost_health_turn(&health, &one) > smarthost_health_turn(&health, &new));
+        wait_for_probe();
+        answered("new", cases[i].outcome, cases[i].stage, 0); // MAIL that was taken is no health
+        assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SESSION);
+        wait_for_probe();
+        answered("newer", DELIVERY_TEMPORARY, "rcpt", 450);
+        assert_int_equal(circuit_reason(&health.circuit),
+                         i == 0 ? CIRCUIT_NO_REASON : CIRCUIT_SESSION);
+        answered("newest", DELIVERY_TEMPORARY, "dot", 451);
+        assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
+        answered("one", cases[i].outcome, cases[i].stage, 0);
+        answered("two", cases[i].outcome, cases[i].stage, 0);
+        assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON); // a new row
+    }
+}
+
+// Else its retry, due when nothing else waits, would be the next probe, and so on to its last copy.
+static void a_probe_that_had_no_answer_goes_by_another_smarthost_next(void **state)
+{
+    (void)state;
+    answered("one", DELIVERY_SESSION, "connect", 0);
+    wait_for_probe();
+    answered("two", DELIVERY_UNKNOWN, "dot", 0);
+    assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SESSION);
+    assert_true(smarthost_health_suspects(&health, "two"));
+    assert_false(smarthost_health_suspects(&health, "one"));
+}
+
 #define HEALTH_TEST(function) cmocka_unit_test_setup(function, set_up)
 
 int main(void)
@@ -309,6 +390,8 @@ int main(void)
         HEALTH_TEST(a_refusal_that_is_not_suspicious_is_what_it_says),
         HEALTH_TEST(a_suspect_is_set_back_further_each_time),
         HEALTH_TEST(what_opened_by_relaying_denied_is_closed_by_a_recipient_that_is_taken),
+        HEALTH_TEST(who_denies_at_data_is_suspect_like_one_that_denies_at_rcpt),
+        HEALTH_TEST(one_message_that_is_denied_at_data_ends),
         HEALTH_TEST(who_is_likely_to_be_taken_is_the_next_probe),
         HEALTH_TEST(each_probe_that_fails_changes_the_order_of_the_next),
         HEALTH_TEST(the_pause_grows_by_those_alone_that_were_refused_before),
@@ -318,6 +401,8 @@ int main(void)
         HEALTH_TEST(a_deliverer_that_died_heals_nothing),
         HEALTH_TEST(a_deliverer_that_hangs_before_any_answer_opens_the_circuit),
         HEALTH_TEST(deliverers_that_die_of_every_message_open_the_circuit),
+        HEALTH_TEST(one_that_says_nothing_to_several_messages_is_down),
+        HEALTH_TEST(a_probe_that_had_no_answer_goes_by_another_smarthost_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,14 +26,14 @@ static enum suspicion_verdict refused_at_dot(struct suspicion *suspicion, const 
                                              int64_t now_ms)
 {
     const struct suspicion_message it = message(id, "a@a.test", now_ms);
-    suspicion_rcpt_taken(suspicion, &it);
+    suspicion_envelope_taken(suspicion, &it);
     return suspicion_refused_at_dot(suspicion, &it, false);
 }
 
 static void sent(struct suspicion *suspicion, const char *id, int64_t started_ms, int64_t now_ms)
 {
     const struct suspicion_message it = {id, "b@b.test", started_ms, now_ms};
-    suspicion_rcpt_taken(suspicion, &it);
+    suspicion_envelope_taken(suspicion, &it);
     suspicion_verdict(suspicion, &it, true);
 }
 
@@ -111,7 +111,7 @@ static void its_own_recipient_that_was_taken_speaks_for_nobody_else(void **state
     suspicion_init(&suspicion);
     refused(&suspicion, "1", "a@a.test", 10);
     const struct suspicion_message it = message("1", "a@a.test", 11);
-    suspicion_rcpt_taken(&suspicion, &it);
+    suspicion_envelope_taken(&suspicion, &it);
     assert_int_equal(suspicion_count(&suspicion, "1"), 0);
     assert_int_equal(refused(&suspicion, "1", "a@a.test", 12), SUSPICION_SUSPECT);
 }
