@@ -62,12 +62,12 @@ LDFLAGS = -pie -pthread $(filter -fsanitize%,$(INSTRUMENT)) \
 # ---- what is built of what --------------------------------------------------------------------
 # Each folder is one archive; a program is its main.o and the archives it may use. The arrows
 # relay -> queue, composer -> {templates, jsonnet} are thereby kept by the linker as well.
-FOLDERS = relay relay/dispatch relay/children relay/smarthosts relay/http relay/config \
+FOLDERS = relay relay/dispatch relay/children relay/smarthosts relay/admin relay/http relay/config \
     relay/cli relay/base relay/composer relay/deliverer queue templates templates/mustache jsonnet
 PROGRAMS = $(BUILD)/bin/courier-relay $(BUILD)/libexec/courier-relay/composer \
     $(BUILD)/libexec/courier-relay/deliverer
 
-relay_LIBS     = relay relay/dispatch relay/children relay/smarthosts relay/http relay/config \
+relay_LIBS     = relay relay/dispatch relay/children relay/smarthosts relay/admin relay/http relay/config \
     relay/cli queue relay/base
 composer_LIBS  = relay/composer templates templates/mustache jsonnet relay/base
 deliverer_LIBS = relay/deliverer relay/base

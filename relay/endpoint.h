@@ -28,6 +28,8 @@ int endpoint_listen(const struct endpoint *endpoint, int backlog, struct error *
 #define ENDPOINT_UNIX_PATH_SIZE 64
 void endpoint_unix_path(int dir_fd, const char *name, char ret_path[ENDPOINT_UNIX_PATH_SIZE]);
 
+#define CONTROL_SOCKET "control.sock" // the admin API's, in the queue's folder
+
 // Opens a listening unix socket of that name there, which its owner alone may connect to. One
 // that is there already is removed: whoever calls this knows that nobody serves it. The caller
 // closes it. -1 on failure, ERR_IO.

@@ -5,6 +5,7 @@
 
 #include "relay/base/process.h"
 #include "relay/cli/cli.h"
+#include "relay/metrics.h"
 #include "relay/serve.h"
 
 static const char help[] =
@@ -13,11 +14,13 @@ static const char help[] =
     "Takes the mail that Ory Kratos wants sent, and does not lose it.\n"
     "\n"
     "  serve             run the relay\n"
+    "  health            is a relay up, and could it take mail now?\n"
     "  check             check configuration, templates and normaliser; lists all settings\n"
     "                    with --help\n"
+    "  doctor            see whether mail would arrive, and what is in its way\n"
     "  send FILE         post a payload to a running relay\n"
-    "  queue list|show|stats|check|export   look into the queue\n"
-    "  queue release     let parked messages go\n"
+    "  queue list|show|explain|stats|check|export   look into the queue\n"
+    "  queue retry|hold|release|cancel   act on messages\n"
     "  queue rekey       seal the queue with a new key\n"
     "  queue backup FILE copy the queue while the relay runs\n"
     "  smarthosts        list smarthosts, or pause and resume one\n"
@@ -47,6 +50,7 @@ static int serve(int argc, char **argv, char **program_argv)
     struct config *config = cli_load(config_file, CONFIG_FOR_RELAY, CLI_WARNINGS_LOG);
     if (!config)
         return CLI_FAILED;
+    metrics_start(RELAY_VERSION);
     status = serve_main(config, program_argv);
     config_destroy(config);
     return status;
@@ -61,6 +65,10 @@ static int dispatch(int argc, char **argv)
         return serve(argc, argv, argv - 1);
     if (strcmp(command, "check") == 0)
         return cli_check(argc, argv);
+    if (strcmp(command, "doctor") == 0)
+        return cli_doctor(argc, argv);
+    if (strcmp(command, "health") == 0)
+        return cli_health(argc, argv);
     if (strcmp(command, "send") == 0)
         return cli_send(argc, argv);
     if (strcmp(command, "queue") == 0)

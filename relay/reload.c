@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/admin/admin.h"
 #include "relay/api_key.h"
 #include "relay/base/buffer.h"
 #include "relay/base/cleanup.h"
@@ -13,6 +14,7 @@
 #include "relay/config/look.h"
 #include "relay/dispatch/dispatcher.h"
 #include "relay/http/server.h"
+#include "relay/metrics.h"
 #include "relay/routes.h"
 
 enum { NAMES_MAX = 1024 };
@@ -25,10 +27,11 @@ struct reload {
     struct api_keys *keys;    // of whichever was read last
     struct dispatcher *dispatcher;
     struct http_server *http;
+    struct admin *admin;
 };
 
 struct reload *reload_create(const struct config *config, struct dispatcher *dispatcher,
-                             struct http_server *http, struct error *err)
+                             struct http_server *http, struct admin *admin, struct error *err)
 {
     struct reload *reload = calloc(1, sizeof(*reload));
     if (!reload) {
@@ -39,6 +42,7 @@ struct reload *reload_create(const struct config *config, struct dispatcher *dis
     reload->keys = api_keys_ref(config->api_keys);
     reload->dispatcher = dispatcher;
     reload->http = http;
+    reload->admin = admin;
     return reload;
 }
 
@@ -60,6 +64,7 @@ static const struct config *in_force(const struct reload *reload)
 
 static void refuse(const char *where, const char *what)
 {
+    metrics_reloaded(false);
     LOG(LOG_ERROR, "reload_refused", LOG_STRING("where", where), LOG_STRING("what", what));
 }
 
@@ -115,13 +120,12 @@ static void take_keys(struct reload *reload, const struct config *config)
     api_keys_destroy(reload->keys);
     reload->keys = api_keys_ref(config->api_keys);
     set_routes(reload, in_force(reload));
+    admin_set_keys(reload->admin, config->admin_keys);
 }
 
-static bool set_smarthosts(struct reload *reload, struct config *config)
+static bool set_smarthosts(struct reload *reload, const struct config *config)
 {
     struct error err = {0};
-    // A lease is as long as it was at the start.
-    config->transaction_timeout_ms = reload->started_with->transaction_timeout_ms;
     if (dispatcher_reload_smarthosts(reload->dispatcher, config, &err))
         return true;
     refuse("smtp_uri", err.message);
@@ -136,6 +140,7 @@ static void take_candidate(struct reload *reload)
     // Against the start: what was not taken over then is not in force now either.
     AUTO_FREE char *waiting = name_changes(reload->started_with, reload->candidate, false);
     log_setup(reload->started_with->log_format, reload->candidate->log_level);
+    metrics_reloaded(true);
     LOG(LOG_INFO, "reloaded", LOG_STRING("changed", changed),
         LOG_STRING("waits_for_restart", waiting));
     config_destroy(reload->in_force);
@@ -210,4 +215,9 @@ void reload_begin(struct reload *reload)
     reload->next = config;
     if (!reload->candidate)
         try_next(reload);
+}
+
+bool reload_is_under_way(const struct reload *reload)
+{
+    return reload->candidate != NULL;
 }

@@ -13,47 +13,49 @@
 #include <unistd.h>
 
 #include "queue/queue.h"
+#include "relay/admin/admin.h"
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
 #include "relay/base/dots.h"
 #include "relay/base/log.h"
 #include "relay/base/process.h"
 #include "relay/config/config.h"
-#include "relay/control.h"
 #include "relay/dispatch/dispatch.h"
 #include "relay/dispatch/dispatcher.h"
 #include "relay/dispatch/recovery.h"
 #include "relay/event_loop.h"
 #include "relay/http/server.h"
 #include "relay/intake.h"
+#include "relay/queue_log.h"
 #include "relay/reload.h"
 #include "relay/restart.h"
 #include "relay/routes.h"
+#include "relay/service_manager.h"
 #include "relay/waiting_room.h"
 
 enum {
     EXIT_TRY_AGAIN = 75, // EX_TEMPFAIL: another daemon has the queue
     OLD_DELIVERERS_MS = 5000,
-    CUT_ANSWER_MS = 1000,                   // how long deliverers may take to report what was cut
-    CLOCK_WENT_BACK_MS = 60 * 1000,         // less is what a battery's clock may be wrong by
-    LONG_AWAY_MS = 3 * 24 * 60 * 60 * 1000, // nothing that waits lives for so long
+    CUT_ANSWER_MS = 1000, // how long deliverers may take to report what was cut
 };
 
 struct relay {
     const struct config *config;
     struct event_loop *loop;
     struct event_source signals, broken;
+    struct service_manager manager;
+    int listen_fd; // of the mail listener, until that is there: see keep_port()
     struct queue *queue;
     struct dots *dots;
     char owner[QUEUE_ID_SIZE];
     struct dispatcher *dispatcher;
-    struct control *control;
+    struct admin *admin;
     struct intake intake;
     struct http_server *http;
     struct reload *reload;
     struct restart restart;
     bool queue_must_exist; // there has been one: a folder without it is a disk that is not mounted
-    bool stopping, is_broken, reload_wanted;
+    bool stopping, is_broken, reload_wanted, is_reloading;
 };
 
 static void log_fault(const char *event, const struct error *err)
@@ -91,52 +93,6 @@ static void on_queue_broken(void *context, const struct error *err)
     log_fault("queue_error", err);
     if (eventfd_write(relay->broken.fd, 1) < 0)
         abort(); // dying does what telling would have done: the relay is started anew
-}
-
-// A thread of the queue calls this.
-static void on_resealed(void *context, const struct queue_resealed *resealed)
-{
-    (void)context;
-    if (resealed->err)
-        log_fault("queue_error", resealed->err);
-    LOG(LOG_INFO, "resealed", LOG_INTEGER("bodies", (int64_t)resealed->bodies),
-        LOG_INTEGER("older_keys_needed", (int64_t)resealed->keys_needed),
-        LOG_STRING("note", resealed->are_given
-                               ? "RELAY_QUEUE_KEY can do without the keys behind its first"
-                               : NULL));
-}
-
-// Either end of it is told by nothing else: that dead codes may go, or why so much has expired.
-static void log_doubtful_clock(const struct relay *relay)
-{
-    int64_t away_ms = queue_away_ms(relay->queue);
-    if (away_ms < -CLOCK_WENT_BACK_MS)
-        LOG(LOG_WARNING, "clock_doubtful", LOG_INTEGER("away_s", away_ms / 1000),
-            LOG_STRING("note", "the clock went back across a reboot: no time away is counted"));
-    else if (away_ms > LONG_AWAY_MS)
-        LOG(LOG_WARNING, "clock_doubtful", LOG_INTEGER("away_s", away_ms / 1000),
-            LOG_STRING("note", "away for long, or the clock is wrong: what waited has expired"));
-}
-
-static void log_lost_keys(const struct relay *relay)
-{
-    LOG(LOG_ERROR, "queue_error",
-        LOG_STRING("error",
-                   relay->config->queue_key
-                       ? "RELAY_QUEUE_KEY holds none of the keys that the queue was sealed with: "
-                         "what waits is parked as unknown_key; give the old key behind the new one"
-                       : "queue.key holds none of the keys that the queue was sealed with: what "
-                         "waits is parked as unknown_key; add the old key's line to it"));
-}
-
-// The queue's writer thread calls this.
-static void on_queue_blocked(void *context, const struct error *err)
-{
-    (void)context;
-    if (err)
-        log_fault("queue_error", err);
-    else
-        LOG(LOG_INFO, "queue_writable");
 }
 
 void serve_hold_reloads(void)
@@ -191,18 +147,14 @@ static void close_queue(struct relay *relay)
     relay->queue = NULL;
 }
 
-static void log_new_queue(const struct relay *relay)
+// From here on who connects waits in the socket, and is not refused, until the relay has started.
+// That the port cannot be had is told when the listener needs it. Not before the folder's lock: a
+// second relay on the same folder is told of the first, not of its port.
+static void keep_port(struct relay *relay)
 {
-    bool beside_key;
-    if (!queue_was_made(relay->queue, &beside_key))
-        return;
-    AUTO_FREE char *full = realpath(relay->config->queue_dir, NULL);
-    const char *dir = full ? full : relay->config->queue_dir;
-    if (beside_key)
-        LOG(LOG_WARNING, "queue_created", LOG_STRING("queue_dir", dir),
-            LOG_STRING("note", "queue.key was there, but no queue.db: what waited in it is gone"));
-    else
-        LOG(LOG_INFO, "queue_created", LOG_STRING("queue_dir", dir));
+    struct error err;
+    if (!relay->http && relay->listen_fd < 0 && relay->manager.sockets[SERVICE_SOCKET_MAIL] < 0)
+        relay->listen_fd = endpoint_listen(&relay->config->listen, HTTP_BACKLOG, &err);
 }
 
 // The folder's lock first, then what an earlier run left. All or nothing.
@@ -215,13 +167,14 @@ static bool open_queue(void *context, struct error *err)
                                           .must_exist = relay->queue_must_exist,
                                           .marks_lost = relay->restart.marks_lost,
                                           .on_broken = on_queue_broken,
-                                          .on_blocked = on_queue_blocked,
-                                          .on_resealed = on_resealed,
+                                          .on_blocked = queue_log_blocked,
+                                          .on_resealed = queue_log_resealed,
                                           .context = relay};
     relay->queue = queue_open(&options, err);
     if (!relay->queue)
         return false;
-    log_new_queue(relay);
+    keep_port(relay);
+    queue_log_made(relay->queue, config->queue_dir);
     queue_new_id(relay->queue, relay->owner);
     relay->dots = dots_open(config->queue_dir, OLD_DELIVERERS_MS, err);
     if (relay->dots &&
@@ -235,13 +188,18 @@ static bool listen_for_mail(struct relay *relay, struct error *err)
 {
     const struct config *config = relay->config;
     const struct http_handlers handlers = intake_handlers(&relay->intake);
+    if (relay->listen_fd < 0 &&
+        !service_manager_socket(&relay->manager, SERVICE_SOCKET_MAIL, &relay->listen_fd, err))
+        return false;
     struct routes *routes = routes_create(config, err);
     const struct http_options http = {.service = HTTP_MAIL,
                                       .listen = config->listen,
-                                      .listen_fd = -1,
+                                      .listen_fd = relay->listen_fd,
                                       .routes = routes,
                                       .body_limit_bytes = (size_t)config->body_limit_bytes};
     relay->http = routes ? http_server_create(&http, &handlers, err) : NULL;
+    if (routes)
+        relay->listen_fd = -1; // the server's, even where it could not be created
     routes_unref(routes);
     return relay->http != NULL;
 }
@@ -276,11 +234,32 @@ static int get_queue(struct relay *relay)
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
+    // It is up, answers, and goes on by itself: nothing that a manager could mend by starting it.
+    service_manager_tell(&relay->manager, SERVICE_READY,
+                         "takes no mail: waits until its queue can be opened, see the log");
     if (!waiting_room_stay(relay->loop, &relay->stopping, relay->restart.pause_ms, open_queue,
                            relay))
         return relay->stopping ? EXIT_SUCCESS : EXIT_FAILURE;
     relay->is_broken = false; // that was an attempt's
     return EXIT_SUCCESS;
+}
+
+static bool open_admin(struct relay *relay, struct error *err)
+{
+    const struct config *config = relay->config;
+    int listen_fd = -1;
+    if (!config->admin_off &&
+        !service_manager_socket(&relay->manager, SERVICE_SOCKET_ADMIN, &listen_fd, err))
+        return false;
+    const struct admin_options options = {.queue_dir = config->queue_dir,
+                                          .queue = relay->queue,
+                                          .dispatcher = relay->dispatcher,
+                                          .is_off = config->admin_off,
+                                          .listen = config->admin_listen,
+                                          .listen_fd = listen_fd,
+                                          .keys = config->admin_keys};
+    relay->admin = admin_create(&options, err);
+    return relay->admin != NULL;
 }
 
 static int start_dispatching(struct relay *relay)
@@ -292,21 +271,26 @@ static int start_dispatching(struct relay *relay)
                                           relay->owner, &faults, &err);
     if (!relay->dispatcher) {
         log_faults(config, faults);
+        if (json_array_size(faults) > 0)
+            error_set(&err, ERR_INPUT, "what is told as `fault`");
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
-    // Without it no message can be released, on a file system that has no sockets for one; mail
-    // is taken and sent all the same.
-    relay->control = control_create(config->queue_dir, relay->queue, relay->dispatcher, &err);
-    if (!relay->control)
-        log_fault("control_absent", &err);
     intake_open(&relay->intake, relay->queue, relay->dispatcher);
-    if ((!relay->http && !listen_for_mail(relay, &err)) ||
-        !(relay->reload = reload_create(config, relay->dispatcher, relay->http, &err))) {
+    if (!open_admin(relay, &err) || (!relay->http && !listen_for_mail(relay, &err)) ||
+        !(relay->reload =
+              reload_create(config, relay->dispatcher, relay->http, relay->admin, &err))) {
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
     return EXIT_SUCCESS;
+}
+
+static void tell_ready(const struct relay *relay)
+{
+    char status[ENDPOINT_TEXT_SIZE + 32];
+    snprintf(status, sizeof(status), "takes mail on %s", http_server_address(relay->http));
+    service_manager_tell(&relay->manager, SERVICE_READY, status);
 }
 
 // The order matters: the queue first, then the children, and only when a message could be stored
@@ -315,8 +299,10 @@ static int start(struct relay *relay, char **argv)
 {
     const struct config *config = relay->config;
     struct error err = {0};
+    process_share_heap();
     restart_prepare(&relay->restart, config, argv);
-    if (!process_forbid_dumps(&err) || !watch_events(relay, &err)) {
+    if (!process_forbid_dumps(&err) || !watch_events(relay, &err) ||
+        !service_manager_init(&relay->manager, relay->loop, &err)) {
         log_fault("start_failed", &err);
         return EXIT_FAILURE;
     }
@@ -324,19 +310,16 @@ static int start(struct relay *relay, char **argv)
     int status = get_queue(relay);
     if (status != EXIT_SUCCESS || relay->stopping)
         return status;
-    if (queue_keys_lost(relay->queue))
-        log_lost_keys(relay);
-    log_doubtful_clock(relay);
+    queue_log_opened(relay->queue, config->queue_key != NULL);
     status = start_dispatching(relay);
     if (status != EXIT_SUCCESS)
         return status;
-    if (!config->admin_off)
-        LOG(LOG_INFO, "admin_listener_absent",
-            LOG_STRING("note", "this version has no admin listener; use `courier-relay queue`"));
+    process_forget_start();
     AUTO_FREE char *queue_dir = realpath(config->queue_dir, NULL); // for whoever runs `queue`
     LOG(LOG_INFO, "ready", LOG_STRING("queue_dir", queue_dir ? queue_dir : config->queue_dir),
         LOG_INTEGER("smarthosts", (int64_t)config->smarthost_count),
         LOG_STRING("memory", is_locked ? "locked" : "not locked: RLIMIT_MEMLOCK is limited"));
+    tell_ready(relay);
     return EXIT_SUCCESS;
 }
 
@@ -354,12 +337,14 @@ static bool beat(struct relay *relay, int64_t limit_ms)
                      : wait_ms > 60000    ? 60000
                                           : (int)wait_ms;
     struct error err = {0};
-    if (!event_loop_wait(relay->loop, timeout_ms, &err)) {
+    log_hold(); // of several messages at once the log is told at once
+    bool ok = event_loop_wait(relay->loop, timeout_ms, &err);
+    if (ok)
+        dispatcher_tick(relay->dispatcher);
+    else
         log_fault("event_loop_failed", &err);
-        return false;
-    }
-    dispatcher_tick(relay->dispatcher);
-    return true;
+    log_release();
+    return ok;
 }
 
 static void wait_drained(struct relay *relay, int64_t for_ms)
@@ -370,10 +355,26 @@ static void wait_drained(struct relay *relay, int64_t for_ms)
             return;
 }
 
+// A reload ends in some later beat, when a new composer has done well or not.
+static void see_to_reload(struct relay *relay)
+{
+    if (relay->reload_wanted) {
+        relay->reload_wanted = false;
+        relay->is_reloading = true;
+        service_manager_tell(&relay->manager, SERVICE_RELOADING, NULL);
+        reload_begin(relay->reload);
+    }
+    if (relay->is_reloading && !reload_is_under_way(relay->reload)) {
+        relay->is_reloading = false;
+        tell_ready(relay);
+    }
+}
+
 // Deliveries first, the listener last of all: until then Kratos is answered (design §6).
 static void stop(struct relay *relay)
 {
     LOG(LOG_INFO, "stopping");
+    service_manager_tell(&relay->manager, SERVICE_STOPPING, NULL);
     dispatcher_drain(relay->dispatcher);
     wait_drained(relay, relay->config->shutdown_grace_ms);
     if (!dispatcher_is_drained(relay->dispatcher)) {
@@ -385,12 +386,15 @@ static void stop(struct relay *relay)
 static void release(struct relay *relay)
 {
     http_server_destroy(relay->http);
-    control_destroy(relay->control);
+    admin_destroy(relay->admin);
     if (relay->queue)
         queue_stop(relay->queue);
     dispatcher_destroy(relay->dispatcher);
     reload_destroy(relay->reload);
     close_queue(relay);
+    service_manager_finish(&relay->manager);
+    if (relay->listen_fd >= 0)
+        close(relay->listen_fd);
     event_loop_destroy(relay->loop);
     close(relay->signals.fd);
     close(relay->broken.fd);
@@ -400,13 +404,13 @@ int serve_main(const struct config *config, char **argv)
 {
     struct relay relay = {.config = config};
     relay.signals.fd = relay.broken.fd = -1;
+    relay.manager = SERVICE_MANAGER_NONE;
+    relay.listen_fd = -1;
     log_setup(config->log_format, config->log_level);
     int status = start(&relay, argv);
     if (status == EXIT_SUCCESS) {
         while (!relay.stopping && !relay.is_broken) {
-            if (relay.reload_wanted)
-                reload_begin(relay.reload);
-            relay.reload_wanted = false;
+            see_to_reload(&relay);
             if (!beat(&relay, INT64_MAX)) {
                 status = EXIT_FAILURE;
                 break;

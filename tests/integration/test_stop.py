@@ -38,7 +38,7 @@ def test_sigterm_cuts_a_delivery_that_hangs_and_the_next_start_sends_it(relay, s
     relay.start()
     message_id = relay.accept(payloads.login_code())
     assert at_recipient.wait(harness.WAIT_S)
-    assert relay.stop(timeout=10) == 0
+    assert relay.stop() == 0
     row, = relay.queue_list()
     assert row["state"] in ("queued", "sending", "received") and not sink.mails
     assert row["attempts"] == 0 and relay.found("attempt", id=message_id, outcome="cut")
@@ -64,9 +64,9 @@ def test_what_waits_is_there_after_a_stop(relay, sink):
         payload["recipient"] for payload in made)
 
 
-def test_an_idle_relay_ends_at_once(relay):
-    relay.start()
-    assert relay.stop(timeout=5) == 0
+def test_an_idle_relay_ends_at_once(start_relay, sink):
+    relay = start_relay(sink, shutdown_grace="1m").start()
+    assert relay.stop(timeout=30) == 0
     relay.start()
     relay.process.send_signal(signal.SIGINT)
-    assert relay.process.wait(5) == 0
+    assert relay.process.wait(30) == 0
