@@ -5,15 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "relay/base/buffer.h"
-#include "relay/base/cleanup.h"
 #include "relay/children/confinement.h"
-#include "relay/children/samples.h"
 #include "relay/cli/cli.h"
+#include "relay/cli/sample_trial.h"
 #include "relay/member_text.h"
-
-// The samples are not timed, unlike a payload in the daemon: a sanitized composer is slow.
-enum { COMPOSE_LIMIT_MS = 10000, SAMPLE_MAX = 1024 * 1024 };
 
 static const char help[] =
     "courier-relay check\n"
@@ -45,8 +40,9 @@ static void fault(struct check *check, const char *where, const char *what)
     check->faults++;
 }
 
-static void report(struct check *check, const json_t *faults)
+static void report(void *context, const json_t *faults)
 {
+    struct check *check = context;
     cli_complain_of(check->config, faults);
     check->faults += (unsigned)json_array_size(faults);
 }
@@ -74,10 +70,20 @@ static bool load(struct check *check)
     return true;
 }
 
-static void print_composed(const struct sample *sample, const json_t *answer)
+static void print_route(void *context, const struct config_route *route)
+{
+    (void)context;
+    if (route->samples_dir)
+        printf("route %s: %s\n", route->name, route->normaliser);
+    else
+        printf("route %s: compiles; it has no sample payloads to be tried on\n", route->name);
+}
+
+static void print_composed(void *context, const struct sample *sample, const json_t *answer)
 {
     size_t index;
     json_t *mail;
+    (void)context;
     json_array_foreach(json_object_get(answer, "mails"), index, mail)
         printf("ok  %-44s %-28s %-6s %s\n", sample->name, member_text_or(mail, "template", "-"),
                member_text_or(mail, "locale", "-"),
@@ -86,67 +92,18 @@ static void print_composed(const struct sample *sample, const json_t *answer)
         printf("ok  %-44s nothing to send\n", sample->name);
 }
 
-// False: the composer is of no more use.
-static bool compose(struct check *check, struct sample *sample)
+static void compose_samples(struct check *check)
 {
-    AUTO_BUFFER struct buffer payload;
-    buffer_init(&payload, SAMPLE_MAX);
-    struct error err = {0};
-    if (!sample_read(sample, &payload, &err)) {
-        fault(check, sample->path, err.message);
-        return true;
-    }
-    json_auto_t *header = sample_request(sample);
-    json_auto_t *answer = NULL;
-    json_auto_t *faults = json_array();
-    struct frame frame;
-    if (!header || !faults) {
-        fault(check, sample->path, "no memory");
-        return true;
-    }
-    bool is_answered =
-        child_session_ask(check->session, header, payload.data ? payload.data : "", payload.size,
-                             COMPOSE_LIMIT_MS, &answer, &frame, &err);
-    if (!is_answered)
-        sample_unanswered(sample, check->init, err.message, faults);
-    else if (sample_judge(sample, check->init, answer, faults) == 0)
-        print_composed(sample, answer);
-    if (is_answered && strcmp(member_text_or(answer, "op", ""), "composed") == 0)
-        check->composed++;
-    report(check, faults);
-    return is_answered;
-}
-
-// False: the composer is of no more use.
-static bool compose_route(struct check *check, const struct config_route *route)
-{
-    struct sample_set set = {.route = route->name, .dir = route->samples_dir};
-    if (!set.dir) {
-        printf("route %s: compiles; it has no sample payloads to be tried on\n", route->name);
-        return true;
-    }
-    printf("route %s: %s\n", route->name, route->normaliser);
-    struct samples samples = {0};
-    struct error err = {0};
-    if (!samples_add(&samples, &set, &err))
-        fault(check, set.dir, err.message);
-    bool goes_on = true;
-    for (size_t i = 0; goes_on && i < samples.count; i++)
-        goes_on = compose(check, &samples.items[i]);
-    json_auto_t *faults = json_array();
-    samples_judge_all(&samples, check->init, faults);
-    report(check, faults);
-    samples_finish(&samples);
-    return goes_on;
-}
-
-static void compose_routes(struct check *check)
-{
-    for (size_t i = 0; i < check->config->route_count; i++)
-        if (!compose_route(check, &check->config->routes[i])) {
-            cli_complain("no composer is left: what comes after that sample was not tried");
-            return;
-        }
+    struct sample_trial trial = {.config = check->config,
+                                 .session = check->session,
+                                 .init = check->init,
+                                 .context = check,
+                                 .on_route = print_route,
+                                 .on_composed = print_composed,
+                                 .on_faults = report};
+    if (!sample_trial_run(&trial))
+        cli_complain("no composer is left: what comes after that sample was not tried");
+    check->composed = trial.composed;
 }
 
 int cli_check(int argc, char **argv)
@@ -163,7 +120,7 @@ int cli_check(int argc, char **argv)
     if (access(config->deliverer_path, X_OK) < 0)
         fault(&check, config->deliverer_path, "cannot be executed");
     if (load(&check))
-        compose_routes(&check);
+        compose_samples(&check);
     child_session_destroy(check.session);
     json_decref(check.init);
     config_destroy(config);

@@ -43,7 +43,7 @@ THIRD_PARTY = {
     r"sodium\.h": ["queue/", "relay/api_key.c", "relay/config/changes.c"],
     r"libjsonnet.*\.h": ["jsonnet/"],
     r"libesmtp\.h": ["relay/deliverer/smtp_esmtp.c"],
-    r"curl/.*": ["relay/deliverer/", "relay/cli/post.c"],
+    r"curl/.*": ["relay/deliverer/", "relay/cli/request.c"],
     r"gmime/.*": ["relay/composer/mime.c"],
     r"glib.*": ["relay/composer/mime.c", "relay/composer/head.c", "relay/composer/digest.c", "jsonnet/std_additions.c"],
     r"seccomp\.h": ["relay/composer/syscall_filter.c"],
