@@ -46,8 +46,8 @@ static int status_of(const struct cli_answer *answer)
     return answer->status == 503 ? CLI_TRY_AGAIN : CLI_FAILED;
 }
 
-static bool give_order(struct cli_orders *orders, const char *path, const char *queue_dir,
-                       int *ret_status)
+static bool give_order(struct cli_orders *orders, const char *act, const char *path,
+                       const char *queue_dir, int *ret_status)
 {
     struct cli_answer answer;
     json_auto_t *body = json_pack("{s:s}", "path", path);
@@ -55,8 +55,10 @@ static bool give_order(struct cli_orders *orders, const char *path, const char *
         cli_complain("the file's name is no UTF-8");
         return true;
     }
-    const struct cli_order order = {
-        .path = "/admin/queue/backup", .body = body, .may_take_long = true};
+    AUTO_FREE char *address = NULL;
+    if (asprintf(&address, "/admin/queue/%s", act) < 0)
+        abort();
+    const struct cli_order order = {.path = address, .body = body, .may_take_long = true};
     switch (cli_give(orders, &order, &answer)) {
     case CLI_NO_RELAY:
         return false;
@@ -75,13 +77,14 @@ static bool give_order(struct cli_orders *orders, const char *path, const char *
     return true;
 }
 
-bool queue_command_ask_backup(const char *queue_dir, const char *path, int *ret_status)
+bool queue_command_ask_copy(const char *queue_dir, const char *act, const char *path,
+                            int *ret_status)
 {
     *ret_status = CLI_FAILED;
     struct cli_orders *orders = cli_orders_open(queue_dir);
     if (!orders)
         return true;
-    bool runs = give_order(orders, path, queue_dir, ret_status);
+    bool runs = give_order(orders, act, path, queue_dir, ret_status);
     cli_orders_close(orders);
     return runs;
 }
@@ -90,7 +93,7 @@ static int back_up(const char *queue_dir, const char *path)
 {
     struct error err = {0};
     int status;
-    if (queue_command_ask_backup(queue_dir, path, &status))
+    if (queue_command_ask_copy(queue_dir, "backup", path, &status))
         return status;
     if (queue_backup_folder(queue_dir, path, &err))
         return CLI_DONE;

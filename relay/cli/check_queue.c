@@ -78,7 +78,7 @@ static bool check_copy(const struct queue_command *command, struct queue_check *
     if (asprintf(&path, "%s/" COPY_FILE, dir) < 0)
         abort();
     unlink(path); // left by one that was killed
-    if (!queue_command_ask_backup(dir, path, ret_status))
+    if (!queue_command_ask_copy(dir, "check", path, ret_status))
         return false;
     if (*ret_status != CLI_DONE)
         return true;

@@ -1,24 +1,58 @@
 #include "relay/cli/cli.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "relay/base/cleanup.h"
 #include "relay/base/log.h"
+#include "relay/base/utf8.h"
 #include "relay/config/look.h"
 #include "relay/member_text.h"
 
 // A composer is not timed when it loads, unlike in the daemon: a cold or sanitized one is slow.
 enum { LOAD_LIMIT_MS = 20000 };
 
+// Those that move the cursor, and those that turn the writing around.
+static bool drives_terminal(uint32_t point)
+{
+    return point < 0x20 || (point >= 0x7F && point < 0xA0) ||
+           (point >= 0x202A && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069);
+}
+
+static bool is_safe(const char *text, size_t *ret_size)
+{
+    uint32_t point;
+    *ret_size = utf8_decode(text, strlen(text), &point);
+    return !drives_terminal(point) && !(*ret_size == 1 && point > 0x7F);
+}
+
+// In place: a '?' is never longer than what it stands for.
+static void make_safe(char *text)
+{
+    size_t size;
+    char *to = text;
+    for (const char *at = text; *at; at += size) {
+        if (!is_safe(at, &size)) {
+            *to++ = '?';
+            continue;
+        }
+        memmove(to, at, size);
+        to += size;
+    }
+    *to = '\0';
+}
+
 static void complain(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 static void complain(const char *format, va_list args)
 {
-    fputs("courier-relay: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    AUTO_FREE char *text = NULL;
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    make_safe(text);
+    fprintf(stderr, "courier-relay: %s\n", text);
 }
 
 void cli_complain(const char *format, ...)
@@ -46,8 +80,13 @@ int cli_usage(const char *command, const char *format, ...)
 
 int cli_next_option(int argc, char **argv, const struct option *options)
 {
+    return cli_next_option_at(argc, argv, options, NULL);
+}
+
+int cli_next_option_at(int argc, char **argv, const struct option *options, int *ret_index)
+{
     // ':' first: a missing argument is told from an unknown option, and getopt itself is silent.
-    int option = getopt_long(argc, argv, ":c:h", options, NULL);
+    int option = getopt_long(argc, argv, ":c:h", options, ret_index);
     if (option == ':')
         cli_complain("%s needs a value", argv[optind - 1]);
     else if (option == '?')
@@ -84,7 +123,8 @@ struct config *cli_load(const char *file, enum config_purpose purpose, enum cli_
 {
     struct config_report report;
     struct config *config = config_load(file, purpose, &report);
-    if (config && purpose != CONFIG_FOR_QUEUE && purpose != CONFIG_FOR_COMMAND)
+    if (config && purpose != CONFIG_FOR_QUEUE && purpose != CONFIG_FOR_HEALTH &&
+        purpose != CONFIG_FOR_COMMAND)
         config_look(config, false, &report);
     if (config && warnings == CLI_WARNINGS_LOG)
         log_setup(config->log_format, config->log_level);
@@ -129,7 +169,7 @@ static unsigned complain_of_answer(const struct config *config, const json_t *an
 }
 
 struct child_session *cli_start_composer(const struct config *config, const json_t *init,
-                                            json_t **ret_ready, unsigned *ret_faults)
+                                         json_t **ret_ready, unsigned *ret_faults)
 {
     struct error err = {0};
     json_t *answer = NULL;
@@ -156,10 +196,46 @@ struct child_session *cli_start_composer(const struct config *config, const json
     return NULL;
 }
 
+size_t cli_print_character(const char *text)
+{
+    size_t size;
+    if (is_safe(text, &size))
+        fwrite(text, 1, size, stdout);
+    else
+        putchar('?');
+    return size;
+}
+
 void cli_print_safely(const char *text)
 {
-    for (; *text; text++)
-        putchar(iscntrl((unsigned char)*text) ? '?' : *text);
+    while (*text)
+        text += cli_print_character(text);
+}
+
+char *cli_endpoint_url(const struct endpoint *endpoint, const char *path)
+{
+    // An address to listen on at every interface is none to connect to.
+    const char *host = endpoint->host;
+    if (!*host || strcmp(host, "0.0.0.0") == 0)
+        host = "127.0.0.1";
+    else if (strcmp(host, "::") == 0)
+        host = "::1";
+    bool is_ipv6 = strchr(host, ':') != NULL;
+    char *url;
+    if (endpoint->port == 0)
+        return NULL;
+    if (asprintf(&url, "http://%s%s%s:%u%s", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
+                 (unsigned)endpoint->port, path) < 0)
+        abort();
+    return url;
+}
+
+char *cli_listener_url(const struct config *config, const char *path)
+{
+    char *url = cli_endpoint_url(&config->listen, path);
+    if (!url)
+        cli_complain("RELAY_LISTEN takes any free port: say which with --url");
+    return url;
 }
 
 bool cli_finish_output(void)

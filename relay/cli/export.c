@@ -30,9 +30,11 @@ static bool print_message(void *context, const struct queue_message *message)
     struct export *export = context;
     json_auto_t *view = message_view(export->reader, message);
     json_auto_t *views = json_array();
+    const char *advice = message_view_advice(message);
     struct history history = {export->reader, views};
     bool ok = queue_attempts(export->reader, message->id, add_attempt, &history, &export->err);
     if (!ok || json_object_set(view, "history", views) < 0 ||
+        json_object_set_new(view, "advice", advice ? json_string(advice) : json_null()) < 0 ||
         json_dumpf(view, stdout, JSON_COMPACT) < 0 || putchar('\n') == EOF)
         export->failed = true;
     return !export->failed;
@@ -40,15 +42,13 @@ static bool print_message(void *context, const struct queue_message *message)
 
 int cli_queue_export(const struct queue_command *command)
 {
-    struct queue_filter filter = command->filter;
     struct error err = {0};
     if (!command->json)
         return cli_usage("queue", "export needs --json: there is no other form yet");
-    if (filter.limit == 0)
-        filter.limit = SIZE_MAX;
     struct export export = {.reader = queue_command_reader(command)};
     if (!export.reader)
         return CLI_FAILED;
+    struct queue_filter filter = queue_command_filter(command, export.reader, SIZE_MAX);
     bool ok = queue_list(export.reader, &filter, print_message, &export, &err);
     if (!ok || export.err.code != ERR_NONE)
         cli_complain("%s", ok ? export.err.message : err.message);

@@ -28,7 +28,7 @@ int cli_queue_rekey(const struct queue_command *command)
 {
     struct cli_orders *orders = cli_orders_open(command->config->queue_dir);
     if (!orders)
-        return CLI_FAILED;
+        return cli_no_orders(command->config->queue_dir);
     struct cli_answer answer;
     int status = CLI_FAILED;
     switch (cli_give(orders, &(struct cli_order){.path = "/admin/queue/rekey"}, &answer)) {

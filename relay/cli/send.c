@@ -8,7 +8,7 @@
 #include "relay/base/cleanup.h"
 #include "relay/base/file.h"
 #include "relay/cli/cli.h"
-#include "relay/cli/post.h"
+#include "relay/cli/request.h"
 
 enum { PAYLOAD_MAX = 16 * 1024 * 1024, KEY_FILE_MAX = 64 * 1024 };
 enum { OPTION_URL = 256, OPTION_KEY_FILE, OPTION_JSON };
@@ -22,7 +22,7 @@ static const char help[] =
     "  --url URL        where to; else the path of Kratos' route at RELAY_LISTEN\n"
     "  --key-file F     holds the bare key; else the first one in RELAY_API_KEY (or\n"
     "                   RELAY_API_KEY_FILE) that is no digest and has not ended\n"
-    "  --json           print {\"status\": 200, \"id\": \"...\"}\n"
+    "  --json           print {\"status\": 200, \"id\": \"...\", \"duplicate\": false}\n"
     "  -c, --config F   configuration file; else RELAY_CONFIG\n"
     "  -h, --help       this text\n";
 
@@ -45,22 +45,7 @@ static char *find_url(const struct config *config, const struct arguments *argum
 {
     if (arguments->url)
         return strdup(arguments->url);
-    if (config->listen.port == 0) {
-        cli_complain("RELAY_LISTEN takes any free port: say which with --url");
-        return NULL;
-    }
-    // An address to listen on at every interface is none to connect to.
-    const char *host = config->listen.host;
-    if (!*host || strcmp(host, "0.0.0.0") == 0)
-        host = "127.0.0.1";
-    else if (strcmp(host, "::") == 0)
-        host = "::1";
-    bool is_ipv6 = strchr(host, ':') != NULL;
-    char *url;
-    return asprintf(&url, "http://%s%s%s:%u%s", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
-                    (unsigned)config->listen.port, config->routes[0].path) < 0
-               ? NULL
-               : url;
+    return cli_listener_url(config, config->routes[0].path);
 }
 
 static char *find_key(const struct config *config, const struct arguments *arguments)
@@ -86,14 +71,17 @@ static int report(const struct cli_answer *answer, bool as_json)
 {
     const char *id = *answer->id ? answer->id : NULL;
     if (as_json) {
-        json_auto_t *line =
-            json_pack("{s:I, s:s?}", "status", (json_int_t)answer->status, "id", id);
+        json_auto_t *line = json_pack("{s:I, s:s?, s:b}", "status", (json_int_t)answer->status,
+                                      "id", id, "duplicate", (int)answer->is_duplicate);
         if (line)
             json_dumpf(line, stdout, JSON_COMPACT);
         putchar('\n');
     } else if (id) {
-        puts(id);
+        cli_print_safely(id); // whoever answers at that URL chose it
+        putchar('\n');
     }
+    if (answer->status == 200 && answer->is_duplicate && !as_json)
+        cli_complain("that is the mail above, posted before: it is not sent again");
     if (answer->status == 200)
         return fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED;
     cli_complain("refused with %ld%s%s", answer->status, *answer->message ? ": " : "",
@@ -101,19 +89,32 @@ static int report(const struct cli_answer *answer, bool as_json)
     return CLI_FAILED;
 }
 
-static int post(const char *url, const char *key, const struct buffer *payload, bool as_json)
+// RELAY_API_KEY_FILE may hold NAME:KEY, and is what one has at hand.
+static void explain_refusal(const struct cli_answer *answer, const struct arguments *arguments,
+                            const char *key)
 {
-    const struct cli_post request = {
+    if (answer->status == 401 && arguments->key_file && strchr(key, ':'))
+        cli_complain("%s must hold the bare key: no name and ':' in front of it, and nothing "
+                     "behind it",
+                     arguments->key_file);
+}
+
+static int post(const char *url, const char *key, const struct buffer *payload,
+                const struct arguments *arguments)
+{
+    const struct cli_request request = {
         .url = url, .key = key, .body = payload->data, .body_size = payload->size};
     struct cli_answer answer;
     struct error err = {0};
-    struct cli_poster *poster = cli_poster_create(NULL, &err);
+    struct cli_client *client = cli_client_create(NULL, &err);
     int status = CLI_FAILED;
-    if (poster && cli_post(poster, &request, &answer, &err))
-        status = report(&answer, as_json);
-    else
+    if (client && cli_request(client, &request, &answer, &err)) {
+        status = report(&answer, arguments->json);
+        explain_refusal(&answer, arguments, key);
+    } else {
         cli_complain("%s", err.message);
-    cli_poster_destroy(poster);
+    }
+    cli_client_destroy(client);
     return status;
 }
 
@@ -129,7 +130,7 @@ static int run(const struct arguments *arguments)
     buffer_init(&payload, PAYLOAD_MAX);
     if (!key || !read_file(arguments->payload_file, &payload))
         return CLI_FAILED;
-    return post(url, key, &payload, arguments->json);
+    return post(url, key, &payload, arguments);
 }
 
 int cli_send(int argc, char **argv)

@@ -1,8 +1,13 @@
 // `courier-relay smarthosts`: which smarthosts the running relay uses, and to pause or resume one.
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "relay/base/buffer.h"
+#include "relay/base/cleanup.h"
 #include "relay/cli/cli.h"
 #include "relay/cli/order.h"
 #include "relay/member_text.h"
@@ -14,10 +19,12 @@ static const char help[] =
     "courier-relay smarthosts pause NAME\n"
     "courier-relay smarthosts resume NAME\n"
     "\n"
-    "Without a word: the smarthosts of the running relay, in order of preference. STATE is closed "
-    "(it\n"
-    "is used), open (it failed; it is asked again after a pause), probing (it is being asked) or\n"
-    "paused; REASON is why it is not used: session, suspicious or paused.\n"
+    "Without a word: the smarthosts of the running relay, in order of preference. STATE is a\n"
+    "circuit's: closed (mail flows), open (it failed; it is asked again after a pause), probing "
+    "(it is\n"
+    "being asked) or paused; REASON is why it is not used: session, suspicious or paused. IN WORDS "
+    "is\n"
+    "the same, said plainly.\n"
     "\n"
     "pause sends nothing new there, and lets end what is under way; the next smarthost is used, "
     "and\n"
@@ -30,46 +37,92 @@ static const char help[] =
     "  -h, --help       this text\n";
 
 struct command {
-    const char *path; // of the order
-    const char *name; // NULL: all
+    const char *act;  // "pause", "resume"; NULL: list them
+    const char *name; // of the one that is meant
     bool json;
 };
 
-static void print_row(const json_t *row)
+// What its circuit means for mail: `closed` and `open` are easily read the wrong way round.
+static void put_words(const json_t *row, bool *is_one_used)
 {
-    printf("%-32s %-8s %-10s %-24s %9d %11d\n", member_text_or(row, "name", "-"),
+    const char *state = member_text_or(row, "state", "-");
+    json_int_t wait_ms = json_integer_value(json_object_get(row, "probe_in_ms"));
+    if (strcmp(state, "closed") == 0) {
+        fputs(*is_one_used ? "ready" : "in use", stdout);
+        *is_one_used = true;
+    } else if (strcmp(state, "probing") == 0) {
+        fputs("down, being asked", stdout);
+    } else if (strcmp(state, "open") != 0) {
+        fputs(state, stdout);
+    } else if (wait_ms > 0) {
+        printf("down, asked again in %lld s", (long long)(wait_ms + 999) / 1000);
+    } else {
+        fputs("down, asked again with the next mail", stdout);
+    }
+    if (member_text(row, "error")) {
+        fputs(": ", stdout);
+        cli_print_safely(member_text(row, "error"));
+    }
+    putchar('\n');
+}
+
+static void print_row(const json_t *row, bool *is_one_used)
+{
+    printf("%-32s %-8s %-10s %-24s %9d %11d  ", member_text_or(row, "name", "-"),
            member_text_or(row, "state", "-"), member_text_or(row, "reason", "-"),
            member_text_or(row, "since", "-"),
            (int)json_integer_value(json_object_get(row, "under_way")),
            (int)json_integer_value(json_object_get(row, "connections")));
+    put_words(row, is_one_used);
 }
 
 static void print(const struct command *command, const json_t *smarthosts)
 {
     size_t index;
     const json_t *row;
+    // Of one alone, as an act is answered, it is not known whether another comes before it.
+    bool is_one_used = command->act != NULL, has_error = false;
     if (!command->json)
-        printf("%-32s %-8s %-10s %-24s %9s %11s\n", "NAME", "STATE", "REASON", "SINCE", "UNDER WAY",
-               "CONNECTIONS");
+        printf("%-32s %-8s %-10s %-24s %9s %11s  %s\n", "NAME", "STATE", "REASON", "SINCE",
+               "UNDER WAY", "CONNECTIONS", "IN WORDS");
     json_array_foreach(smarthosts, index, row)
     {
         if (!command->json) {
-            print_row(row);
+            print_row(row, &is_one_used);
+            has_error = has_error || member_text(row, "error");
             continue;
         }
         json_dumpf(row, stdout, JSON_COMPACT);
         putchar('\n');
     }
+    if (has_error && isatty(STDOUT_FILENO))
+        printf("\n`courier-relay doctor` says what to do about each.\n");
+}
+
+// A name may hold a ':', and whatever else somebody types. The caller frees it.
+static char *make_path(const struct command *command)
+{
+    struct buffer path;
+    buffer_init(&path, PATH_MAX);
+    buffer_puts(&path, "/admin/smarthosts");
+    if (command->act) {
+        buffer_putc(&path, '/');
+        cli_put_encoded(&path, command->name);
+        buffer_printf(&path, "/%s", command->act);
+    }
+    if (path.no_memory)
+        abort();
+    return buffer_take(&path);
 }
 
 static int give(struct cli_orders *orders, const struct command *command)
 {
-    json_auto_t *body = command->name ? json_pack("{s:s}", "smarthost", command->name) : NULL;
-    if (command->name && !body)
-        return cli_usage("smarthosts", "the name is no UTF-8");
     json_auto_t *smarthosts = NULL;
     struct cli_answer answer;
-    const struct cli_order order = {.path = command->path, .body = body, .ret_body = &smarthosts};
+    AUTO_FREE char *path = make_path(command);
+    if (!path)
+        return cli_usage("smarthosts", "the name is too long");
+    const struct cli_order order = {.path = path, .is_get = !command->act, .ret_body = &smarthosts};
     switch (cli_give(orders, &order, &answer)) {
     case CLI_NO_RELAY:
         return cli_needs_relay();
@@ -96,7 +149,7 @@ static int run(const struct command *command, const char *config_file)
     if (!config)
         return CLI_FAILED;
     struct cli_orders *orders = cli_orders_open(config->queue_dir);
-    int status = orders ? give(orders, command) : CLI_FAILED;
+    int status = orders ? give(orders, command) : cli_no_orders(config->queue_dir);
     cli_orders_close(orders);
     config_destroy(config);
     return cli_finish_output() ? status : CLI_FAILED;
@@ -105,13 +158,10 @@ static int run(const struct command *command, const char *config_file)
 // CLI_DONE: that is a command.
 static int parse_words(int count, char **words, struct command *command)
 {
-    command->path = "/admin/smarthosts";
     if (count == 0)
         return CLI_DONE;
-    if (strcmp(words[0], "pause") == 0)
-        command->path = "/admin/smarthosts/pause";
-    else if (strcmp(words[0], "resume") == 0)
-        command->path = "/admin/smarthosts/resume";
+    if (strcmp(words[0], "pause") == 0 || strcmp(words[0], "resume") == 0)
+        command->act = words[0];
     else
         return cli_usage("smarthosts", "%s is neither pause nor resume", words[0]);
     if (count == 1)

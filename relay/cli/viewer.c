@@ -30,7 +30,7 @@ static bool ask(struct viewer *viewer, json_t *header, const struct buffer *blob
     json_t *answer = NULL;
     const char *bytes = blob && blob->data ? blob->data : "";
     if (!child_session_ask(viewer->session, header, bytes, blob ? blob->size : 0, ASK_LIMIT_MS,
-                              &answer, ret_frame, err))
+                           &answer, ret_frame, err))
         return false;
     const char *op = member_text(answer, "op");
     if (op && strcmp(op, hoped) == 0) {

@@ -1,7 +1,17 @@
 """The command line beside a running daemon, and without one."""
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
+import shutil
+import socket
+import sqlite3
+import struct
 import subprocess
+import termios
+import threading
 
 import payloads
 import pytest
@@ -9,7 +19,8 @@ import relay as harness
 import sink as sink_module
 
 FIELDS = ("id state reason route key channel lane template locale recipient identity_id smarthost "
-          "attempts created_at updated_at not_before deadline last_reply").split()
+          "attempts created_at updated_at not_before deadline last_reply "
+          "trace_id locale_source").split()
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -42,6 +53,7 @@ def test_check_names_what_is_wrong(tmp_path, sink, settings, named):
     assert named in (done.stdout + done.stderr).lower()
     served = relay.command("serve", status=None)
     assert served.returncode not in (0, 75)
+    assert "composer_died" not in served.stdout and served.stdout.count('"what"') <= 1
 
 
 @pytest.mark.parametrize("settings", [
@@ -146,12 +158,181 @@ def test_queue_list_show_and_stats(start_relay):
         assert recipient in shown
         # The smarthost is down: one of the two was tried, and not charged for it.
         both = shown + relay.command("queue", "show", ids[1]).stdout
-        assert re.search(r"\b[1-9] took place, 0 charged", both)
+        assert re.search(r"\b[1-9] took place, 0 count", both)
         stats = json.loads(relay.command("queue", "stats", "--json").stdout)
         assert "queued" in json.dumps(stats)
         relay.stop()
         assert [row["id"] for row in relay.queue_list()] == ids[::-1], "without the daemon"
         assert relay.command("queue", "show", "no-such-id", status=1).stdout == ""
+
+
+def listed(relay, *filter):
+    return {row["id"] for row in relay.queue_list(*filter)}
+
+
+def test_the_filter_of_lists(start_relay):
+    with sink_module.Sink(listening=False) as sink, start_relay(sink) as relay:
+        code = relay.accept(payloads.login_code())
+        relay.wait_for("smarthost_down")
+        relay.state(code)
+        link = relay.accept(payloads.recovery_link("f1", recipient="Zoe@Example.com"))
+        relay.state(link)
+        none = relay.accept({"neither": "mail"})
+        assert relay.state(none)["state"] == "parked"
+        every = {code, link, none}
+        for filter, want in [
+                (["--state", "queued,parked"], every), (["--state", "parked"], {none}),
+                (["--template", "recovery_valid"], {link}), (["--reason", "no_recipient"], {none}),
+                (["--recipient", "zoe@example.com", "--lane", "code"], {link}),
+                (["--smarthost", f"127.0.0.1:{sink.port}", "--template", "login_code_valid"], {code}),
+                (["--smarthost", "other:25"], set()), (["--lane", "notice"], set()),
+                (["--older-than", "1h"], set()), (["--newer-than", "1h"], every),
+                (["--since", "2020-01-31"], every), (["--before", "2020-01-31T18:00:00Z"], set())]:
+            assert listed(relay, *filter) == want, filter
+        exported = relay.command("queue", "export", "--json", "--state", "parked").stdout
+        assert [json.loads(line)["id"] for line in exported.splitlines()] == [none]
+        for wrong in (["--state", "queued,nonsense"], ["--older-than", "soon"], ["--limit", "0"],
+                      ["--since", "yesterday"], ["--lane", "fast"]):
+            done = relay.command("queue", "list", *wrong, status=2)
+            assert f"courier-relay: {wrong[0]} " in done.stderr
+
+
+def test_the_table_of_a_list(start_relay):
+    with sink_module.Sink(listening=False) as sink, start_relay(sink) as relay:
+        ids = [relay.accept(payloads.login_code(recipient=recipient))
+               for recipient in ("a@example.com", "zoe.ohara.the.longest@example.com")]
+        relay.wait_for("smarthost_down")
+        for one in ids:
+            relay.state(one)
+        title, *rows = relay.command("queue", "list").stdout.splitlines()
+        assert title.split()[:7] == ["ID", "STATE", "CREATED", "TRY", "TEMPLATE", "LOCALE",
+                                     "RECIPIENT"]
+        places = {row.index("login_code_valid") for row in rows} | {title.index("TEMPLATE")}
+        assert len(rows) == 2 and len(places) == 1 and "\033" not in title
+        assert re.search(r" queued +(now|\d+s ago) ", rows[0])
+        none = relay.command("queue", "list", "--reason", "nonsense")
+        assert "there is no such message; --reason, " in none.stderr
+        narrow = on_a_terminal(relay, 100, "queue", "list")
+        assert "\033" not in narrow and "…" in narrow
+        assert max(map(len, narrow.splitlines())) <= 100
+        relay.accept({"neither": "mail"})
+        relay.wait_for("parked")
+        wide = on_a_terminal(relay, 200, "queue", "list")
+        assert "\033[33mparked\033[0m" in wide and "1 of these parked: " in wide
+        assert "of these parked" not in relay.command("queue", "list").stdout
+        assert "\033" not in on_a_terminal(relay, 200, "queue", "list", NO_COLOR="1")
+
+
+def on_a_terminal(relay, columns, *arguments, **environment):
+    """What a command prints to one of that width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([str(harness.program(build=relay.build)), *arguments],
+                               cwd=relay.folder, stdin=subprocess.DEVNULL, stdout=theirs,
+                               env=relay.environment() | {"TERM": "xterm"} | environment)
+    os.close(theirs)
+    text = b""
+    with contextlib.suppress(OSError):  # a terminal's end that nobody holds
+        while chunk := os.read(ours, 65536):
+            text += chunk
+    os.close(ours)
+    assert process.wait(harness.WAIT_S) == 0
+    return text.decode().replace("\r\n", "\n")
+
+
+def explain(relay, message_id):
+    done = relay.command("queue", "explain", message_id)
+    assert json.loads(relay.command("queue", "explain", "--json", message_id).stdout)["id"] == \
+        message_id
+    return done.stdout
+
+
+def test_explain(start_relay):
+    with sink_module.Sink(listening=False) as sink, start_relay(sink) as relay:
+        waiting = relay.accept(payloads.login_code(recipient="zoe@example.com", language="hu"))
+        relay.wait_for("smarthost_down")
+        relay.state(waiting)
+        text = explain(relay, waiting)
+        assert re.search(r"It came (now|\d+s ago) \(.*\) by the route kratos, with the key default: "
+                         r"login_code_valid for zoe@example.com\.", text)
+        assert "Its language is hu: " in text
+        assert re.search(r"Attempt 1, .*: the smarthost could not be used, which does not count", text)
+        assert f"The smarthost 127.0.0.1:{sink.port} takes no mail" in text
+        assert "No smarthost takes mail now" in text and "`courier-relay doctor` says" in text
+        assert f"Failed to connect to 127.0.0.1 port {sink.port} " in text or "refused" in text
+        assert re.search(r"Its time is over in 14m \(.*\): then it expires, since its code", text)
+        parked = relay.accept({"neither": "mail"})
+        relay.state(parked)
+        text = explain(relay, parked)
+        assert "since it cannot be sent as it is: no_recipient." in text
+        assert f"then `courier-relay queue release {parked}`" in text
+        broken = relay.accept(b'{"no": "JSON",}')
+        relay.state(broken)
+        text = explain(relay, broken)
+        assert "It cannot be mended: cancel it, " in text and "queue release" not in text
+        assert f"queue cancel {broken}\n" in relay.command("queue", "show", broken).stdout
+        bad = relay.accept(payloads.login_code(recipient="zoe@@example.com"))
+        row = relay.state(bad)
+        assert row["reason"] == "bad_recipient"
+        assert f"Its identity in Kratos is {row['identity_id']}." in explain(relay, bad)
+        sink.up()
+        relay.wait_for("sent", id=waiting)
+        text = explain(relay, waiting)
+        assert ": it was taken; 250 " in text and "It was sent " in text
+        relay.stop()
+        assert "It was sent " in explain(relay, waiting)
+        assert relay.command("queue", "explain", "no-such-id", status=1).stdout == ""
+
+
+@pytest.mark.parametrize("edit, said", [
+    ("state = 'failed', reason = 'rejected'", [
+        r"It was given up (now|\S+ ago) .*: rejected\.",
+        r"`courier-relay queue retry ID` tries once more; its time is over in 14m "]),
+    ("state = 'failed', reason = 'rejected', deadline = created", [
+        r"It cannot be tried again: its time is over\."]),
+    ("state = 'unknown', unknown_outcomes = 3", [
+        r"It was handed over 3 times and no answer came, so it may have arrived"]),
+    ("state = 'expired', reason = 'deadline', deadline = created, body = NULL, body_form = 0", [
+        r"It expired (now|\S+ ago) .*: no smarthost had taken it"]),
+    ("state = 'superseded', reason = 'newer', body = NULL, body_form = 0", [
+        r"It was not sent: a newer one of its kind took its place"]),
+    ("state = 'superseded', reason = 'duplicate', body = NULL, body_form = 0", [
+        r"It was not sent: it is the same as another one"]),
+    ("state = 'cancelled', reason = 'by_operator', body = NULL, body_form = 0", [
+        r"It was not sent: an operator cancelled it"]),
+    ("state = 'held', reason = NULL", [
+        r"An operator put it aside .*", r"`courier-relay queue release ID` lets it go"]),
+    ("reason = 'rate_limited', not_before = created + 3600000", [
+        r"It waits: its recipient, or all together, had as many as they may",
+        r"It is tried next in 59m ", r"No relay runs on this queue"]),
+    ("locale_source = 'accept_language'", [r"Its language is en: .*\(Accept-Language\)"]),
+    ("trace_id = '0af7651916cd43dd8448eb211c80319c'", [r"the trace 0af7651916cd43dd8448eb211c80319c"]),
+])
+def test_explain_tells_how_it_ended_and_whether_there_is_a_way_back(queued, edit, said):
+    relay, message_id = queued
+    with contextlib.closing(sqlite3.connect(relay.queue_dir / "queue.db")) as database, database:
+        database.execute(f"UPDATE message SET {edit}")
+    text = relay.command("queue", "explain", message_id).stdout.replace(message_id, "ID")
+    for one in said:
+        assert re.search(one, text), text
+
+
+@pytest.fixture(scope="module")
+def queue_of_one(tmp_path_factory):
+    """Of a relay that has stopped, with one message that waits; and its id."""
+    with sink_module.Sink(listening=False) as sink, harness.Relay(
+            tmp_path_factory.mktemp("explained"), smtp_uri=harness.smtp_uri(sink)) as relay:
+        message_id = relay.accept(payloads.login_code())
+        relay.wait_for("smarthost_down")
+        relay.state(message_id)
+    return relay, message_id
+
+
+@pytest.fixture
+def queued(queue_of_one, tmp_path):
+    relay, message_id = queue_of_one
+    folder = shutil.copytree(relay.queue_dir, tmp_path / "queue")
+    return harness.Relay(tmp_path, **{**relay.settings, "queue_dir": str(folder)}), message_id
 
 
 def test_send_posts_a_file_to_the_running_relay(relay, sink, tmp_path):
@@ -161,7 +342,35 @@ def test_send_posts_a_file_to_the_running_relay(relay, sink, tmp_path):
     with relay:
         relay.command("send", "--url", f"http://127.0.0.1:{relay.port}/kratos/webhook", str(path))
         assert sink.wait_for(1)[0].recipient == made["recipient"]
+        # Said where a person sees it, and where a program does.
+        again = relay.command("send", str(path), RELAY_LISTEN=f"127.0.0.1:{relay.port}")
+        assert again.stdout.strip() == relay.found("accepted")[0]["id"]
+        assert "not sent again" in again.stderr
+        done = relay.command("send", "--json", str(path), RELAY_LISTEN=f"127.0.0.1:{relay.port}")
+        assert json.loads(done.stdout)["duplicate"] is True and not done.stderr
+    nobody = f"127.0.0.1:{harness.free_port()}"
+    assert "no relay runs there" in relay.command("health", status=1, RELAY_LISTEN=nobody).stderr
 
+
+def test_what_somebody_answers_does_not_drive_the_terminal(relay, tmp_path):
+    body = json.dumps({"message": "\x1b[2Jno\u202e\r\nmore"}).encode()
+    (tmp_path / "payload.json").write_text("{}")
+    relay.folder.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def answer():
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 503 No\r\nX-Message-Id: \x1b[31m\r\n"
+                                       b"Connection: close\r\nContent-Length: %d\r\n\r\n"
+                                       % len(body) + body)
+        threading.Thread(target=answer, daemon=True).start()
+        url = "http://127.0.0.1:%d/" % server.getsockname()[1]
+        health = relay.command("health", "--url", url, status=1)
+        assert health.stdout == "" and "503: ?[2Jno???more\n" in health.stderr
+        send = relay.command("send", "--url", url, str(tmp_path / "payload.json"), status=1)
+        assert send.stdout == "?[31m\n" and "503: ?[2Jno???more\n" in send.stderr
 
 
 def test_send_reads_the_key_from_a_file(relay, sink, tmp_path):
@@ -173,7 +382,11 @@ def test_send_reads_the_key_from_a_file(relay, sink, tmp_path):
         url = f"http://127.0.0.1:{relay.port}/kratos/webhook"
         key.write_text("not-the-right-key\n")
         refused = relay.command("send", "--url", url, "--key-file", str(key), str(path), status=1)
-        assert "refused with 401" in refused.stderr
+        assert "refused with 401" in refused.stderr and "bare key" not in refused.stderr
+        key.write_text(f"kratos:{harness.API_KEY}\n")
+        refused = relay.command("send", "--url", url, "--key-file", str(key), str(path), status=1)
+        assert f"{key} must hold the bare key" in refused.stderr
+        assert harness.API_KEY not in refused.stderr
         key.write_text(harness.API_KEY + "\n")
         relay.command("send", "--url", url, "--key-file", str(key), str(path))
         assert sink.wait_for(1)[0].recipient == made["recipient"]
@@ -193,6 +406,8 @@ def test_an_unknown_option_is_one_complaint(relay):
 def test_queue_names_the_setting_of_a_folder_that_is_not_there(relay):
     relay.folder.mkdir()
     assert "RELAY_QUEUE_DIR" in relay.command("queue", "list", status=1).stderr
+    for command in (["smarthosts"], ["queue", "release", "--all"]):
+        assert "No such file or directory" in relay.command(*command, status=75).stderr
 
 
 def test_usage_errors(relay):
@@ -200,6 +415,8 @@ def test_usage_errors(relay):
     for arguments in ([], ["nonsense"], ["queue"], ["queue", "list", "--nonsense"],
                       ["queue", "list", "--state", "nonsense"], ["send"]):
         assert relay.command(*arguments, status=2).stdout == "", arguments
+    assert "queue has no lst: it needs one of list, show" in \
+        relay.command("queue", "lst", status=2).stderr
     for arguments in (["--help"], ["--version"], ["queue", "--help"], ["serve", "--help"]):
         assert relay.command(*arguments).stdout, arguments
 

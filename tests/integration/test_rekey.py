@@ -49,7 +49,7 @@ def test_a_rekey_under_load_loses_and_parks_nothing(start_relay, sink):
             for _ in range(3):
                 assert rekey(relay)["rekeyed"]
             ids = waiting + posted.result()
-        relay.wait_for("rekeyed", count=3, by="owner")
+        relay.wait_for("audit", count=3, by="owner", act="rekey")
         wait_for_old_keys_to_go(relay)
         assert key_lines(relay) != first
         sink.wait_for(len(made))

@@ -417,14 +417,16 @@ def test_the_steps_in_the_documentation(templates, tmp_path):
     text = (harness.ROOT / "docs/templates.md").read_text()
     steps = text.split("## Changing it, step by step\n")[1].split("\n## ")[0]
     script = "".join(line[4:] + "\n" for line in steps.splitlines() if line.startswith("    "))
-    assert script.count("courier-relay ") == 9, "the steps have changed: look at what is below"
+    assert script.count("courier-relay ") == 10, "the steps have changed: look at what is below"
     done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True,
                           env={"PATH": f"{harness.program().parent}:{os.environ['PATH']}"})
     assert (done.returncode, done.stderr) == (0, "")
     shown = done.stdout
-    assert "Example, 1 Main Street, Springfield. Nobody reads answers.\n" in shown
+    page = (tmp_path / "mail.html").read_text()
+    assert all(own in page for own in ("Acme Shop", "#0a7d5a", "https://acme.example/logo.png"))
+    assert "Acme Shop, 1 Main Street, Springfield. Nobody reads answers.\n" in shown
     assert f"ok: {len(TYPES)} types, {len(LOCALES) + 1} locales, 2 brands\n" in shown
     assert "    types/login_code_valid/subject.text.mustache\n" in shown
-    assert re.search(rf"^{CODE} .* \[Example\]$", shown, re.M)
+    assert re.search(rf"^{CODE} .* \[Acme Shop\]$", shown, re.M)
     assert "Acme Bank" in shown and "https://login.acme-bank.example/" in shown
     assert re.search(r"^\d+ mails of 2 brands: mails/index\.html$", shown, re.M)

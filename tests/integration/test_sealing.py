@@ -111,7 +111,7 @@ def test_a_flip_in_a_payload_is_found(start_relay, sink, tmp_path):
         tamper(relay, row_id, *FLIPS[name])
     shipped = (harness.ROOT / "jsonnet/kratos_courier.jsonnet").read_text()
     mended = tmp_path / "mended.jsonnet"
-    mended.write_text(shipped.replace("text('recipient|", "text('whom|recipient|"))
+    mended.write_text(shipped.replace("'recipient|", "'whom|recipient|"))
     relay.settings["normaliser"] = str(mended)
     sink.down()
     check_parked(relay, sink, PAYLOAD_FLIPS, ids[:3])

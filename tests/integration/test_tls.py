@@ -4,6 +4,7 @@ import shutil
 import smtplib
 import ssl
 import subprocess
+import time
 import warnings
 
 import pytest
@@ -28,6 +29,8 @@ def test_tls_with_a_kept_connection(start, certificate, mode):
             result = deliverer.send_one()
             expect(result, "sent", "dot", 250)
             assert result["tls"] == "TLSv1.3"
+            left_s = result["certificate_ends_ms"] / 1000 - time.time()
+            assert 2 * 86400 - 120 < left_s <= 2 * 86400
         assert server.connections == 1
         assert server.messages[0].data.startswith(b"From: a@acme.example\r\n")
 
