@@ -16,6 +16,12 @@ import smtp_server as smtp_server_module  # noqa: E402
 import strict_mime  # noqa: E402
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    import schedule  # which needs xdist
+    return schedule.LongestFirst(config, log)
+
+
 @pytest.fixture
 def sink():
     with sink_module.Sink() as made:
