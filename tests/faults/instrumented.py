@@ -3,7 +3,7 @@
 
 The soak (soak.py) without its kills, as what an instrument knows of a process dies with it: the
 smarthosts misbehave, the first (without TLS: libesmtp) is paused and resumed, so that the second
-(TLS: libcurl) is used too, and SIGHUPs, new keys and backups come meanwhile. The smarthosts take
+(TLS: libcurl) is used too, and SIGHUPs, new keys, backups and scrapes come meanwhile. The smarthosts take
 their time, so that several deliverers with many connections each are at work. The ledger judges as
 ever, and one report of the instrument is a violation.
 
@@ -24,6 +24,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
+import admin_api  # noqa: E402
 import relay as harness  # noqa: E402
 import sink as sinks  # noqa: E402
 import smtp_server  # noqa: E402
@@ -72,7 +73,8 @@ class Instrumented(soak.Soak):
         self.deliverers_max = self.threads_max = 0
 
     def strike(self, is_calm):
-        act = self.rng.choice((self.hang_up, self.rekey, self.back_up, self.pause_or_resume))
+        act = self.rng.choice((self.hang_up, self.rekey, self.back_up, self.pause_or_resume,
+                               self.scrape))
         act()
         self.counts[act.__name__.replace("_", " ")] += 1
 
@@ -90,6 +92,12 @@ class Instrumented(soak.Soak):
     def pause_or_resume(self):
         self.command("smarthosts", "resume" if self.is_paused else "pause", self.first)
         self.is_paused = not self.is_paused
+
+    def scrape(self):
+        """What is counted is told while it is counted."""
+        answer = admin_api.AdminApi(self.relay, by_owner=True).request("GET", "/metrics")
+        if answer.status != 200:
+            self.violations.append(f"GET /metrics was answered {answer.status}")
 
     def deliverers(self):
         """Process ids, whatever program runs them."""

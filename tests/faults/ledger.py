@@ -206,8 +206,13 @@ class _Check:
         if self.unknown_outcomes_possible or not (mail.reply is None or
                                                   isinstance(mail.reply, str)):
             return True
-        return any(mail.boot_s - self.settle_s <= death <= mail.boot_s + self.settle_s
-                   for death in self.deaths)
+        # The mark has the verdict before anything more is said on that connection.
+        if mail.heard and self.marks_survive:
+            return False
+        # A sink that was slower than the relay's patience has answered nobody.
+        return (mail.left and not mail.heard) or any(
+            mail.boot_s - self.settle_s <= death <= mail.boot_s + self.settle_s
+            for death in self.deaths)
 
     def check_copies(self, entry, mails):
         taken = [mail for mail in mails if was_taken(mail)]
@@ -252,8 +257,8 @@ class _Check:
                       (reason == "duplicate" or other.first_s >= entry.first_s)]
             wrong = None if rivals else "by nothing"
         elif state == "unknown":
-            events = len(self.deaths) + sum(not isinstance(mail.reply, (str, type(None)))
-                                            for mail in mails)
+            events = len(self.deaths) + sum(
+                mail.left or not isinstance(mail.reply, (str, type(None))) for mail in mails)
             if events < self.max_copies and not self.unknown_outcomes_possible:
                 wrong = f"after {events} events that could cause it"
         elif state == "failed":
@@ -290,7 +295,7 @@ class _Check:
 
 
 def check(client, sink, rows, *, margin_s=15, max_copies=3, deaths=(), settle_s=1.0,
-          unknown_outcomes_possible=False, ends=(), drained=True, slack_s=1.0):
+          marks_survive=False, unknown_outcomes_possible=False, ends=(), drained=True, slack_s=1.0):
     """What is wrong, a line each; nothing: all promises were kept.
 
     client     a ClientLedger
@@ -299,13 +304,16 @@ def check(client, sink, rows, *, margin_s=15, max_copies=3, deaths=(), settle_s=
     margin_s   the relay's deadline_margin
     deaths     CLOCK_BOOTTIME of each kill or cut: an outcome is unknown if something died within
                settle_s of the dot (the outcome may ride 20 ms until it is committed)
+    marks_survive   these were processes, and not the machine or its disk: no death excuses a copy
+               of what the relay is known to have heard the answer to
     unknown_outcomes_possible   any outcome may be: calls that read replies were made to fail
     ends       states that are right without a reason known here: "queued", "parked", "failed" ...
     drained    the relay had the time to finish, so nothing may be on its way
     slack_s    how late the sink's clock may see what the relay did in time
     """
     checked = _Check(client, sink, rows, margin_s=margin_s, max_copies=max_copies,
-                     deaths=list(deaths), settle_s=settle_s, ends=set(ends), drained=drained,
+                     deaths=list(deaths), settle_s=settle_s, marks_survive=marks_survive,
+                     ends=set(ends), drained=drained,
                      unknown_outcomes_possible=unknown_outcomes_possible, slack_s=slack_s)
     checked.assign_mails()
     for entry in checked.entries:

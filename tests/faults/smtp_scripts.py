@@ -124,7 +124,8 @@ class Smarthost(SmtpServer):
         return line.partition("<")[2].partition(">")[0]
 
 
-Mail = collections.namedtuple("Mail", "recipient data reply boot_s")
+Mail = collections.namedtuple("Mail", "recipient data reply boot_s left heard",
+                              defaults=(False, False))
 
 
 class Received:

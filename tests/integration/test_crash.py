@@ -11,8 +11,9 @@ import pytest
 import relay as harness
 
 ROUNDS = 100
-# A verdict older than this, when the core is killed, has long been committed (20 ms at most).
-SETTLED_S = 1.0
+# A verdict older than this, when the core is killed, has long been committed (20 ms at most, but
+# on a machine that is busy with other tests).
+SETTLED_S = 3.0
 MARGIN_S = 50
 
 
@@ -98,9 +99,12 @@ def test_kill_9_loses_nothing_and_repeats_nothing_needlessly(sink, tmp_path):
         else:
             assert copies or states[message_id] == "expired"
         assert all(mail.boot_s <= answered + life_s for mail in copies)
-        # Every copy but the last was followed by a kill before its outcome can have been kept.
+        # Every copy but the last was answered to a deliverer that had gone, or followed by a kill
+        # before its outcome can have been kept. What was heard is in the mark, come what may.
         for mail in copies[:-1]:
-            assert any(mail.boot_s <= killed <= mail.boot_s + SETTLED_S for killed in kills)
+            assert not mail.heard
+            assert mail.left or any(
+                mail.boot_s <= killed <= mail.boot_s + SETTLED_S for killed in kills)
 
 
 @pytest.mark.parametrize("name", ["composer", "deliverer"])

@@ -1,7 +1,10 @@
 """The checker of the fault suites finds what it is there to find: each kind of breach, planted."""
 import email.message
 import os
+import smtplib
+import socket
 import sys
+import threading
 
 import payloads
 import pytest
@@ -179,6 +182,11 @@ def test_what_is_explained_is_no_breach():
     assert world.check(unknown_outcomes_possible=True) == []
 
     world = World()
+    world.sink.mails[0].left = True
+    world.sink.got(world.one, world.first_id())
+    assert world.check() == []  # a sink that was late has answered nobody
+
+    world = World()
     world.sink.mails[0].reply = "451 4.3.0 later"  # no copy was taken
     world.sink.got(world.one, world.first_id())
     assert world.check() == []
@@ -201,6 +209,50 @@ def test_what_is_explained_is_no_breach():
     world = World()
     world.rows[0]["state"] = "sending"
     assert world.check(drained=False) == []
+
+
+def test_no_process_dies_with_what_its_relay_has_heard():
+    world = World()
+    world.sink.mails[0].heard = world.sink.mails[0].left = True  # it went on, and left at once
+    world.sink.got(world.one, world.first_id())
+    deaths = [world.sink.mails[0].boot_s]
+    assert world.check(deaths=deaths, marks_survive=True) != []
+    assert world.check(deaths=deaths) == []  # the marks were lost as well
+
+
+def dot_of(sink):
+    """A client whose message is complete."""
+    client = smtplib.SMTP(sink.host, sink.port)
+    client.ehlo("client.test")
+    for command in ("MAIL FROM:<a@acme.example>", "RCPT TO:<b@acme.example>", "DATA"):
+        assert client.docmd(command)[0] < 400
+    client.send(b"Subject: hello\r\n\r\nhello\r\n.\r\n")
+    return client
+
+
+def test_the_sink_knows_whether_its_answer_was_read():
+    with Sink() as sink:
+        client = dot_of(sink)
+        assert client.getreply()[0] == 250
+        mail, = sink.mails
+        assert not mail.heard
+        client.noop()
+        assert mail.heard and not mail.left
+        client.close()
+
+        arrived, gone = threading.Event(), threading.Event()
+
+        def be_busy(*_):  # with whatever: nothing else is read or noticed until it has answered
+            arrived.set()
+            gone.wait(harness.WAIT_S)
+        sink.data_reply = be_busy
+        client = dot_of(sink)
+        arrived.wait(harness.WAIT_S)
+        client.sock.shutdown(socket.SHUT_RDWR)  # as the relay does when a transaction's time is over
+        gone.set()
+        harness.wait_until(lambda: len(sink.accepted) == 2 and sink.accepted[1].left, "its answer")
+        assert not sink.accepted[1].heard
+        client.close()
 
 
 def test_what_was_not_acknowledged_may_be_absent_or_complete_but_no_more_than_once():
