@@ -349,12 +349,12 @@ screenshots: deps-screenshots ## show every mail in Chromium, light and dark: bu
 	$(PYTHON) tests/e2e/screenshots.py --build $(BUILD)
 
 .PHONY: bench
-bench: deps-bench ## measure, beside this machine's own limits: 2 minutes
+bench: deps-bench ## measure, beside this machine's own limits: 3 minutes
 	$(build) all bench-programs
 	$(PYTHON) bench/bench.py --build $(BUILD)
 
 .PHONY: bench-million
-bench-million: deps-bench ## the cells of a large queue with a million messages: 10 minutes, 2 GB of disk
+bench-million: deps-bench ## the cells of a large queue with a million messages: 20 minutes, 2 GB of disk
 	$(build) all bench-programs
 	$(PYTHON) bench/bench.py --build $(BUILD) --only-waiting --waiting 1000000 --watch 60
 

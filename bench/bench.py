@@ -106,6 +106,7 @@ def main():
     os.environ["RELAY_RELEASE_BUILD"] = options.build
     import relay as harness
     import filled_queue
+    import restarts
     import waiting
 
     with tempfile.TemporaryDirectory(prefix="relay-bench-", dir=options.folder) as name:
@@ -117,6 +118,7 @@ def main():
         if not options.only_waiting:
             report_composer(bench, harness.program("composer"))
             report_relay(bench, harness, folder, options)
+            restarts.report(folder)
         waiting.report(bench, folder, options.waiting, options.watch)
     return 0
 

@@ -3,12 +3,14 @@
 Both relays run at once and are asked in turns, so that what else happens on the machine happens to
 both. Their smarthost refuses connections: what is posted waits, in either queue.
 """
+import concurrent.futures
 import json
 import os
 import pathlib
 import statistics
 import time
 
+import admin_api
 import filled_queue
 import relay as harness
 from measure import Meter, free_port, line, us
@@ -17,6 +19,8 @@ ROUNDS = 9
 MESSAGES = {1: 300, 32: 3000}  # a round, by clients
 STARTS = 3
 LISTED = 1000
+PAGE = 100  # rows: a million are 10,000 pages
+PAGES_ASKED = 30
 
 
 class Queues:
@@ -122,6 +126,55 @@ def report_waiting(queues, rows, watch_s):
             figures = compare(queues.bench, empty, large, clients)
             plural = "s" * (clients > 1)
             report_compared(f"{name}, {clients} client{plural}", figures, empty, large)
+        report_pages(name, large, rows)
+        report_cancel(queues, name, rows, empty, large)
+
+
+def time_page(api, path):
+    """Milliseconds of the median, and the path of the next page."""
+    took = []
+    for _ in range(PAGES_ASKED):
+        began = time.monotonic()
+        _, following = api.page(path)
+        took.append((time.monotonic() - began) * 1000)
+    return statistics.median(took), following
+
+
+def report_pages(name, large, rows):
+    """The admin API, by its socket."""
+    api = admin_api.AdminApi(large, by_owner=True)
+    first, path = f"/admin/messages?page_size={PAGE}", None
+    steps = f"/admin/messages?page_size={LISTED}"
+    for _ in range(rows // LISTED - 1):
+        _, steps = api.page(steps)
+    path = steps.replace(f"page_size={LISTED}", f"page_size={PAGE}")
+    first_ms, last_ms = time_page(api, first)[0], time_page(api, path)[0]
+    line(f"{name}: a page of {PAGE}: page 1, page {(rows - LISTED) // PAGE + 1:,}",
+         f"{first_ms:.1f} ms", f"{last_ms:.1f} ms", f"x {last_ms / first_ms:.2f}")
+    began = time.monotonic()
+    api.page("/admin/messages?recipient=nobody@example.com")
+    line(f"{name}: a filter that meets nothing, one answer",
+         f"{(time.monotonic() - began) * 1000:.0f} ms")
+
+
+def report_cancel(queues, name, rows, empty, large):
+    """All of them, while one client posts each 5 ms."""
+    api = admin_api.AdminApi(large, by_owner=True)
+    dry_run = api.post("/admin/messages/cancel?older_than=1s&dry_run=true")
+    rounds = []
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        began = time.monotonic()
+        act = threads.submit(api.request, "POST", "/admin/messages/cancel?older_than=1s",
+                             timeout=3600)
+        while not act.done():
+            rounds.append(compare(queues.bench, empty, large, 1, interval=5, rounds=1))
+        took_s = time.monotonic() - began
+    done = json.loads(act.result().body)
+    assert done["messages"] >= rows <= dry_run["messages"], (done, dry_run)
+    line(f"{name}: all cancelled, a second", f"{done['messages'] / took_s:.0f}")
+    figures = {relay: tuple(statistics.median(one[relay][i] for one in rounds) for i in (0, 1))
+               for relay in (empty, large)}
+    report_compared(f"{name}, while they are cancelled", figures, empty, large)
 
 
 def count_expired(relay):
