@@ -15,6 +15,7 @@ PACKAGES_SCREENSHOTS = python3 chromium fonts-noto-core fonts-noto-color-emoji
 PACKAGES_BENCH = python3 procps strace
 PACKAGES_INSTRUMENT = libtsan2 valgrind python3 python3-aiosmtpd openssl
 PACKAGES_FUZZ = clang-14 libclang-rt-14-dev llvm-14 python3
+PACKAGES_DOCKER = python3 python3-aiosmtpd debootstrap
 PACKAGES_LINT = clang-format clang-tidy cppcheck shellcheck python3
 
 PREFIX ?= /usr/local
@@ -287,9 +288,10 @@ PACKAGES_deps-screenshots = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_SCREENS
 PACKAGES_deps-bench = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_BENCH)
 PACKAGES_deps-instrument = $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_INSTRUMENT)
 PACKAGES_deps-fuzz  = $(PACKAGES_BUILD) $(PACKAGES_FUZZ)
+PACKAGES_deps-docker = $(PACKAGES_DOCKER)
 PACKAGES_deps-lint  = $(PACKAGES_BUILD) $(PACKAGES_LINT)
 DEPS = deps-build deps-check deps-demo deps-screenshots deps-bench deps-instrument deps-fuzz \
-    deps-lint
+    deps-docker deps-lint
 
 .PHONY: deps $(DEPS)
 deps: deps-check ## install what building and checking needs and Debian has (deps-build: building alone)
@@ -413,9 +415,13 @@ properties: deps-check ## try PROPERTY_EXAMPLES (5000) odd payloads a property; 
 	    -p no:cacheprovider -q -n $(shell nproc) --hypothesis-seed=$(strip $(PROPERTY_SEED)) \
 	    tests/integration/test_mail_properties.py
 
-.PHONY: docker
+.PHONY: docker docker-check systemd-check
 docker: ## build the container image courier-relay
 	docker build -t courier-relay .
+docker-check: deps-docker ## bring compose.yaml's relay up, kill it, find every mail; KRATOS_IMAGE: a real Kratos, too
+	$(PYTHON) tests/e2e/docker_check.py
+systemd-check: deps-docker ## run the units under a real systemd in a container, under load: 1 minute once it is built
+	$(PYTHON) tests/e2e/systemd_check.py
 
 SHARE = $(DESTDIR)$(PREFIX)/share/courier-relay
 .PHONY: install
@@ -426,7 +432,19 @@ install: all ## install below PREFIX (/usr/local); DESTDIR is for packagers
 	install -D -m 644 -t $(SHARE)/templates templates/*.mustache templates/brand.json
 	install -D -m 644 -t $(SHARE)/templates/locales templates/locales/*.json
 	install -D -m 644 -t $(SHARE)/jsonnet jsonnet/*.jsonnet
+	install -D -m 644 -t $(SHARE) docs/alerts.yml
 	install -D -m 644 -t $(SHARE)/jsonnet/samples jsonnet/samples/*.json
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/courier-relay.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/courier-relay.conf.5
+
+.PHONY: install-units
+install-units: ## install the systemd units, and the user that they name, below PREFIX as well
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system deploy/systemd/courier-relay.service \
+	    deploy/systemd/courier-relay.socket deploy/systemd/courier-relay-admin.socket
+	sed -i 's|^ExecStart=courier-relay |ExecStart=$(PREFIX)/bin/courier-relay |' \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system/courier-relay.service
+	install -D -m 644 deploy/systemd/courier-relay.sysusers \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/courier-relay.conf
 
 C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],$(FOLDERS) bench tests/fuzz tests/faults tests/unit \
     $(addprefix tests/unit/,$(FOLDERS)))))

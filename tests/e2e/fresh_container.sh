@@ -1,23 +1,9 @@
 #!/bin/sh
-# The demo from a clone in a bare Debian 12, where make is not even there: makes the base image
-# (debootstrap, once), copies a clean clone of this tree into it, and runs the README's line.
+# The demo from a clone in a bare Debian 12, where make is not even there: copies a clean clone of
+# this tree into one, and runs the README's line.
 set -eu
 cd "$(dirname "$0")/../.."
-base=courier-relay-bare-debian:bookworm
-
-if test -z "$(docker images -q "$base")"; then
-    command -v debootstrap >/dev/null || {
-        echo "this needs debootstrap: apt-get install debootstrap" >&2
-        exit 1
-    }
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
-    debootstrap --variant=minbase bookworm "$work/root" >/dev/null
-    # An update must go through what this machine's own apt goes through.
-    cp /etc/apt/sources.list "$work/root/etc/apt/" 2>/dev/null || true
-    cp -r /etc/apt/sources.list.d /etc/apt/apt.conf.d "$work/root/etc/apt/" 2>/dev/null || true
-    tar -C "$work/root" -c . | docker import - "$base" >/dev/null
-fi
+base=$(tests/e2e/bare_debian.sh)
 
 line=$(sed -n 's/^    \(apt-get update .*make demo\)$/\1/p' README.md)
 test -n "$line" || { echo "README.md has no line for a bare container" >&2; exit 1; }
