@@ -393,7 +393,7 @@ soak: deps-check ## mail for SOAK_SECONDS (600: 10 minutes) while everything die
 	$(PYTHON) tests/faults/soak.py --build build/release --seconds $(SOAK_SECONDS)
 
 .PHONY: real-servers
-real-servers: deps-check ## mail through a Postfix and an Exim of Debian's, unpacked and not installed, as root: 3 minutes
+real-servers: deps-check ## mail through a Postfix, an Exim and an OpenSMTPD of Debian's, unpacked and not installed, as root: 3 minutes
 	$(build) SANITIZE=1 BUILD=build/sanitize all unit
 	RELAY_BUILD=build/sanitize $(PYTHON) -m pytest -p no:cacheprovider -q -rs -n $(shell nproc) \
 	    tests/e2e/servers

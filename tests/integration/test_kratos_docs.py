@@ -2,6 +2,7 @@
 import base64
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -83,6 +84,45 @@ def test_each_section_has_what_its_version_needs():
     assert re.match(r"smtps?://", oldest["smtp"]["connection_uri"])
     assert int(newer["worker"]["pull_count"]) <= 255
     assert newer == read_yaml(DEPLOY)["courier"]
+
+
+def test_what_compose_runs_is_what_is_documented():
+    folder = harness.ROOT / "deploy/kratos"
+    assert (folder / "body.jsonnet").read_text() == BODY.read_text()
+    kratos = read_yaml((folder / "kratos.yml").read_text())
+    courier, request = kratos["courier"], kratos["courier"]["http"]["request_config"]
+    documented = read_yaml(DEPLOY)["courier"]
+    assert request["url"] == "http://relay:8080/kratos/webhook"
+    assert request["body"] == "file:///etc/config/kratos/body.jsonnet"
+    # All else is the same; the key is in a file of its own.
+    request |= {name: documented["http"]["request_config"][name] for name in ("url", "body", "auth")}
+    assert courier == documented
+    schema = json.loads((folder / "identity.schema.json").read_text())
+    assert kratos["identity"]["schemas"][0]["url"].endswith("/identity.schema.json")
+    assert {"email", "lang", "name"} == set(schema["properties"]["traits"]["properties"])
+
+
+def test_the_secrets_of_compose_are_made_once_and_agree(tmp_path):
+    script = shutil.copy(harness.ROOT / "deploy/make_secrets.sh", tmp_path)
+    made = []
+    for _ in range(2):
+        subprocess.run([script], check=True)
+        made.append({path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()})
+    assert made[0] == made[1] and len(made[0]) == 3
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    kratos = read_yaml(made[0]["kratos-secrets.yml"])
+    name, key = made[0]["relay-api-key"].strip().split(":")
+    assert name == "kratos" and len(key) == 48
+    assert kratos["courier"]["http"]["request_config"]["auth"] == {
+        "type": "api_key", "config": {"name": "X-Api-Key", "value": key, "in": "header"}}
+    assert [len(one) for one in kratos["secrets"]["cipher"]] == [32]  # Kratos takes no other
+    assert made[0]["relay-admin-key"].split(":")[:2] == ["me", "operate"]
+    # And the relay takes them.
+    relay = harness.Relay(tmp_path / "relay", api_key=None, smtp_uri="smtp://localhost/",
+                          api_key_file=tmp_path / "secrets/relay-api-key",
+                          admin_key_file=tmp_path / "secrets/relay-admin-key")
+    relay.folder.mkdir()
+    assert "0 faults" in relay.command("check").stdout
 
 
 def test_a_channel_has_what_kratos_gives_it_no_default_for():

@@ -40,6 +40,8 @@ class MailServer:
     """start() and stop() as often as one likes, on the same port. Subclasses write their
     configuration in configure() and say in command() how they are run."""
 
+    STARTED = "daemon started"  # what the log says then
+
     def __init__(self, packages, certificates=None):
         self.packages, self.certificates = packages, certificates
         # Not pytest's folder: that is root's alone.
@@ -66,7 +68,7 @@ class MailServer:
 
     def start(self):
         self.configure()
-        before = self.log().count("daemon started")
+        before = self.log().count(self.STARTED)
         with open(self.folder / "output", "ab") as output:
             self.process = subprocess.Popen(
                 self.command(), env=self.packages.environment(), cwd=self.folder,
@@ -76,7 +78,7 @@ class MailServer:
 
     def _has_started(self, before):
         assert self.process.poll() is None, self.tail()
-        return self.log().count("daemon started") > before
+        return self.log().count(self.STARTED) > before
 
     def stop(self):
         """Ends all its processes, as its own stop command does."""

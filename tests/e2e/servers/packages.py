@@ -10,10 +10,11 @@ import subprocess
 
 # The servers, then what they need and a small Debian lacks.
 PACKAGES = ["postfix", "sasl2-bin", "libsasl2-modules", "libsasl2-modules-db",
-            "exim4-daemon-light", "libgnutls-dane0", "libunbound8", "libevent-2.1-7", "libidn12"]
-SERVERS = ["postfix", "exim4-daemon-light"]
+            "exim4-daemon-light", "opensmtpd",
+            "libgnutls-dane0", "libunbound8", "libevent-2.1-7", "libidn12"]
+SERVERS = ["postfix", "exim4-daemon-light", "opensmtpd"]
 PROGRAMS = ["usr/lib/postfix/sbin/master", "usr/lib/postfix/sbin/smtpd", "usr/sbin/saslpasswd2",
-            "usr/sbin/exim4"]
+            "usr/sbin/exim4", "usr/sbin/smtpd"]
 
 
 class Unavailable(Exception):
