@@ -321,7 +321,7 @@ packages-run: # print the packages that an installed relay needs
 build = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .PHONY: check
-check: deps-check ## install what is missing, build with ASan and UBSan, run every test: 6 minutes
+check: deps-check ## install what is missing, build with ASan and UBSan, run every test: 8 minutes
 	$(build) SANITIZE=1 BUILD=build/sanitize all unit
 	$(build) BUILD=build/release all probe faults $(PROMTOOL)
 	$(PYTHON) tests/run --build build/sanitize --release build/release
@@ -342,7 +342,7 @@ mails: deps-build ## build, and write every mail into build/mails, with index.ht
 	$(BUILD)/bin/courier-relay render --all build/mails
 
 .PHONY: demo-container
-demo-container: ## the same from a clone in a bare Debian container, with the README's line
+demo-container: ## make demo from a clone in a bare Debian container, with the README's line
 	tests/e2e/fresh_container.sh
 
 .PHONY: screenshots
@@ -402,7 +402,7 @@ real-servers: deps-check ## mail through a Postfix, an Exim and an OpenSMTPD of 
 tsan: deps-instrument ## mail from 64 clients under ThreadSanitizer, no report: 1 minute
 	$(build) SANITIZE=thread BUILD=build/tsan all
 	$(PYTHON) tests/faults/instrumented.py tsan --build build/tsan
-memcheck: deps-instrument ## the same, less of it, with core and deliverers under valgrind: 2 minutes
+memcheck: deps-instrument ## mail through a core and deliverers under valgrind, no error: 2 minutes
 	$(build) BUILD=build/release all
 	$(PYTHON) tests/faults/instrumented.py memcheck --build build/release
 
