@@ -58,9 +58,10 @@ struct delivery_result {
     const char *stage;
     int reply_code; // 0: none
     const char *enhanced_code, *reply_text, *address, *tls, *alarm;
-    bool has_died;  // the deliverer has: only the mark told this
-    bool was_alone; // ... and had nothing else under way before its dot
-    bool has_hung;  // ... since it was killed, as it hung
+    bool has_died;   // the deliverer has: only the mark told this
+    bool was_alone;  // ... and had nothing else under way before its dot
+    bool has_hung;   // ... since it was killed, as it hung
+    bool is_charged; // SUSPECT: it has had an attempt, where no other smarthost has it now
     // Uncharged, but it does not go again at once: as after so many attempts more. 0: it does.
     int set_back;
 };

@@ -278,7 +278,10 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
         break;
     case DELIVERY_SUSPECT:
         settlement.reason = "suspect"; // for who looks into the queue
-        smarthost_failed(dispatcher, job, &settlement, result->set_back, has_other);
+        if (result->is_charged && !has_other)
+            wait_charged(dispatcher, job, &settlement);
+        else
+            smarthost_failed(dispatcher, job, &settlement, result->set_back, has_other);
         break;
     case DELIVERY_UNABLE:
         smarthost_unable(dispatcher, job, &settlement);

@@ -120,7 +120,8 @@ static void suspect(struct smarthost_health *health, const struct suspicion_mess
         heal(health, message, word);
     }
     // While the circuit is open its pause and the turn decide, not the message's own schedule.
-    if (circuit->state == CIRCUIT_CLOSED)
+    result->is_charged = circuit->state == CIRCUIT_CLOSED && verdict == SUSPICION_DENIED;
+    if (circuit->state == CIRCUIT_CLOSED && !result->is_charged)
         result->set_back = suspicion_count(&health->suspicion, message->id);
 }
 
@@ -190,8 +191,13 @@ static void judge_death(struct smarthost_health *health, const struct suspicion_
 void smarthost_health_judge(struct smarthost_health *health, const struct delivery *delivery,
                             struct delivery_result *result, int64_t now_ms)
 {
-    const struct suspicion_message message = {delivery->id, delivery->recipient,
-                                              delivery->started_boot_ms, now_ms};
+    const struct suspicion_message message = {
+        .id = delivery->id,
+        .recipient = delivery->recipient,
+        .started_ms = delivery->started_boot_ms,
+        .now_ms = now_ms,
+        .is_known_domain = taken_domains_has(&health->taken, delivery->recipient),
+    };
     health->probes += health->circuit.state != CIRCUIT_CLOSED;
     if (note_silence(health, &message, result)) {
         if (result->outcome == DELIVERY_TEMPORARY)

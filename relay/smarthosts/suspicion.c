@@ -11,6 +11,7 @@ enum {
     LAST_REFUSAL = 3,   // of one message that nothing speaks for
     REFUSED_OPENS = 11, // of the last twenty verdicts
     DEATHS_OPEN = 3,
+    SPEAKS_MS = 60 * 1000, // so long an envelope that was taken speaks for the smarthost
 };
 
 void suspicion_init(struct suspicion *suspicion)
@@ -74,9 +75,11 @@ static void has_trouble(struct suspicion *suspicion, struct suspect *suspect, in
 
 // ---- refusals ---------------------------------------------------------------------------------
 
-static void row_add(struct suspicion_row *row, const char *recipient)
+static void row_add(struct suspicion_row *row, const struct suspicion_message *message)
 {
+    const char *recipient = message->recipient;
     row->count++;
+    row->has_known_domain = row->has_known_domain || message->is_known_domain;
     for (int i = 0; i < row->recipient_count; i++)
         if (strcasecmp(row->recipients[i], recipient) == 0)
             return;
@@ -119,9 +122,12 @@ enum suspicion_verdict suspicion_refused(struct suspicion *suspicion,
     suspect->at_dot = false;
     suspect->refusals++;
     has_trouble(suspicion, suspect, message->now_ms);
-    row_add(row, message->recipient);
-    if (row_opens(row))
-        return SUSPICION_OPEN;
+    row_add(row, message);
+    if (row_opens(row)) {
+        bool is_spoken_for =
+            !row->has_known_domain && message->now_ms < suspicion->spoken_for_until_ms;
+        return is_spoken_for && !is_open ? SUSPICION_DENIED : SUSPICION_OPEN;
+    }
     // One envelope that was taken speaks for the smarthost of that moment, not of what came after.
     bool is_only = row->recipient_count == 1;
     if (!is_open && is_only && (is_passed || suspect->refusals >= LAST_REFUSAL))
@@ -161,6 +167,7 @@ enum suspicion_verdict suspicion_refused_at_dot(struct suspicion *suspicion,
 void suspicion_envelope_taken(struct suspicion *suspicion, const struct suspicion_message *message)
 {
     suspicion->row = (struct suspicion_row){0};
+    suspicion->spoken_for_until_ms = message->now_ms + SPEAKS_MS;
     for (size_t i = 0; i < SUSPICION_MESSAGES; i++) {
         struct suspect *at = &suspicion->suspects[i];
         if (strcmp(at->id, message->id) != 0) {

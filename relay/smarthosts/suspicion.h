@@ -32,7 +32,8 @@ struct suspect {
 // Suspicious refusals of envelopes, and none taken between.
 struct suspicion_row {
     int count;
-    int recipient_count; // different ones, the first of which are
+    bool has_known_domain; // of one of them
+    int recipient_count;   // different ones, the first of which are
     char recipients[SUSPICION_ROW][SUSPICION_RECIPIENT_SIZE];
 };
 
@@ -40,6 +41,7 @@ struct suspicion {
     struct suspect suspects[SUSPICION_MESSAGES];
     uint64_t turns;
     struct suspicion_row row;
+    int64_t spoken_for_until_ms; // by the last envelope that was taken
     uint32_t refused_bits; // verdicts after the dot, the last one lowest: 1 a permanent refusal
     int verdict_count;     // of them, at most SUSPICION_VERDICTS
     int deaths_in_row;
@@ -50,11 +52,13 @@ struct suspicion {
 struct suspicion_message {
     const char *id, *recipient;
     int64_t started_ms, now_ms; // of one clock
+    bool is_known_domain;       // the recipient's: the smarthost has lately taken mail to it
 };
 
 enum suspicion_verdict {
     SUSPICION_OWN,     // the message's own fault: the refusal means what it says
     SUSPICION_SUSPECT, // the message stays
+    SUSPICION_DENIED,  // so does it, and has had an attempt: others are taken meanwhile
     SUSPICION_OPEN,    // so does it, and the circuit opens
 };
 
@@ -65,9 +69,12 @@ void suspicion_init(struct suspicion *suspicion);
 bool suspicion_is_suspicious(int code, const char *enhanced, const char *text);
 
 // Refused by such an answer. It opens the circuit when three came in a row, to more than one
-// domain, or to five recipients of one. It is the message's own only where nobody else was so
-// refused since an envelope was taken: when another one's was since it refused this one before, and
-// at the third time. is_open: the circuit is open by suspicion, which makes it nobody's own.
+// domain, or to five recipients of one; but not in the minute after an envelope was taken while all
+// of the row are to domains that were not: a stranger may have Kratos write to as many of those as
+// he likes, and a smarthost that has gone wrong refuses known ones, too. It is the message's own
+// only where nobody else was so refused since an envelope was taken: when another one's was since
+// it refused this one before, and at the third time. is_open: the circuit is open by suspicion,
+// which makes it nobody's own.
 enum suspicion_verdict suspicion_refused(struct suspicion *suspicion,
                                          const struct suspicion_message *message, bool is_open);
 // Refused for good after the dot: mostly the message's own, but not when more than half of the

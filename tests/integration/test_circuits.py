@@ -99,6 +99,26 @@ def test_one_recipient_that_is_denied_holds_nobody_up(make_smarthost, start_rela
     assert len(smarthost.refused) == 2  # once more, after others had passed
 
 
+def test_however_many_strangers_are_denied_nobody_waits_for_them(make_smarthost, start_relay):
+    """Domains that it relays for nobody to, one after the other: what it takes goes on."""
+    smarthost = make_smarthost()
+    smarthost.denies = {f"stranger-{number}.test" for number in range(12)}
+    with start_relay(None, smtp_uri=smarthost.uri) as relay:
+        relay.wait_for("sent", id=relay.accept(code_for("good.test")))
+        denied = [relay.accept(code_for(domain)) for domain in smarthost.denies]
+        for one in denied:
+            relay.wait_for("attempt", id=one, outcome="suspect")
+        relay.wait_for("sent", id=relay.accept(code_for("new.test")))
+        assert not relay.found("smarthost_down")
+        kept = rows(relay, denied)
+        assert {(row["state"], row["reason"]) for row in kept} <= {("queued", "suspect"),
+                                                                   ("sending", "suspect")}
+        assert any(row["attempts"] > 0 for row in kept)  # they go further and further apart
+        smarthost.denies = set()
+        for one in denied:
+            relay.wait_for("sent", id=one)
+
+
 def test_a_poisonous_message_does_not_hold_an_open_circuit(make_smarthost, start_relay):
     """The smarthost is mended, but for one: what arrives then is the probe, not that one."""
     smarthost = make_smarthost()

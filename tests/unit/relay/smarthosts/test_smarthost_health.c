@@ -88,6 +88,23 @@ static void a_suspect_is_set_back_further_each_time(void **state)
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
 }
 
+static void who_is_denied_while_others_are_taken_has_had_an_attempt(void **state)
+{
+    (void)state;
+    answered("good", DELIVERY_SENT, "dot", 250);
+    static const char *const ids[] = {"one", "two", "three", "four"};
+    for (size_t i = 0; i < 4; i++) {
+        struct delivery_result result = answered(ids[i], DELIVERY_PERMANENT, "rcpt", 554);
+        assert_int_equal(result.outcome, DELIVERY_SUSPECT);
+        assert_int_equal(result.is_charged, i >= 2); // the first two as if each were the only one
+        assert_int_equal(result.set_back, i < 2);
+        assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
+    }
+    struct delivery_result known = answered("good", DELIVERY_PERMANENT, "rcpt", 554);
+    assert_false(known.is_charged);
+    assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SUSPICIOUS);
+}
+
 static void what_opened_by_relaying_denied_is_closed_by_a_recipient_that_is_taken(void **state)
 {
     (void)state;
@@ -173,6 +190,7 @@ static void who_is_likely_to_be_taken_is_the_next_probe(void **state)
          "newer unknown", "latest"},
     };
     answered("good", DELIVERY_SENT, "dot", 250);
+    now_ms += 60 * 1000; // that speaks for it no more
     open_by_suspicion();
     for (unsigned k = 0; k < 3; k++) {
         const char *left[10][2];
@@ -389,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HEALTH_TEST(a_refusal_that_is_not_suspicious_is_what_it_says),
         HEALTH_TEST(a_suspect_is_set_back_further_each_time),
+        HEALTH_TEST(who_is_denied_while_others_are_taken_has_had_an_attempt),
         HEALTH_TEST(what_opened_by_relaying_denied_is_closed_by_a_recipient_that_is_taken),
         HEALTH_TEST(who_denies_at_data_is_suspect_like_one_that_denies_at_rcpt),
         HEALTH_TEST(one_message_that_is_denied_at_data_ends),

@@ -12,13 +12,22 @@
 
 static struct suspicion_message message(const char *id, const char *recipient, int64_t now_ms)
 {
-    return (struct suspicion_message){id, recipient, now_ms, now_ms};
+    return (struct suspicion_message){id, recipient, now_ms, now_ms, false};
 }
 
 static enum suspicion_verdict refused(struct suspicion *suspicion, const char *id,
                                       const char *recipient, int64_t now_ms)
 {
     const struct suspicion_message it = message(id, recipient, now_ms);
+    return suspicion_refused(suspicion, &it, false);
+}
+
+// One to a domain that it has lately taken mail to.
+static enum suspicion_verdict refused_known(struct suspicion *suspicion, const char *id,
+                                            const char *recipient, int64_t now_ms)
+{
+    struct suspicion_message it = message(id, recipient, now_ms);
+    it.is_known_domain = true;
     return suspicion_refused(suspicion, &it, false);
 }
 
@@ -32,7 +41,7 @@ static enum suspicion_verdict refused_at_dot(struct suspicion *suspicion, const 
 
 static void sent(struct suspicion *suspicion, const char *id, int64_t started_ms, int64_t now_ms)
 {
-    const struct suspicion_message it = {id, "b@b.test", started_ms, now_ms};
+    const struct suspicion_message it = {id, "b@b.test", started_ms, now_ms, true};
     suspicion_envelope_taken(suspicion, &it);
     suspicion_verdict(suspicion, &it, true);
 }
@@ -88,7 +97,32 @@ static void a_recipient_that_was_taken_between_breaks_the_row(void **state)
     sent(&suspicion, "good", 3, 3);
     assert_int_equal(refused(&suspicion, "3", "c@c.test", 4), SUSPICION_SUSPECT);
     assert_int_equal(refused(&suspicion, "4", "d@d.test", 5), SUSPICION_SUSPECT);
-    assert_int_equal(refused(&suspicion, "5", "e@e.test", 6), SUSPICION_OPEN);
+    assert_int_equal(refused_known(&suspicion, "5", "b@b.test", 6), SUSPICION_OPEN);
+}
+
+static void whoever_is_denied_while_others_are_taken_opens_no_circuit(void **state)
+{
+    (void)state;
+    enum { MINUTE_MS = 60 * 1000 };
+    struct suspicion suspicion;
+    suspicion_init(&suspicion);
+    sent(&suspicion, "good", 0, 0);
+    char id[8], recipient[32];
+    for (int i = 0; i < 20; i++) {
+        snprintf(id, sizeof(id), "%d", i);
+        snprintf(recipient, sizeof(recipient), "a@%d.test", i);
+        assert_int_equal(refused(&suspicion, id, recipient, MINUTE_MS - 1),
+                         i < 2 ? SUSPICION_SUSPECT : SUSPICION_DENIED);
+    }
+    // Nobody speaks for it any more, or a domain is refused that never was.
+    assert_int_equal(refused(&suspicion, "last", "a@b.test", MINUTE_MS), SUSPICION_OPEN);
+    assert_int_equal(refused_known(&suspicion, "known", "b@b.test", 1), SUSPICION_OPEN);
+    assert_int_equal(refused(&suspicion, "next", "a@c.test", 2), SUSPICION_OPEN);
+    sent(&suspicion, "better", 3, 3);
+    for (int i = 0; i < 3; i++)
+        refused(&suspicion, "0", "a@0.test", 4);
+    const struct suspicion_message it = message("1", "a@1.test", 4);
+    assert_int_equal(suspicion_refused(&suspicion, &it, true), SUSPICION_OPEN); // it is open
 }
 
 static void a_message_ends_where_another_was_taken_meanwhile(void **state)
@@ -183,7 +217,7 @@ static void one_that_was_taken_does_not_end_all_that_wait(void **state)
     assert_int_equal(refused(&suspicion, "1", recipients[0], 12), SUSPICION_OWN);
     assert_int_equal(refused(&suspicion, "2", recipients[1], 13), SUSPICION_SUSPECT);
     for (int i = 2; i < 6; i++)
-        assert_int_equal(refused(&suspicion, ids[i], recipients[i], 12 + i), SUSPICION_OPEN);
+        assert_int_equal(refused_known(&suspicion, ids[i], recipients[i], 12 + i), SUSPICION_OPEN);
 }
 
 static void while_the_circuit_is_open_by_suspicion_nothing_is_its_own(void **state)
@@ -323,6 +357,7 @@ int main(void)
         cmocka_unit_test(knows_the_answers_of_a_smarthost_that_is_wrong),
         cmocka_unit_test(three_in_a_row_to_two_domains_open_the_circuit),
         cmocka_unit_test(a_recipient_that_was_taken_between_breaks_the_row),
+        cmocka_unit_test(whoever_is_denied_while_others_are_taken_opens_no_circuit),
         cmocka_unit_test(a_message_ends_where_another_was_taken_meanwhile),
         cmocka_unit_test(its_own_recipient_that_was_taken_speaks_for_nobody_else),
         cmocka_unit_test(alone_a_message_ends_at_its_third_refusal),
