@@ -246,7 +246,10 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
     int64_t took_ms = clock_boot_ms() - delivery->started_boot_ms;
     count_attempt(dispatcher, job, result, took_ms);
     const struct queue_attempt attempt = {
-        .started_ms = queue_now_ms(dispatcher->queue) - took_ms,
+        // The two clocks differ by what does not change: reckoned back from now it would be later
+        // by
+        // however long this thread had to wait since it looked at the other.
+        .started_ms = delivery->started_boot_ms - queue_boot_ms(dispatcher->queue, 0),
         .smarthost = result->smarthost,
         .outcome = delivery_outcome_name(result->outcome),
         .reply_code = result->reply_code,
