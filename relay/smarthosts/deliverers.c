@@ -83,22 +83,32 @@ static bool has_closed_other(const struct smarthost_pool *pool)
     return false;
 }
 
+// Is it at work beside this one, or was it since this one began? Whatever has been answered
+// meanwhile may have kept its connection, of which the smarthost takes no more.
+static bool is_serving_others(const struct smarthost_pool *pool, const struct delivery *delivery)
+{
+    return pool->under_way > 0 || pool->answered_boot_ms >= delivery->started_boot_ms;
+}
+
 // False: it says nothing about the smarthost but that it takes no more connections than are at
 // work, or that is not known yet.
 static bool note_connection(struct smarthost_pool *pool, const struct delivery *delivery,
                             const struct delivery_result *result, int64_t now_ms)
 {
     const struct deliverers_handlers *handlers = &pool->owner->handlers;
-    if (is_connection_refused(result) && pool->under_way > 0 &&
+    if (is_connection_refused(result) && is_serving_others(pool, delivery) &&
         pool->health.circuit.state == CIRCUIT_CLOSED) {
         // A slow one is not down, but where another takes the mail nobody waits to find out.
         int64_t doubt_ms = has_closed_other(pool) ? CONNECTION_WINDOW_DOUBT_MS
                                                   : pool->config->transaction_timeout_ms;
-        connection_window_refused(&pool->window, pool->under_way, doubt_ms, now_ms);
+        size_t at_work = pool->under_way > 0 ? pool->under_way : 1;
+        connection_window_refused(&pool->window, at_work, doubt_ms, now_ms);
         return false;
     }
     bool is_answered = result->outcome == DELIVERY_SENT ||
                        (result->outcome != DELIVERY_SESSION && result->reply_code > 0);
+    if (is_answered)
+        pool->answered_boot_ms = now_ms;
     if (is_answered &&
         connection_window_ended(&pool->window, now_ms - delivery->started_boot_ms, now_ms))
         handlers->limit(handlers->context, pool->smarthost->name, pool->window.cap);

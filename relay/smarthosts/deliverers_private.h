@@ -21,6 +21,7 @@ struct smarthost_pool {
     struct pace pace;
     struct deliverer_process *processes; // the oldest first; the first with room is given a message
     size_t under_way;
+    int64_t answered_boot_ms; // when it last answered a message
 };
 
 struct deliverers {

@@ -7,7 +7,6 @@ import pathlib
 import signal
 import socket
 import threading
-import time
 
 import payloads
 import pytest
@@ -112,12 +111,10 @@ def test_the_second_address_of_a_name_is_tried_in_time(start, tmp_path, driver, 
     with SmtpServer(host="127.0.0.12") as server, contextlib.ExitStack() as open_sockets:
         if first == "hangs":
             fill_backlog(open_sockets, ("127.0.0.11", server.port))
-        deliverer = start(server, driver, host="three.example", hosts=hosts, connect_timeout_ms=4500)
-        began = time.monotonic()
-        name = deliverer.deliver()
-        server.wait_until(lambda: server.connections == 1)
-        assert time.monotonic() - began < 4.5  # it takes 1.5 s, or with libcurl up to 2.5 s
-        result = deliverer.result(name)
+        # It takes a third of the time, or with libcurl a second more. In time is what is sent: when the
+        # time is over it is "session".
+        deliverer = start(server, driver, host="three.example", hosts=hosts, connect_timeout_ms=9000)
+        result = deliverer.send_one()
         expect(result, "sent", "dot", 250)
         assert result["address"] == f"127.0.0.12:{server.port}"
 
@@ -204,7 +201,10 @@ def at_most(server, count, answer="421 4.3.2 too many connections"):
     return greet
 
 
-@pytest.mark.parametrize("answer", ["421 4.3.2 too many connections", "450 4.7.1 later"])
+REFUSALS = pytest.mark.parametrize("answer", ["421 4.3.2 too many connections", "450 4.7.1 later"])
+
+
+@REFUSALS
 def test_a_smarthost_that_takes_three_connections_is_not_down(start_relay, answer):
     with SmtpServer() as server:
         server.on("greeting", at_most(server, 3, answer)).on("dot", after(0.05))
@@ -212,11 +212,50 @@ def test_a_smarthost_that_takes_three_connections_is_not_down(start_relay, answe
             ids = accept_all(relay, 30)
             wait_sent(relay, ids)
             assert not relay.found("smarthost_down")
-            limits = relay.found("smarthost_limit")
-            assert [entry["smarthost"] for entry in limits] == [f"127.0.0.1:{server.port}"]
-            assert 1 <= limits[0]["connections"] <= 3
             assert {relay.state(one)["attempts"] for one in ids} == {1}  # refusals charge nothing
         assert len(server.messages) == 30
+
+
+@REFUSALS
+def test_how_many_connections_a_smarthost_takes_is_told_once(start_relay, answer):
+    gate = Gate()
+    with SmtpServer().on("dot", gate) as server:
+        with start_relay(server) as relay:
+            ids = accept_all(relay, 3)
+            server.wait_for(3)
+            server.on("greeting", at_most(server, 3, answer))
+            ids += accept_all(relay, 1)
+            relay.wait_for("attempt", id=ids[-1], outcome="session")
+            assert not relay.found("smarthost_limit")  # perhaps it is down: none has been answered
+            gate.open()
+            wait_sent(relay, ids)
+            limit, = relay.found("smarthost_limit")
+            assert (limit["smarthost"], limit["connections"]) == (f"127.0.0.1:{server.port}", 3)
+            assert not relay.found("smarthost_down")
+            assert {relay.state(one)["attempts"] for one in ids} == {1}
+        assert len(server.messages) == 4
+
+
+def test_one_refused_while_others_come_to_their_end_is_no_sign_of_its_being_down(start_relay):
+    """A connection may be refused when the others, that took their mail meanwhile, are idle again."""
+    gate, refusal = Gate(), Gate()
+
+    def greet(connection, ordinary):
+        if connection.number == 2:
+            refusal(connection, "421 4.3.2 too many connections")
+            raise Hangup
+        connection.say(ordinary)
+    with SmtpServer().on("greeting", greet).on("dot", gate) as server, start_relay(server) as relay:
+        ids = accept_all(relay, 1)
+        server.wait_for(1)
+        ids += accept_all(relay, 1)
+        server.wait_until(lambda: server.connections == 2)
+        gate.open()
+        wait_sent(relay, ids[:1])
+        refusal.open()
+        wait_sent(relay, ids)
+        limit, = relay.found("smarthost_limit")
+        assert limit["connections"] == 1 and not relay.found("smarthost_down")
 
 
 def test_a_smarthost_that_refuses_all_connections_at_once_is_down(start_relay):
@@ -249,10 +288,11 @@ def test_one_connection_that_hangs_does_not_hide_that_the_smarthost_is_down(star
 
 def test_a_hung_deliverer_of_two_is_judged_by_its_marks_and_the_other_works_on(start_relay):
     """Thirty-six dots are under way in two processes. One is stopped, and killed at its limit: what it
-    had is unknown, and sent again under the same Message-ID."""
+    had is unknown, and sent again under the same Message-ID. The limit leaves a busy machine the time
+    to get so many under way, which takes four seconds at best."""
     gate = Gate()
     with SmtpServer().on("dot", gate) as server, \
-            start_relay(server, transaction_timeout="12s") as relay:
+            start_relay(server, transaction_timeout="30s") as relay:
         ids = []
         for count in (20, 16):  # what finds no connection for two seconds waits in the queue
             ids += accept_all(relay, count)
@@ -268,7 +308,7 @@ def test_a_hung_deliverer_of_two_is_judged_by_its_marks_and_the_other_works_on(s
         wait_sent(relay, ids)
         unknown = relay.found("attempt", outcome="unknown")
         assert len(unknown) == held and {entry["stage"] for entry in unknown} == {"dot"}
-        assert not harness.alive(stopped)
+        harness.wait_until(lambda: not harness.alive(stopped), "the end of the one that was killed")
         assert [relay.state(one)["state"] for one in ids] == ["sent"] * 36
     copies = [message.message_id for message in server.messages]
     assert len(copies) == 36 + held and len(set(copies)) == 36
@@ -292,12 +332,12 @@ def test_no_more_messages_go_out_than_the_rate_allows(server, start_relay):
         wait_sent(relay, ids)
         assert [relay.state(one)["attempts"] for one in ids] == [1] * 8
         exported = relay.command("queue", "export", "--json").stdout.splitlines()
-    # At the smarthost's end a busy machine moves them.
+    # By the relay's own clock: at the smarthost's end a busy machine moves them.
     starts = sorted(datetime.datetime.fromisoformat(attempt["started_at"]).timestamp()
                     for row in exported for attempt in json.loads(row)["history"])
     assert len(starts) == 8
     spans = [later - earlier for earlier, later in zip(starts, starts[3:])]
-    assert min(spans) > 0.98, spans  # in whole milliseconds, reckoned back from the end
+    assert min(spans) > 0.999, spans  # they are of whole milliseconds, and these are binary
 
 
 def test_what_the_rate_holds_back_waits_uncharged_in_the_queue(server, start_relay):
