@@ -3,9 +3,14 @@
 Over both drivers where both can meet it. What each fault of a smarthost comes to is in
 test_smtp_faults.py, TLS and AUTH in test_tls.py and test_auth.py.
 """
+import fcntl
+import struct
+import termios
+import threading
 import time
 
 import pytest
+import relay as harness
 from deliverer import BODY, Deliverer, Dots, boot_ms, expect
 from smtp_server import SmtpServer, after, drip, drop, hang, reply, reset, then_drop
 
@@ -101,10 +106,16 @@ def test_a_kept_connection_that_is_of_no_use_is_not_the_messages_fault(server, s
         server.on("mail", then_drop("421 4.4.2 idle for too long"), times=1)
     elif say == "250":
         kept[0].send(b"250 2.0.0 unasked\r\n")  # of what would that be the answer?
+        harness.wait_until(lambda: not unacknowledged(kept[0].socket), "it to be there")
     else:
         server.drop_connections()
     expect(deliverer.send_one(), "sent", "dot", 250)
     assert server.connections == 2 and len(server.messages) == 2
+
+
+def unacknowledged(connected):
+    """How many bytes the peer's end has not got yet."""
+    return struct.unpack("i", fcntl.ioctl(connected, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -189,10 +200,10 @@ def test_a_smarthost_that_takes_chunks_and_leaves_takes_no_process_with_it(start
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_the_whole_transaction_has_a_limit(server, start, driver):
-    server.on("mail", drip(0.1, "250 " + "x" * 200))
+    server.on("mail", drip(0.1, "250 " + "x" * 900))
     began = time.monotonic()
-    expect(start(server, driver, timeout_ms=700).send_one(), "session", "mail")
-    assert time.monotonic() - began < 10  # and not the twenty that the answer takes
+    expect(start(server, driver, timeout_ms=3000).send_one(), "session", "mail")
+    assert time.monotonic() - began < 60  # and not the ninety that the answer takes
 
 
 # ---- the gate before the dot ----------------------------------------------------------------------
@@ -201,10 +212,11 @@ def test_the_whole_transaction_has_a_limit(server, start, driver):
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_no_dot_follows_where_the_deadline_passed_on_the_way(start, driver, offers):
     with SmtpServer(offers=offers) as server:
-        server.on("rcpt", after(0.4))
-        server.on("mail", after(0.4))
         deliverer = start(server, driver)
-        result = deliverer.send_one(deadline_boot_ms=boot_ms() + 300)
+        deadline_ms = boot_ms() + 3000  # enough to begin with it
+        server.on("rcpt", lambda connection, ordinary: (
+            time.sleep(max(0, deadline_ms - boot_ms()) / 1000 + 0.01), connection.say(ordinary)))
+        result = deliverer.send_one(deadline_boot_ms=deadline_ms)
         server.wait_until(lambda: server.open_connections == 0)
         expect(result, "expired", "body")
         assert server.messages == [] and b"\r\n.\r\n" not in b"".join(server.stray)
@@ -220,19 +232,24 @@ def test_what_has_expired_is_not_begun(server, start):
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("stage", ["greeting", "ehlo", "mail", "rcpt", "data"])
 def test_a_cut_before_the_dot(server, start, driver, stage):
-    server.on(stage, hang())
+    reached = []
+
+    def note_and_hang(connection, ordinary):
+        server.note(lambda: reached.append(connection.number))
+        hang()(connection, ordinary)
+    server.on(stage, note_and_hang)
     deliverer = start(server, driver)
     other = deliverer.deliver(recipient="other@example.com")
     name = deliverer.deliver()
-    server.wait_until(lambda: server.connections == 2)
-    time.sleep(0.1)
+    server.wait_until(lambda: len(reached) == 2)
+    deliverer.wait_until_it_waits()
     began = time.monotonic()
     deliverer.cut(name)
     expect(deliverer.result(name), "cut", stage)
     assert other not in deliverer.answers
     deliverer.cut()
     expect(deliverer.result(other), "cut", stage)
-    assert time.monotonic() - began < 5 and server.messages == []  # the limit is 10 s
+    assert time.monotonic() - began < 30 and server.messages == []  # the limit is 60 s or more
     assert deliverer.dots[0] == deliverer.dots[1] == (Dots.FREE, 0)
 
 
@@ -250,13 +267,13 @@ def test_a_cut_after_the_dot_leaves_the_outcome_unknown(server, start, driver):
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_cut_while_connecting(start, driver):
     with SmtpServer(door="jammed") as server:
-        deliverer = start(server, driver, connect_timeout_ms=9000)
+        deliverer = start(server, driver, connect_timeout_ms=60000)
         name = deliverer.deliver()
-        time.sleep(0.2)
+        deliverer.wait_until_it_connects()
         began = time.monotonic()
         deliverer.cut(name)
         expect(deliverer.result(name), "cut", "connect")
-        assert time.monotonic() - began < 5  # and not nine
+        assert time.monotonic() - began < 30  # and not sixty
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -264,32 +281,35 @@ def test_a_cut_while_connecting(start, driver):
 def test_a_smarthost_that_says_nothing_is_found_out_before_the_whole_time_is_over(
         server, start, driver, stage):
     server.on(stage, hang())
-    deliverer = start(server, driver, connect_timeout_ms=500, timeout_ms=600000)
+    deliverer = start(server, driver, connect_timeout_ms=1500, timeout_ms=600000)
     began = time.monotonic()
     expect(deliverer.send_one(), "session", stage)
-    assert time.monotonic() - began >= 0.99  # twice connect_timeout_ms, by a clock of milliseconds
+    assert time.monotonic() - began >= 2.99  # twice connect_timeout_ms, by a clock of milliseconds
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_once_it_has_taken_mail_a_smarthost_has_the_whole_time(server, start, driver):
     server.on("rcpt", hang())
-    deliverer = start(server, driver, connect_timeout_ms=1000, timeout_ms=3000)
+    deliverer = start(server, driver, connect_timeout_ms=1500, timeout_ms=5000)
     began = time.monotonic()
     expect(deliverer.send_one(), "temporary", "rcpt")
-    assert time.monotonic() - began >= 3
+    assert time.monotonic() - began >= 4.99
 
 
 def test_what_has_waited_for_its_connection_has_its_limit_as_well(server, start):
     """Nobody wakes the thread that watches when the connection's own thread takes the next one."""
-    server.on("dot", after(0.4), times=1)
-    deliverer = start(server, connections=1, connect_timeout_ms=100, timeout_ms=5000)
+    judged = threading.Event()
+    server.on("dot", lambda connection, ordinary: (judged.wait(60), connection.say(ordinary)),
+              times=1)
+    deliverer = start(server, connections=1, connect_timeout_ms=1500)
     first, second = deliverer.deliver(), deliverer.deliver()
     server.wait_for(1)
     server.on("mail", hang())
+    judged.set()
     expect(deliverer.result(first), "sent", "dot", 250)
     began = time.monotonic()
     expect(deliverer.result(second), "session", "mail")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60  # three, and not the ninety of the whole transaction
 
 
 def test_a_cut_of_one_that_waits(server, start):
@@ -407,4 +427,4 @@ def test_it_ends_at_once_when_the_core_has_gone(server, start):
     server.wait_until(lambda: "MAIL" in server.verbs())
     began = time.monotonic()
     assert "secret" not in deliverer.close()
-    assert time.monotonic() - began < 5  # and not ten
+    assert time.monotonic() - began < 30  # and not sixty, as MAIL has

@@ -1,4 +1,9 @@
-"""The deliverer by itself, with the test as its core: its socket, its dot marks."""
+"""The deliverer by itself, with the test as its core: its socket, its dot marks.
+
+Its limits are far beyond what any machine needs, so that a busy one does not change what is told.
+Where a limit is what a test is about, it says its own.
+"""
+import contextlib
 import os
 import pathlib
 import socket
@@ -8,6 +13,7 @@ import time
 import uuid
 
 import frames
+import relay
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("RELAY_BUILD", "build/sanitize")
@@ -25,6 +31,8 @@ IN_NAMESPACE = ["/usr/bin/unshare", "--mount", "--propagation", "slave", "/bin/s
 
 # The same for a file of names.
 WITH_HOSTS = [*IN_NAMESPACE[:-1], '/usr/bin/mount --bind "$0" /etc/hosts && exec "$@"']
+
+SYN_SENT = "02"  # in /proc/net/tcp
 
 
 class Dots:
@@ -53,7 +61,7 @@ class Deliverer:
         self.answers = {}
         self.next_mark = 0
         self.socket, theirs = socket.socketpair()
-        self.socket.settimeout(60)
+        self.socket.settimeout(180)  # beyond any limit below
         dots = os.open(self.dots.path, os.O_RDWR)
 
         def place():
@@ -78,7 +86,7 @@ class Deliverer:
             "host": "127.0.0.1", "port": port, "tls": "none", "verify": True,
             "server_name": None, "user": None, "password": None, "dir": None,
             "helo": "relay.example.com", "connections": 16, "idle_ms": 30000,
-            "connect_timeout_ms": 2000, "timeout_ms": 10000}, **init))
+            "connect_timeout_ms": 30000, "timeout_ms": 90000}, **init))
         self.first, _ = frames.read_frame(self.socket)
 
     def send(self, header, *blobs):
@@ -108,6 +116,31 @@ class Deliverer:
 
     def cut(self, name=None):
         self.send({"op": "cut", "id": name})
+
+    def wait_until_it_waits(self):
+        """Until it has read whatever its smarthost has said, and all its threads sleep: from a
+        command that has come there does not follow that what was said before has been read here."""
+        relay.wait_until(lambda: not self._unread() and relay.all_sleep(self.process.pid) and
+                         not self._unread(), "the deliverer to wait")
+
+    def wait_until_it_connects(self):
+        relay.wait_until(lambda: SYN_SENT in [row[3] for row in self._connections()],
+                         "the deliverer to connect")
+
+    def _unread(self):
+        """Bytes that the kernel keeps for its connections."""
+        return sum(int(row[4].partition(":")[2], 16) for row in self._connections())
+
+    def _connections(self):
+        """Its rows of /proc/net/tcp."""
+        folder = pathlib.Path(f"/proc/{self.process.pid}/fd")
+        own = set()
+        for fd in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                own.add(os.readlink(fd))
+        lines = pathlib.Path(f"/proc/{self.process.pid}/net/tcp").read_text().splitlines()[1:]
+        rows = [line.split() for line in lines]
+        return [row for row in rows if f"socket:[{row[9]}]" in own]
 
     def close(self):
         self.socket.close()

@@ -295,6 +295,16 @@ def alive(pid):
     return text[text.rindex(")") + 2] != "Z"
 
 
+def all_sleep(pid):
+    """True where none of its threads has anything to do: what they had been woken for is done."""
+    def sleeps(task):
+        with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
+            text = (task / "stat").read_text()
+            return text[text.rindex(")") + 2] == "S"
+        return True
+    return all(map(sleeps, pathlib.Path(f"/proc/{pid}/task").iterdir()))
+
+
 def wait_until(condition, what, timeout=WAIT_S):
     """For what no log tells, such as the end of a process: asks again until it is so."""
     until = time.monotonic() + timeout

@@ -116,7 +116,7 @@ def long_reply(lines, width):
 def stall():
     """Neither reads nor says anything, until the server is to behave well again."""
     def behave(connection, ordinary):
-        connection.server.wait_until(lambda: connection.server.behaves_well, 30)
+        connection.server.wait_until(lambda: connection.server.behaves_well)
         raise Hangup
     return behave
 
@@ -474,13 +474,16 @@ class _Connection:
             self.say("503 5.5.1 no recipients")
 
     def _dotted(self):
-        while not self._bytes.startswith(b".\r\n") and b"\r\n.\r\n" not in self._bytes:
-            self._bytes += self._receive()
-        if self._bytes.startswith(b".\r\n"):
-            data, self._bytes = b"", self._bytes[3:]
-        else:
-            data, _, self._bytes = self._bytes.partition(b"\r\n.\r\n")
-            data += b"\r\n"
+        """All up to the dot. What was searched is not searched again: a body may have megabytes."""
+        read, seen = bytearray(b"\r\n" + self._bytes), 0
+        try:
+            while (end := read.find(b"\r\n.\r\n", seen)) < 0:
+                seen = max(0, len(read) - 4)
+                read += self._receive()
+        except Hangup:
+            self._bytes = bytes(read[2:])
+            raise
+        data, self._bytes = bytes(read[2:end + 2]), bytes(read[end + 5:])
         return re.sub(rb"(?m)^\.\.", b".", data)
 
     def _take(self, data):
