@@ -17,6 +17,9 @@ import ledger  # noqa: E402
 from result import Result  # noqa: E402
 
 
+FIN_WAIT2 = 5  # linux/tcp_states.h
+
+
 class FakeSink:
     def __init__(self):
         self.mails = []
@@ -249,6 +252,8 @@ def test_the_sink_knows_whether_its_answer_was_read():
         client = dot_of(sink)
         arrived.wait(harness.WAIT_S)
         client.sock.shutdown(socket.SHUT_RDWR)  # as the relay does when a transaction's time is over
+        harness.wait_until(lambda: client.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+                           == FIN_WAIT2, "the sink's end to know it")
         gone.set()
         harness.wait_until(lambda: len(sink.accepted) == 2 and sink.accepted[1].left, "its answer")
         assert not sink.accepted[1].heard

@@ -1,4 +1,6 @@
 """One recipient is not flooded, and nobody else waits for what was meant for him."""
+import time
+
 import payloads
 import relay as harness
 
@@ -9,7 +11,8 @@ def limited(relay):
 
 
 def test_what_is_over_the_limit_goes_later_and_the_newest_first(start_relay, sink):
-    with start_relay(sink, rate_recipient="2/4s") as relay:
+    # A token comes each five seconds: as long a busy machine may take until all is posted and seen.
+    with start_relay(sink, rate_recipient="2/10s") as relay:
         made = [payloads.login_code("zoe@example.com") for _ in range(5)]
         ids = [relay.accept(payload) for payload in made]
         other = relay.accept(payloads.login_code("ada@example.com"))
@@ -37,14 +40,17 @@ def test_what_is_over_the_limit_goes_later_and_the_newest_first(start_relay, sin
 
 
 def test_a_flood_for_one_holds_nobody_up(start_relay, sink):
-    """As it is shipped, with the limits it has by default."""
+    """As it is shipped, with the limits it has by default: five at once, and one in twelve seconds."""
+    def sent():
+        return len([mail for mail in sink.accepted if mail.recipient == "victim@example.com"])
     with start_relay(sink, build=harness.RELEASE_BUILD) as relay:
+        began = time.monotonic()
         for _ in range(600):
             relay.accept(payloads.login_code("victim@example.com"))
         late = relay.accept(payloads.login_code("ada@example.com"))
         relay.wait_for("sent", id=late)
-        harness.wait_until(lambda: len(limited(relay)) == 595, "the flood to wait")
-        assert len([mail for mail in sink.mails if mail.recipient == "victim@example.com"]) == 5
+        harness.wait_until(lambda: len(limited(relay)) + sent() == 600, "the flood to wait")
+        assert 5 <= sent() <= 5 + (time.monotonic() - began) / 12
         # One who asks again after a restart has a full bucket: they are in memory alone.
         relay.stop()
         relay.start()
@@ -77,7 +83,7 @@ def test_a_limit_that_is_raised_is_so_for_what_waits_already(start_relay, sink):
 
 
 def test_too_many_altogether_wait(start_relay, sink):
-    with start_relay(sink, rate_total="2/3s") as relay:
+    with start_relay(sink, rate_total="2/12s") as relay:
         ids = [relay.accept(payloads.login_code()) for _ in range(3)]
         relay.wait_for("rate_limited", limit="total", recipient=None)
         for message_id in ids:

@@ -1,4 +1,5 @@
 """SIGHUP: smarthosts come, go and change while messages are under way to them."""
+import contextlib
 import os
 import signal
 
@@ -74,14 +75,14 @@ def test_another_limit_holds_for_what_comes_next(start_relay, tmp_path):
     with SmtpServer() as server:
         relay = start_relay(server).start("--config", str(config))
         relay.wait_for("sent", id=relay.accept(payloads.login_code()))
-        config.write_text("{transaction_timeout: '1s'}")
+        config.write_text("{transaction_timeout: '5s'}")
         os.kill(relay.process.pid, signal.SIGHUP)
         reloaded = relay.wait_for("reloaded")
         assert reloaded["changed"] == "transaction_timeout" and "waits_for_restart" not in reloaded
         server.on("dot", hang(), times=1)
         attempt = relay.wait_for("attempt", id=relay.accept(payloads.login_code()))
         assert (attempt["outcome"], attempt["reply"]) == ("unknown", "timed out")
-        assert 1000 <= attempt["took_ms"] < 20000
+        assert 5000 <= attempt["took_ms"] < 60000  # ten minutes it was
         relay.stop()
 
 
@@ -100,7 +101,8 @@ def test_a_mended_password_is_tried_at_once(start_with_uri):
         assert len(server.messages) == 1
         for pid in (relay.process.pid, *relay.children()):
             for name in ("cmdline", "environ"):
-                with open(f"/proc/{pid}/{name}", "rb") as file:
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                        open(f"/proc/{pid}/{name}", "rb") as file:  # the old deliverer ends
                     assert b"canary-" not in file.read()
     assert "canary-" not in "\n".join(relay.lines) + relay.stderr()
 
@@ -126,7 +128,9 @@ def test_reloads_under_load_lose_nothing_and_send_nothing_twice(start_with_uri, 
         for turn in range(8):
             for _ in range(10):
                 made.append(payloads.login_code())
-                relay.accept(made[-1])
+                last = relay.accept(made[-1])
+            if turn < 2:  # so that both have had some
+                relay.wait_for("sent", id=last)
             start_with_uri.change(relay, uris[(turn + 1) % len(uris)])
         relay.wait_for("sent", count=len(made))
         assert not relay.found("smarthost_down") and not relay.found("deliverer_died")

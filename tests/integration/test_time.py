@@ -19,7 +19,8 @@ import sink as sink_module
 import smtp_server
 
 HOUR_S, DAY_S, YEAR_S = 3600, 24 * 3600, 365 * 24 * 3600
-SHORT_S = 3  # what is left of a code of a minute
+# What is left of a code of a minute: enough for a busy machine to come to where its test begins.
+SHORT_S = 8
 SHORT = {"deadline_margin": f"{60 - SHORT_S}s"}
 
 
@@ -43,7 +44,6 @@ def rows(relay, **environment):
 
 
 def settled(relay, message_id, state):
-    """A final state is told before its commit, which may be 20 ms later."""
     harness.wait_until(lambda: relay.state(message_id)["state"] == state, f"{state} on disk")
     return relay.state(message_id)
 
@@ -81,8 +81,8 @@ def test_the_clock_is_set_while_mail_waits(start_relay, sink, wall, step_s):
         relay.accept(first)
         sink.wait_for(1)
         sink.rcpt_reply = lambda *_: "451 4.7.1 come again"
-        alive_id, dead_id = relay.accept(alive), relay.accept(dead)
-        dead_at_s = boot_s() + SHORT_S
+        alive_id, dead_at_s = relay.accept(alive), boot_s() + SHORT_S  # or later
+        dead_id = relay.accept(dead)
         for one in (alive_id, dead_id):
             relay.wait_for("attempt", id=one, outcome="temporary")
         wall.set(step_s)
@@ -90,7 +90,7 @@ def test_the_clock_is_set_while_mail_waits(start_relay, sink, wall, step_s):
             "451 4.7.1 come again" if recipient == dead["recipient"] else None
         spent_s, since_s = cpu_s(relay.process.pid), boot_s()
         relay.wait_for("expired", id=dead_id)
-        assert boot_s() >= dead_at_s - 0.05
+        assert boot_s() >= dead_at_s
         # A jump must not make it spin.
         assert cpu_s(relay.process.pid) - spent_s < 0.3 + 0.3 * (boot_s() - since_s)
         sent = relay.wait_for("sent", id=alive_id)
@@ -375,21 +375,21 @@ def test_what_went_while_the_core_stood_still_is_sent_once(start_relay, server):
     assert message.dot_boot_s < dead_at_s and len(server.messages) == 1
 
 
-@pytest.mark.parametrize("names, limit", [(BOTH, "1s"), (("core",), "1s"), (("deliverer",), "60s")],
+@pytest.mark.parametrize("names, limit_s", [(BOTH, 5), (("core",), 5), (("deliverer",), 60)],
                          ids=["both", "core", "deliverer"])
-def test_a_verdict_that_came_while_they_stood_still_is_read(start_relay, server, names, limit):
+def test_a_verdict_that_came_while_they_stood_still_is_read(start_relay, server, names, limit_s):
     """Beyond the deadline, and beyond what a transaction may take: a copy would be needless.
 
     Where the deliverer alone stands still for so long the core must take it for hung.
     """
     hold = Hold()
     server.on("dot", hold)
-    with start_relay(server, transaction_timeout=limit, **SHORT) as relay:
-        made = relay.accept(payloads.login_code(minutes=1))
+    with start_relay(server, transaction_timeout=f"{limit_s}s", **SHORT) as relay:
+        made, dead_at_s = relay.accept(payloads.login_code(minutes=1)), boot_s() + SHORT_S
         hold.wait()
         with stopped(pids_of(relay, names)):
             hold.go.set()
-            wait_past(boot_s() + 1 + HUNG_AFTER_S + 0.5)
+            wait_past(max(dead_at_s, boot_s() + 5 + HUNG_AFTER_S + 0.5))
         relay.wait_for("sent", id=made)
         settled(relay, made, "sent")
     assert len(server.messages) == 1
@@ -400,13 +400,13 @@ def test_who_wakes_late_gives_the_others_a_moment(start_relay, server):
     """Every limit has passed when they wake, the core first; the verdict comes right after."""
     hold = Hold()
     server.on("dot", hold)
-    with start_relay(server, transaction_timeout="1s") as relay:
+    with start_relay(server, transaction_timeout="5s") as relay:
         made = relay.accept(payloads.login_code())
         hold.wait()
         deliverer, = relay.children("deliverer")
         with stopped([deliverer]):
             with stopped([relay.process.pid]):
-                wait_past(boot_s() + 1 + HUNG_AFTER_S + 0.5)
+                wait_past(boot_s() + 5 + HUNG_AFTER_S + 0.5)
             has_looked(relay.process.pid)
         has_looked(deliverer)
         hold.go.set()
@@ -433,11 +433,14 @@ def test_a_retry_that_came_due_while_the_core_stood_still_is_not_sent_when_dead(
     sink.rcpt_reply = lambda *_: "451 4.7.1 come again"
     with start_relay(sink, **SHORT) as relay:
         dead, dead_at_s = relay.accept(payloads.login_code(minutes=1)), boot_s() + SHORT_S
-        alive = relay.accept(payloads.login_code(minutes=15))
+        code = payloads.login_code(minutes=15)
+        alive = relay.accept(code)
         for one in (dead, alive):
             relay.wait_for("attempt", id=one, outcome="temporary")
         with stopped(pids_of(relay, ["core"])):
-            sink.rcpt_reply = lambda *_: None
+            # While it is alive it is refused still: a try that was under way is not stopped.
+            sink.rcpt_reply = lambda _, recipient: None if boot_s() > dead_at_s or \
+                recipient == code["recipient"] else "451 4.7.1 come again"
             wait_past(dead_at_s)
         relay.wait_for("sent", id=alive)
         settled(relay, dead, "expired")
@@ -451,8 +454,8 @@ def test_a_composer_that_stood_still_with_the_core_is_not_at_fault(start_relay, 
         first, = relay.children("composer")
         with stopped([first]):
             message_id = relay.accept(made)
-            # This one goes by a second composer, so the first one has been asked.
-            relay.wait_for("sent", id=relay.accept(payloads.login_code()))
+            # Its thread for that was woken before the answer: when it sleeps, the composer was asked.
+            harness.wait_until(lambda: harness.all_sleep(relay.process.pid), "it to be asked")
             with stopped([relay.process.pid]):
                 wait_past(boot_s() + 2.5)
         relay.wait_for("sent", id=message_id)
