@@ -6,16 +6,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "relay/base/cleanup.h"
 #include "relay/base/clock.h"
+
+enum { PUT_OFF_MAX = 5 };
 
 struct child_session {
     const char *name;
     pid_t pid;
     int fd;
     struct frame_reader reader;
+};
+
+// By when there must be an answer.
+struct limit {
+    int64_t boot_ms;
+    int timeout_ms;
+    int64_t cpu_before_ms, cpu_ms; // of the child, at the beginning and at the last look
+    int put_off;                   // how often it was
 };
 
 struct child_session *child_session_create(const char *name, const char *path,
@@ -48,44 +59,68 @@ void child_session_destroy(struct child_session *session)
     free(session);
 }
 
-static bool wait_for(const struct child_session *session, short events, int64_t limit_ms,
+static int64_t child_cpu_ms(const struct child_session *session)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(session->pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
+        return 0;
+    return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+// On a machine that has no time for it, a child that works is not at fault. One that waits for what
+// never comes uses no more time, and has had one limit too many then.
+static bool put_off(const struct child_session *session, struct limit *limit)
+{
+    int64_t cpu_ms = child_cpu_ms(session);
+    bool works = cpu_ms > limit->cpu_ms;
+    bool is_starved = cpu_ms - limit->cpu_before_ms < limit->timeout_ms / 2;
+    if (!works || !is_starved || limit->put_off == PUT_OFF_MAX)
+        return false;
+    limit->put_off++;
+    limit->cpu_ms = cpu_ms;
+    limit->boot_ms = clock_boot_ms() + limit->timeout_ms;
+    return true;
+}
+
+static bool wait_for(const struct child_session *session, short events, struct limit *limit,
                      struct error *err)
 {
     for (;;) {
-        int64_t left_ms = limit_ms - clock_boot_ms();
+        int64_t left_ms = limit->boot_ms - clock_boot_ms();
         struct pollfd poll_fd = {.fd = session->fd, .events = events};
-        int count = left_ms > 0 ? poll(&poll_fd, 1, (int)left_ms) : 0;
+        int count = poll(&poll_fd, 1, left_ms > 0 ? (int)left_ms : 0);
         if (count > 0)
             return true;
-        if (count == 0)
+        if (count == 0 && !put_off(session, limit))
             return error_set(err, ERR_TEMPORARY, "the %s does not answer", session->name);
-        if (errno != EINTR)
+        if (count < 0 && errno != EINTR)
             return error_errno(err, ERR_IO, "poll");
     }
 }
 
-static bool send_frame(struct child_session *session, const struct frame *frame, int64_t limit_ms,
-                       struct error *err)
+static bool send_frame(struct child_session *session, const struct frame *frame,
+                       struct limit *limit, struct error *err)
 {
     AUTO_BUFFER struct buffer pending;
     buffer_init(&pending, FRAME_TOTAL_MAX);
     if (!frame_encode(&pending, frame, err))
         return false;
     while (pending.size > 0)
-        if (!wait_for(session, POLLOUT, limit_ms, err) || !frame_flush(&pending, session->fd, err))
+        if (!wait_for(session, POLLOUT, limit, err) || !frame_flush(&pending, session->fd, err))
             return false;
     return true;
 }
 
-static bool receive_frame(struct child_session *session, int64_t limit_ms, struct frame *ret_frame,
-                          struct error *err)
+static bool receive_frame(struct child_session *session, struct limit *limit,
+                          struct frame *ret_frame, struct error *err)
 {
     for (;;) {
         switch (frame_read(&session->reader, session->fd, ret_frame, err)) {
         case FRAME_READY:
             return true;
         case FRAME_AGAIN:
-            if (!wait_for(session, POLLIN, limit_ms, err))
+            if (!wait_for(session, POLLIN, limit, err))
                 return false;
             break;
         case FRAME_END:
@@ -103,15 +138,16 @@ bool child_session_ask(struct child_session *session, const json_t *header, cons
     AUTO_FREE char *text = json_dumps(header, JSON_COMPACT);
     if (!text)
         return error_set(err, ERR_TEMPORARY, "no memory");
-    int64_t limit_ms = clock_boot_ms() + timeout_ms;
+    struct limit limit = {.boot_ms = clock_boot_ms() + timeout_ms, .timeout_ms = timeout_ms};
+    limit.cpu_before_ms = limit.cpu_ms = child_cpu_ms(session);
     struct frame request = {.header = text, .header_size = strlen(text)};
     if (blob) {
         request.blobs[0] = (struct frame_blob){blob, blob_size};
         request.blob_count = 1;
     }
     struct frame answer;
-    if (!send_frame(session, &request, limit_ms, err) ||
-        !receive_frame(session, limit_ms, &answer, err))
+    if (!send_frame(session, &request, &limit, err) ||
+        !receive_frame(session, &limit, &answer, err))
         return false;
     json_t *parsed = json_loadb(answer.header, answer.header_size, 0, NULL);
     if (!json_is_object(parsed)) {

@@ -24,7 +24,8 @@ void child_session_destroy(struct child_session *session); // kills it; NULL is 
 
 // Sends one frame (blob may be NULL) and waits for the one that answers it. The caller
 // json_decref()s *ret_header; *ret_frame is good until the next call. ERR_TEMPORARY: no answer in
-// timeout_ms; ERR_IO: it died; ERR_CORRUPT: what it said is no answer. Of no more use then.
+// timeout_ms, or in as much again, a few times, where it was the machine that let it wait; ERR_IO:
+// it died; ERR_CORRUPT: what it said is no answer. Of no more use then.
 bool child_session_ask(struct child_session *session, const json_t *header, const void *blob,
                        size_t blob_size, int timeout_ms, json_t **ret_header,
                        struct frame *ret_frame, struct error *err);

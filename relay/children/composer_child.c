@@ -84,7 +84,8 @@ struct composer_child *composer_child_start(struct event_loop *loop, const char 
         return NULL;
     }
     enter(composer, COMPOSER_LOADING);
-    composer->limit_ms = composer->since_ms + READY_LIMIT_MS;
+    composer->for_ms = READY_LIMIT_MS;
+    composer->limit_ms = composer->since_ms + composer->for_ms;
     return composer;
 }
 
@@ -146,7 +147,7 @@ bool composer_child_ask(struct composer_child *composer, const json_t *header, c
 // On a machine that has no time for it, what it works on is not at fault.
 static bool is_starved(const struct composer_child *composer)
 {
-    return composer->state == COMPOSER_BUSY &&
+    return composer->state != COMPOSER_IDLE &&
            composer_child_cpu_ms(composer) - composer->cpu_before_ms < composer->for_ms / 2;
 }
 

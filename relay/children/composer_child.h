@@ -36,8 +36,8 @@ struct composer_child {
     int64_t limit_ms;      // LOADING, BUSY: when it is killed
     bool killed;           // it is not heard any more, and its end is to come
     bool timed_out;        // it was killed for that
-    int64_t for_ms;        // BUSY: what it was given; 0: and given again
-    int64_t cpu_before_ms; // processor time it had used when it was asked
+    int64_t for_ms;        // LOADING, BUSY: what it was given; 0: and given again
+    int64_t cpu_before_ms; // processor time it had used when it was started or asked
     json_t *asked_id;      // BUSY: the id of what it was asked
     json_t *ready;         // the frame, once it came
     json_t *faults;        // an array of {where, what}: why it could not load; else NULL

@@ -294,9 +294,13 @@ struct composers *composers_create(struct event_loop *loop, const char *program,
     struct slot *first = &composers->slots[0];
     start(first);
     while (first->composer && first->composer->state == COMPOSER_LOADING &&
-           clock_boot_ms() < first->composer->limit_ms)
-        if (!event_loop_wait(loop, (int)(first->composer->limit_ms - clock_boot_ms()), err))
+           !first->composer->killed) {
+        int64_t left_ms = first->composer->limit_ms - clock_boot_ms();
+        if (!event_loop_wait(loop, left_ms > 0 ? (int)left_ms : 0, err))
             break;
+        if (first->composer)
+            composer_child_tick(first->composer, clock_boot_ms());
+    }
     composers->is_starting = false;
     if (first->composer && first->composer->state == COMPOSER_IDLE)
         return composers;
