@@ -1,36 +1,19 @@
 // How long the write-ahead log becomes beside readers that stay, that pass, and that never pause.
 #include "queue/wal.h"
 
-#include "queue_fixture.h"
+#include "wal_fixture.h"
 
 struct log_fixture {
-    char dir[32];
+    char dir[LOG_DIR_SIZE];
     struct database writer, reader;
     struct wal wal;
 };
 
-static void execute(struct database *database, const char *sql)
-{
-    if (database_execute(database, sql) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(database->handle));
-}
-
 static int setup(void **state)
 {
     struct log_fixture *fixture = calloc(1, sizeof(*fixture));
-    struct error err = {0};
-    char path[64];
     assert_non_null(fixture);
-    snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/wal-test-XXXXXX");
-    assert_non_null(mkdtemp(fixture->dir));
-    snprintf(path, sizeof(path), "%s/queue.db", fixture->dir);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fclose(file);
-    assert_true(database_open(&fixture->writer, fixture->dir, false, &err));
-    execute(&fixture->writer, "PRAGMA journal_mode = WAL; CREATE TABLE row(body);"
-                              "PRAGMA wal_checkpoint(TRUNCATE)");
-    assert_true(database_open(&fixture->reader, fixture->dir, true, &err));
+    open_logged(fixture->dir, &fixture->writer, &fixture->reader);
     wal_init(&fixture->wal, &fixture->writer);
     *state = fixture;
     return 0;
@@ -39,9 +22,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct log_fixture *fixture = *state;
-    database_close(&fixture->reader);
-    database_close(&fixture->writer);
-    nftw(fixture->dir, fixture_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    close_logged(fixture->dir, &fixture->writer, &fixture->reader);
     free(fixture);
     return 0;
 }

@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "queue_fixture.h"
+#include "wal_fixture.h"
 
 #define MEGABYTE (1 << 20)
 
 struct file_fixture {
-    char dir[32];
+    char dir[LOG_DIR_SIZE];
     struct database writer, reader;
     sqlite3_io_methods counting; // in front of SQLite's own
     const sqlite3_io_methods *real;
@@ -39,12 +39,6 @@ static int count_sync(sqlite3_file *file, int flags)
     return fixture_of->real->xSync(file, flags);
 }
 
-static void execute(struct database *database, const char *sql)
-{
-    if (database_execute(database, sql) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(database->handle));
-}
-
 static void count(struct file_fixture *fixture)
 {
     sqlite3_file *file = NULL;
@@ -61,20 +55,9 @@ static void count(struct file_fixture *fixture)
 static int setup(void **state)
 {
     struct file_fixture *fixture = calloc(1, sizeof(*fixture));
-    struct error err = {0};
-    char path[64];
     assert_non_null(fixture);
     fixture_of = fixture;
-    snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/wal-file-test-XXXXXX");
-    assert_non_null(mkdtemp(fixture->dir));
-    snprintf(path, sizeof(path), "%s/queue.db", fixture->dir);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fclose(file);
-    assert_true(database_open(&fixture->writer, fixture->dir, false, &err));
-    execute(&fixture->writer, "PRAGMA journal_mode = WAL; CREATE TABLE row(body);"
-                              "PRAGMA wal_checkpoint(TRUNCATE)");
-    assert_true(database_open(&fixture->reader, fixture->dir, true, &err));
+    open_logged(fixture->dir, &fixture->writer, &fixture->reader);
     count(fixture);
     wal_file_improve(&fixture->writer);
     execute(&fixture->writer, "INSERT INTO row VALUES ('first')"); // the log has begun
@@ -86,9 +69,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct file_fixture *fixture = *state;
-    database_close(&fixture->reader);
-    database_close(&fixture->writer);
-    nftw(fixture->dir, fixture_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    close_logged(fixture->dir, &fixture->writer, &fixture->reader);
     free(fixture);
     return 0;
 }

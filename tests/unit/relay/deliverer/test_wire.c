@@ -1,78 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "relay/base/clock.h"
-#include "relay/deliverer/wire.h"
-
-struct fixture {
-    char dir[40];
-    struct dots *core, *dots;
-    struct wire wire;
-    struct job job;
-    int near, far; // of the connection; near is in the library's hands
-};
-
-static int begin(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    assert_non_null(fixture);
-    snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/wire-XXXXXX");
-    assert_non_null(mkdtemp(fixture->dir));
-    struct error err;
-    fixture->core = dots_open(fixture->dir, 0, &err);
-    assert_non_null(fixture->core);
-    fixture->dots = dots_map(dots_share(fixture->core, &err), &err);
-    assert_non_null(fixture->dots);
-    int mark = dots_assign(fixture->core, "0193");
-    assert_int_equal(mark, 0);
-
-    int pair[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    fixture->near = pair[0];
-    fixture->far = pair[1];
-    wire_init(&fixture->wire, fixture->dots, 1000);
-    fixture->job.deadline_boot_ms = clock_boot_ms() + 60000;
-    wire_begin(&fixture->wire, &fixture->job);
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(25), .sin_addr.s_addr = htonl(0xc0000201)};
-    assert_true(wire_opened(&fixture->wire, fixture->near, (const struct sockaddr *)&address,
-                            sizeof(address)));
-    *state = fixture;
-    return 0;
-}
-
-static int end(void **state)
-{
-    struct fixture *fixture = *state;
-    wire_finish(&fixture->wire);
-    dots_close(fixture->dots);
-    dots_close(fixture->core);
-    close(fixture->near);
-    close(fixture->far);
-    char path[60];
-    snprintf(path, sizeof(path), "%s/dots", fixture->dir);
-    unlink(path);
-    rmdir(fixture->dir);
-    free(fixture);
-    return 0;
-}
-
-static enum dot_state mark(const struct fixture *fixture)
-{
-    struct dot dot;
-    dots_get(fixture->core, 0, &dot);
-    return dot.state;
-}
+#include "wire_fixture.h"
 
 // Whether nothing can be written by the library any more.
 static bool is_shut(const struct fixture *fixture)
@@ -217,7 +143,7 @@ static void what_was_said_unasked_is_known_wherever_it_lies(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_wire, tear_down_wire)
     const struct CMUnitTest tests[] = {
         TEST(the_dot_is_marked_once_and_gets_its_verdict),
         TEST(a_stop_closes_the_gate_for_good),

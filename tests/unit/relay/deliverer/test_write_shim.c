@@ -1,84 +1,27 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "relay/base/clock.h"
 #include "relay/deliverer/write_shim.h"
 
-struct fixture {
-    char dir[40];
-    struct dots *core, *dots;
-    struct wire wire;
-    struct write_shim shim;
-    struct job job;
-    int near, far; // of the connection; near is in the library's hands
-};
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+
+#include "wire_fixture.h"
+
+static struct write_shim shim; // of the test that runs
 
 static int begin(void **state)
 {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    assert_non_null(fixture);
-    snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/write-shim-XXXXXX");
-    assert_non_null(mkdtemp(fixture->dir));
     signal(SIGPIPE, SIG_IGN); // as process_child_setup() has it
-    struct error err;
-    fixture->core = dots_open(fixture->dir, 0, &err);
-    assert_non_null(fixture->core);
-    fixture->dots = dots_map(dots_share(fixture->core, &err), &err);
-    assert_non_null(fixture->dots);
-    int mark = dots_assign(fixture->core, "0193");
-    assert_int_equal(mark, 0);
-
-    int pair[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    fixture->near = pair[0];
-    fixture->far = pair[1];
-    wire_init(&fixture->wire, fixture->dots, 1000);
-    fixture->job.deadline_boot_ms = clock_boot_ms() + 60000;
-    wire_begin(&fixture->wire, &fixture->job);
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(25), .sin_addr.s_addr = htonl(0xc0000201)};
-    assert_true(wire_opened(&fixture->wire, fixture->near, (const struct sockaddr *)&address,
-                            sizeof(address)));
-    write_shim_begin(&fixture->shim, &fixture->wire);
-    *state = fixture;
+    set_up_wire(state);
+    struct fixture *fixture = *state;
+    shim = (struct write_shim){0}; // nothing of the last test is in it
+    write_shim_begin(&shim, &fixture->wire);
     return 0;
 }
 
 static int end(void **state)
 {
-    struct fixture *fixture = *state;
     write_shim_end();
-    wire_finish(&fixture->wire);
-    dots_close(fixture->dots);
-    dots_close(fixture->core);
-    close(fixture->near);
-    close(fixture->far);
-    char path[64];
-    snprintf(path, sizeof(path), "%s/dots", fixture->dir);
-    unlink(path);
-    rmdir(fixture->dir);
-    free(fixture);
-    return 0;
-}
-
-static enum dot_state mark(const struct fixture *fixture)
-{
-    struct dot dot;
-    dots_get(fixture->core, 0, &dot);
-    return dot.state;
+    return tear_down_wire(state);
 }
 
 static void say(const struct fixture *fixture, const char *text)
@@ -119,8 +62,8 @@ static void goes_out_in_one_when_an_answer_is_waited_for(void **state)
     assert_string_equal(heard(fixture), "");
     assert_int_equal(ask(fixture, false, 1000), POLLIN);
     assert_string_equal(heard(fixture), "RCPT TO:<a@b>\r\nDATA\r\n");
-    for (size_t i = 0; i < sizeof(fixture->shim.bytes); i++)
-        assert_int_equal(fixture->shim.bytes[i], 0); // nothing of it is left here
+    for (size_t i = 0; i < sizeof(shim.bytes); i++)
+        assert_int_equal(shim.bytes[i], 0); // nothing of it is left here
 }
 
 static void nothing_is_kept_behind_the_gate(void **state)
