@@ -29,7 +29,12 @@ static bool set_disable_starttls(const char *value, struct smarthost *smarthost,
     bool disable;
     if (!parse_boolean(value, &disable, err))
         return false;
-    if (disable && smarthost->tls == SMARTHOST_TLS_STARTTLS)
+    // Whoever writes it there takes his mail for one that goes in the clear, or his smarthost for
+    // one that wants it so, and that one would not understand the first byte.
+    if (disable && smarthost->tls == SMARTHOST_TLS_IMPLICIT)
+        return error_set(err, ERR_INPUT,
+                         "smtps:// is TLS from its first byte; only smtp:// does without");
+    if (disable)
         smarthost->tls = SMARTHOST_TLS_NONE;
     return true;
 }

@@ -199,6 +199,7 @@ static void refuses_without_repeating_the_text(void **state)
         "smtp://::1:25",
         "smtp://mail.example/S3CRET",
         "smtp://mail.example/?disable_starttls=yes",
+        "smtps://u:S3CRET@mail.example/?disable_starttls=true",
         "smtp://mail.example/?disable_startls=true",
         "smtp://mail.example/?server_name=a&server_name=b",
         "smtp://mail.example/?server_name=",
@@ -242,9 +243,31 @@ static void refuses_without_repeating_the_text(void **state)
     }
 }
 
+static void names_a_parameter_that_says_nothing_there(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri, *want;
+    } cases[] = {
+        {"smtp://a.example, smtps://b.example/?disable_starttls=true",
+         "smarthost 2: disable_starttls: smtps:// is TLS from its first byte"},
+        {"smtp://mail.example/?ca_file=x&disable_starttls=true",
+         "smarthost 1: ca_file: no certificate is checked here"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct smarthost *got = NULL;
+        size_t count = 0;
+        struct error err = {0};
+        assert_false(smarthosts_parse(cases[i].uri, &got, &count, &err));
+        if (strncmp(err.message, cases[i].want, strlen(cases[i].want)) != 0)
+            fail_msg("%s: %s", cases[i].uri, err.message);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_a_parameter_that_says_nothing_there),
         cmocka_unit_test(reads_what_kratos_reads),
         cmocka_unit_test(reads_how_many_and_how_fast),
         cmocka_unit_test(takes_several_in_order),
