@@ -1,6 +1,7 @@
 #include "jsonnet/table.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "jsonnet/payload.h"
@@ -55,16 +56,18 @@ static bool is_fixed_place(json_t *place)
             (json_integer_value(digits) > 0 && json_integer_value(digits) <= DIGITS_MAX));
 }
 
-static bool is_place(json_t *place)
+// The keys that lead to the place are named, since Jsonnet has worked the table out and knows no
+// lines any more.
+static bool check_place(const char *at, json_t *place, struct error *err)
 {
     const char *template;
     json_t *of_template;
     if (!json_is_object(place))
-        return is_fixed_place(place);
+        return is_fixed_place(place) || error_set(err, ERR_INPUT, "%s: " NO_PLACE, at);
     json_object_foreach(place, template, of_template)
     {
         if (!is_fixed_place(of_template))
-            return false;
+            return error_set(err, ERR_INPUT, "%s.%s: " NO_PLACE, at, template);
     }
     return true;
 }
@@ -77,8 +80,10 @@ static bool check_object(const char *key, json_t *places, struct error *err)
         return error_set(err, ERR_INPUT, "%s is no object of paths", key);
     json_object_foreach(places, name, place)
     {
-        if (!is_place(place))
-            return error_set(err, ERR_INPUT, "%s.%s: " NO_PLACE, key, name);
+        char at[128];
+        snprintf(at, sizeof(at), "%s.%s", key, name);
+        if (!check_place(at, place, err))
+            return false;
     }
     return true;
 }
@@ -93,8 +98,7 @@ static bool check_part(const char *key, json_t *place, struct error *err)
     case PART_OBJECT:
         return check_object(key, place, err);
     case PART_TEXT:
-        is_fit = is_place(place);
-        break;
+        return check_place(key, place, err);
     case PART_TEXTS:
         is_fit = is_fixed_place(place);
         break;

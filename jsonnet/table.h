@@ -17,7 +17,7 @@
 
 #include "relay/base/error.h"
 
-// ERR_INPUT: value is no such table; the message says which key is at fault.
+// ERR_INPUT: value is no such table; the message names the key at fault, and those above it.
 bool table_check(json_t *value, struct error *err);
 
 // What a table that passed table_check() makes of a document of payload_parse(): a canonical
