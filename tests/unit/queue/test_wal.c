@@ -89,7 +89,7 @@ static void a_reader_that_passes_is_waited_for(void **state)
     assert_int_equal(wal_checkpoint(&fixture->wal, 0), SQLITE_OK);
     write_pages(fixture, 1);
     assert_true(fixture->wal.pages > 600); // appended to
-    database_set_patience(&fixture->writer, 5000);
+    database_set_patience(&fixture->writer, 60000);
     assert_int_equal(pthread_create(&thread, NULL, leave_soon, &fixture->reader), 0);
     fixture->wal.pages = 1 << 20; // very long: it waits for as long as any reader of ours stays
     assert_int_equal(wal_checkpoint_long(&fixture->wal, 0), SQLITE_OK);

@@ -1,4 +1,5 @@
 // What the writer does when the disk does not: full, failing, and killed.
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -82,9 +83,11 @@ static int teardown(void **state)
 
 #define WRITER_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+enum { LOOKS_MAX = 6000 }; // of 10 ms: a minute, for a disk that is slow
+
 static bool wait_until_writable(struct fixture *fixture, bool wanted)
 {
-    for (int i = 0; i < 500 && queue_writable(fixture->queue) != wanted; i++) {
+    for (int i = 0; i < LOOKS_MAX && queue_writable(fixture->queue) != wanted; i++) {
         fixture_pass(fixture, 10); // the probe writes the time: it must be another one
         usleep(10000);
     }
@@ -177,7 +180,7 @@ static void the_wal_is_checkpointed_when_idle(void **state)
         payload[0] = (char)('a' + i);
         assert_int_equal(accept_now(fixture->queue, payload, NULL), QUEUE_DONE);
     }
-    for (int i = 0; i < 300 && after.st_size < before.st_size + 5 * SIZE; i++) {
+    for (int i = 0; i < LOOKS_MAX && after.st_size < before.st_size + 5 * SIZE; i++) {
         usleep(10000);
         assert_int_equal(stat(path, &after), 0);
     }
@@ -348,7 +351,8 @@ static void after_a_failed_sync_nothing_is_tried_again(void **state)
         assert_int_equal(accept_now(fixture->queue, payload, NULL), QUEUE_REFUSED);
         assert_int_equal(settle_as(fixture->queue, kept, MESSAGE_SENT, NULL), QUEUE_REFUSED);
         assert_false(queue_writable(fixture->queue));
-        usleep(50000);
+        for (int look = 0; look < LOOKS_MAX && fixture->broken == i; look++)
+            usleep(10000);
         assert_int_equal(fixture->broken, i + 1);
         assert_int_equal(sync_count, syncs);
         fixture_close(fixture);
@@ -418,7 +422,9 @@ static void every_acknowledged_id_survives_kill_9(void **state)
             accept_for_ever(fixture->dir, fds[1], round);
         }
         close(fds[1]);
-        usleep((useconds_t)(30000 + round * 7000));
+        struct pollfd acknowledged = {.fd = fds[0], .events = POLLIN};
+        assert_int_equal(poll(&acknowledged, 1, LOOKS_MAX * 10), 1);
+        usleep((useconds_t)(round * 7000));
         kill(pid, SIGKILL);
         int status = 0;
         assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -25,7 +25,7 @@ static inline void beat(struct fixture *fixture)
 // Beats until *value is at least wanted.
 static inline void beat_until(struct fixture *fixture, const size_t *value, size_t wanted)
 {
-    int64_t give_up_ms = clock_boot_ms() + 30000;
+    int64_t give_up_ms = clock_boot_ms() + 60000;
     while (*value < wanted) {
         assert_true(clock_boot_ms() < give_up_ms);
         beat(fixture);

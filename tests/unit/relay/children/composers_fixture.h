@@ -20,6 +20,7 @@ struct fixture {
     const char *version;
     struct composers *composers;
     struct outcome outcomes[64];
+    struct compose_request *asked[64]; // in order
     size_t chosen, count, troubles, confinements;
     char confinement[32], missing[32];
     bool refuse; // choose() takes the normaliser away
@@ -28,7 +29,7 @@ struct fixture {
 static inline void on_choose(void *context, struct compose_request *request)
 {
     struct fixture *fixture = context;
-    fixture->chosen++;
+    fixture->asked[fixture->chosen++] = request;
     if (fixture->refuse)
         request->task = COMPOSE_FALLBACK;
 }

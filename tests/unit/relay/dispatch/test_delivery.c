@@ -144,6 +144,8 @@ static void the_deliverer_is_told_the_deadline_less_the_margin(void **state)
                      queue_boot_ms(fixture->queue, now_ms + LIFETIME_MS - 15000));
 }
 
+enum { LOOKS_MAX = 6000 }; // of 10 ms: a minute, for a disk that is slow
+
 static void while_nothing_can_be_committed_nothing_is_begun(void **state)
 {
     struct fixture *fixture = *state;
@@ -165,8 +167,8 @@ static void while_nothing_can_be_committed_nothing_is_begun(void **state)
                                         .payload_size = sizeof(large),
                                         .received_ms = now_ms};
     queue_accept(fixture->queue, &accept, tell_dispatcher, fixture);
-    for (int i = 0; i < 500 && queue_can_settle(fixture->queue); i++)
-        usleep(1000);
+    for (int i = 0; i < LOOKS_MAX && queue_can_settle(fixture->queue); i++)
+        usleep(10000);
     bool can_settle = queue_can_settle(fixture->queue);
     seen.slots = 1;
     dispatcher_tick(fixture->dispatcher);
@@ -174,7 +176,7 @@ static void while_nothing_can_be_committed_nothing_is_begun(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_false(can_settle);
     assert_int_equal(started, 0);
-    for (int i = 0; i < 500 && !queue_writable(fixture->queue); i++)
+    for (int i = 0; i < LOOKS_MAX && !queue_writable(fixture->queue); i++)
         usleep(10000);
     settle_down(fixture);
     assert_started(0, id);

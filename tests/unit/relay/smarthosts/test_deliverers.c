@@ -71,12 +71,13 @@ static void a_deliverer_that_dies_before_it_is_ready_is_a_smarthost_that_is_down
 {
     struct fixture *fixture = *state;
     fixture->config.smtp_helo = text_mute;
+    int64_t began_ms = clock_boot_ms(); // before its pause, however long this takes
     start(fixture, "die");
     wait_for(fixture, 1);
     assert_int_equal(fixture->outcomes[0], DELIVERY_SESSION);
     assert_int_equal(fixture->went_down, 1);
     assert_int_equal(fixture->reason, CIRCUIT_SESSION);
-    assert_true(deliverers_down(fixture->deliverers, clock_boot_ms()));
+    assert_true(deliverers_down(fixture->deliverers, began_ms));
 }
 
 // The hung transaction ends by the deliverer's death, which waits for the others to end.
@@ -98,6 +99,7 @@ static void a_hung_deliverer_is_killed_and_replaced(void **state)
 static void one_that_hangs_before_any_answer_is_a_smarthost_that_is_down(void **state)
 {
     struct fixture *fixture = *state;
+    int64_t began_ms = clock_boot_ms(); // before its pause, however long this takes
     start(fixture, "hang");
     start(fixture, "another");
     wait_for(fixture, 2);
@@ -105,7 +107,7 @@ static void one_that_hangs_before_any_answer_is_a_smarthost_that_is_down(void **
     assert_int_equal(fixture->outcomes[1], DELIVERY_SESSION);
     assert_int_equal(fixture->went_down, 1);
     assert_int_equal(fixture->reason, CIRCUIT_SESSION);
-    start(fixture, "sent");
+    start_at(fixture, "sent", began_ms);
     wait_for(fixture, 3);
     assert_string_equal(fixture->smarthost_of[2], "second");
 }
@@ -154,12 +156,13 @@ static void one_that_answers_goes_on_with_the_others(void **state)
 static void a_session_fault_opens_the_circuit_until_a_probe(void **state)
 {
     struct fixture *fixture = *state;
+    int64_t began_ms = clock_boot_ms(); // before its pause, however long this takes
     start(fixture, "refuse");
     wait_for(fixture, 1);
     assert_int_equal(fixture->outcomes[0], DELIVERY_SESSION);
     assert_int_equal(fixture->went_down, 1);
-    assert_true(deliverers_down(fixture->deliverers, clock_boot_ms()));
-    assert_int_equal(start(fixture, "sent"), -1);
+    assert_true(deliverers_down(fixture->deliverers, began_ms));
+    assert_int_equal(start_at(fixture, "sent", began_ms), -1);
 
     wait_for_probe(fixture);
     assert_int_equal(deliverers_free_slots(fixture->deliverers, clock_boot_ms()), 1);
@@ -173,11 +176,12 @@ static void a_session_fault_opens_the_circuit_until_a_probe(void **state)
 static void the_next_smarthost_serves_while_the_first_is_down(void **state)
 {
     struct fixture *fixture = *state;
+    int64_t began_ms = clock_boot_ms(); // before its pause, however long this takes
     start(fixture, "refuse");
     wait_for(fixture, 1);
     assert_string_equal(fixture->smarthost_of[0], "first");
-    assert_false(deliverers_down(fixture->deliverers, clock_boot_ms()));
-    start(fixture, "sent");
+    assert_false(deliverers_down(fixture->deliverers, began_ms));
+    start_at(fixture, "sent", began_ms);
     wait_for(fixture, 2);
     assert_string_equal(fixture->smarthost_of[1], "second");
     assert_int_equal(fixture->outcomes[1], DELIVERY_SENT);
