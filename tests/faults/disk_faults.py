@@ -130,6 +130,7 @@ class Scene:
         assert self.relay.stop() == 0
         violations = ledger.check(
             self.client, self.sink, rows, deaths=self.deaths,
+            told=ledger.told_sent(self.relay.events),
             unknown_outcomes_possible=self.unknown_outcomes_possible)
         violations += ledger.check_output(self.client, self.relay.lines + [self.relay.stderr()])
         violations += ledger.check_folder(self.relay.queue_dir)
@@ -488,7 +489,7 @@ def a_relay_that_waits_for_its_disk_ends_when_told_to(scene):
     scene.relay.wait_for("started_anew")
     scene.relay.wait_for("queue_error", count=2)
     scene.relay.process.send_signal(signal.SIGTERM)
-    assert scene.relay.process.wait(5) == 0
+    assert scene.relay.process.wait(harness.WAIT_S) == 0
     scene.disk.detach()
     scene.disk.attach()
     scene.relay.start()

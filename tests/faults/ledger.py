@@ -13,6 +13,7 @@ against what the queue says.
 A message is told by its payload's bytes. Its secrets are long and its recipient is its own (see
 secret_payload()), so that nothing is found by chance.
 """
+import calendar
 import collections
 import contextlib
 import dataclasses
@@ -32,14 +33,31 @@ import time
 import payloads
 
 TOKEN = re.compile(r"[A-Za-z0-9-]+")
+SETTLE_S = 10
 SECRET_BYTES_MIN = 8  # shorter ones may stand in a line by chance, and are not looked for there
 ON_THEIR_WAY = {"received", "sending"}
+TELLING_S = 0.05  # events have whole milliseconds, and the kernel counts in ticks
 FILES = {"queue.db", "queue.db-wal", "queue.db-shm", "queue.lock", "queue.key", "dots",
          "control.sock", "reserve"}
 
 
 def boot_s():
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def seconds(text):
+    """Since the epoch, of a time as RFC 3339 has it in UTC."""
+    whole, _, rest = text.rstrip("Z").partition(".")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{rest or 0}")
+
+
+def told_sent(events):
+    """When the log first said of each message that it was sent, which it says once that is on disk."""
+    found = {}
+    for event in events:
+        if event.get("event") == "sent" and "id" in event:
+            found.setdefault(event["id"], seconds(event["time"]))
+    return found
 
 
 def secret_payload(recipient=None, **options):
@@ -221,6 +239,9 @@ class _Check:
         needless = [mail for mail in taken[:-1] if not self.is_excused(mail)]
         if needless:
             self.complain("O3", entry, f"sent again {len(needless)} x though its outcome was known")
+        if any(mail.wall_s > self.told[id_of(mail)] + TELLING_S for mail in taken
+               if id_of(mail) in self.told):
+            self.complain("O3", entry, "sent again though it was told as sent")
         if len({header_of(mail.data, "Message-ID") for mail in mails}) > 1:
             self.complain("O3", entry, "copies with different Message-IDs")
         if len(entry.message_ids) > 1:
@@ -294,7 +315,7 @@ class _Check:
                 self.complain("O1", None, f"{row['id']} is {row['state']} for ever")
 
 
-def check(client, sink, rows, *, margin_s=15, max_copies=3, deaths=(), settle_s=1.0,
+def check(client, sink, rows, *, margin_s=15, max_copies=3, deaths=(), settle_s=SETTLE_S, told=None,
           marks_survive=False, unknown_outcomes_possible=False, ends=(), drained=True, slack_s=1.0):
     """What is wrong, a line each; nothing: all promises were kept.
 
@@ -303,7 +324,9 @@ def check(client, sink, rows, *, margin_s=15, max_copies=3, deaths=(), settle_s=
     rows       the queue, as Relay.queue_list() gives it; all of it
     margin_s   the relay's deadline_margin
     deaths     CLOCK_BOOTTIME of each kill or cut: an outcome is unknown if something died within
-               settle_s of the dot (the outcome may ride 20 ms until it is committed)
+               settle_s of the dot (the outcome may ride 20 ms until it is committed, but the disk and
+               the whole machine may be slow)
+    told       told_sent() of the log of all lives: no death excuses a copy of what was told before
     marks_survive   these were processes, and not the machine or its disk: no death excuses a copy
                of what the relay is known to have heard the answer to
     unknown_outcomes_possible   any outcome may be: calls that read replies were made to fail
@@ -313,7 +336,7 @@ def check(client, sink, rows, *, margin_s=15, max_copies=3, deaths=(), settle_s=
     """
     checked = _Check(client, sink, rows, margin_s=margin_s, max_copies=max_copies,
                      deaths=list(deaths), settle_s=settle_s, marks_survive=marks_survive,
-                     ends=set(ends), drained=drained,
+                     ends=set(ends), drained=drained, told=told or {},
                      unknown_outcomes_possible=unknown_outcomes_possible, slack_s=slack_s)
     checked.assign_mails()
     for entry in checked.entries:

@@ -213,7 +213,8 @@ class Lane:
             self.violations.append("the relay did not stop cleanly")
         bound = {"max_copies": 1 << 30} if self.machine_stays else {}
         self.violations += ledger.check(self.ledger, self.sink, rows, margin_s=MARGIN_S,
-                                        deaths=self.deaths, **bound)
+                                        deaths=self.deaths,
+                                        told=ledger.told_sent(self.relay.events), **bound)
         if not self.machine_stays:
             self.violations += ledger.check_counts(self.sink, self.relay.queue_dir)
         # What was not acknowledged is whole as well, or not there at all.

@@ -4,7 +4,6 @@ A point is a scenario, a thread, a system call and which of its turns (inject.c)
 life with that fault, in which Kratos posts and posts again what was not acknowledged; a second life
 without, in which it does so once more; then everything must have ended as the checker says.
 """
-import calendar
 import contextlib
 import datetime
 import json
@@ -20,13 +19,13 @@ import payloads
 import relay as harness
 
 SHOW_LOG = False   # of every trial, for people
-START_S = 10       # a relay that has neither started nor ended by then hangs
+START_S = 60       # a relay that has neither started nor ended by then hangs
 LOG_S = 1          # after this its log is not waited for any more
-ANSWER_S = 10      # nor has one that has not answered
+ANSWER_S = 30      # nor has one that has not answered
 PATIENCE_S = 1.0   # how long the first life gets to deliver what it has accepted
 REPOST_S = 1.5     # ... and Kratos tries again
-STOP_S = 10
-DRAIN_S = 15
+STOP_S = 60
+DRAIN_S = 60
 RETRY_SPARE_S = 0.3
 ENDS = {"sent", "failed", "expired", "superseded", "cancelled", "unknown", "parked"}
 
@@ -102,9 +101,13 @@ class World:
                 return False
             time.sleep(0.02)
 
+    def events(self):
+        """Of all lives."""
+        return [event for relay in (*self.earlier, self.relay) for event in list(relay.events)]
+
     def unsettled(self):
         """Ids that were acknowledged and whose end no log line has told."""
-        ended = {event["id"] for relay in (*self.earlier, self.relay) for event in relay.events
+        ended = {event["id"] for event in self.events()
                  if event.get("event") in ENDS and "id" in event}
         return [message_id for entry in self.client.entries() for message_id in entry.message_ids
                 if message_id not in ended]
@@ -202,12 +205,12 @@ class World:
     def waits_on(self, row):
         """Is it queued for a time that had not come when the rest was done?"""
         return row["state"] == "queued" and row["not_before"] is not None and \
-            seconds(row["not_before"]) > self.drained_s
+            ledger.seconds(row["not_before"]) > self.drained_s
 
     def judge(self, rows):
         kept = self.ends | ({"queued"} if any(map(self.waits_on, rows)) else set())
         found = ledger.check(self.client, self.view, rows, deaths=self.deaths, ends=kept,
-                             settle_s=0.5)
+                             told=ledger.told_sent(self.events()))
         lines = [line for relay in (*self.earlier, self.relay) for line in relay.lines]
         found += ledger.check_output(self.client, [*lines, self.relay.stderr()])
         found += ledger.check_folder(self.relay.queue_dir)
@@ -227,12 +230,6 @@ def answers(port):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
-
-
-def seconds(text):
-    """Since the epoch, of a time as RFC 3339 has it in UTC."""
-    whole, _, rest = text.rstrip("Z").partition(".")
-    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{rest or 0}")
 
 
 # ---- the scenarios ------------------------------------------------------------------------------------

@@ -15,5 +15,5 @@ def test_a_short_soak_loses_nothing():
     outcome = soak.run(argparse.Namespace(
         build=harness.RELEASE_BUILD, seconds=6, clients=8, rate=soak.RATE, brief_share=1, margin=52,
         strike=1.2, seed=random.getrandbits(32),
-        transaction=6, settle=4))  # on a machine that is busy with other tests everybody is slow
+        transaction=6))  # on a machine that is busy with other tests everybody is slow
     assert not outcome.failed, "\n".join(outcome.report())

@@ -11,6 +11,7 @@ import inspect
 import pathlib
 import re
 import socket
+import struct
 import threading
 import time
 
@@ -18,12 +19,14 @@ from aiosmtpd.smtp import SMTP
 
 WAIT_S = 60
 TCP_ESTABLISHED = 1  # netinet/tcp.h
+LAST_DATA_RECEIVED = 52  # where tcp_info has it: so many ms ago
 
 
 class Mail:
     """One message as it was received."""
 
-    def __init__(self, sender, recipient, data, session, options=()):
+    def __init__(self, sender, recipient, data, session, options=(), age_s=0.0):
+        """age_s: how long its final dot has been here."""
         self.sender = sender
         self.recipient = recipient
         self.data = data
@@ -32,8 +35,8 @@ class Mail:
         self.reply = None  # what its dot was answered in place of 250; Sink.DROP: nothing
         self.left = False   # its client had ended the connection before it could read the answer
         self.heard = False  # its client said something after the answer, so it has read that
-        self.boot_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-        self.wall_s = time.time()
+        self.boot_s = time.clock_gettime(time.CLOCK_BOOTTIME) - age_s
+        self.wall_s = time.time() - age_s
 
     @property
     def parsed(self):
@@ -107,6 +110,13 @@ class _Server(SMTP):
         finally:
             if mail is not None:
                 mail.left = not self._stands()
+
+    def dot_age_s(self):
+        """By the kernel's word: how long ago the last of the data came."""
+        info = self.transport.get_extra_info("socket").getsockopt(
+            socket.IPPROTO_TCP, socket.TCP_INFO, LAST_DATA_RECEIVED + 4)
+        return struct.unpack_from("I", info, LAST_DATA_RECEIVED)[0] / 1000 \
+            if len(info) == LAST_DATA_RECEIVED + 4 else 0.0
 
     def _stands(self):
         """By the kernel's word: of its end a busy sink hears only when it gets round to reading."""
@@ -217,7 +227,7 @@ class Sink:
 
     async def handle_DATA(self, server, session, envelope):
         mail = Mail(envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content, session,
-                    envelope.mail_options)
+                    envelope.mail_options, server.dot_age_s())
         server.mail = mail
         mail.reply = self.data_reply(envelope, mail)
         if inspect.isawaitable(mail.reply):
