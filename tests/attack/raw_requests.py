@@ -34,7 +34,7 @@ import watch  # noqa: E402
 CLIENTS = 24
 PATIENCE_S = 0.05    # so long an answer that may not come is waited for
 BROKEN_MAX = 20      # then it stops
-ANSWER_S = 20        # no answer and no end within it: a hang
+ANSWER_S = 60        # no answer and no end within it: a hang
 UNTOUCHED_EVERY, GOOD_EVERY = 10, 100
 BODY_LIMIT = 30000
 MEMORY_GROWTH_MAX_KB = 64 * 1024

@@ -46,7 +46,8 @@ def test_without_memory_no_setting_turns_into_its_default(relay, told_by, tmp_pa
         failing.plan = folder / "allocations"
         failing.arm()
         ended = subprocess.run([failing.build / "bin/courier-relay", "queue", "stats", "--json"],
-                               cwd=folder, env=environment, capture_output=True, timeout=30)
+                               cwd=folder, env=environment, capture_output=True,
+                               timeout=harness.WAIT_S)
         failing.disarm()
         return failing.fired, ended.returncode, ended.stdout
 

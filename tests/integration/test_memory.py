@@ -37,9 +37,11 @@ def look(pids, secrets):
 
 def assert_wiped(relay, secrets):
     """Wherever it may still be at work on the last one, it ends soon."""
-    pids = [relay.process.pid, *relay.children("composer"), *relay.children("deliverer")]
-    assert len(pids) >= 3
-    harness.wait_until(lambda: not look(pids, secrets), "codes and links to be wiped", timeout=5)
+    names = ("composer", "deliverer")
+    assert all(map(relay.children, names))
+    harness.wait_until(lambda: not look([relay.process.pid, *(
+        pid for name in names for pid in relay.children(name))], secrets),
+                       "codes and links to be wiped")
 
 
 def test_what_was_sent_is_wiped(start_relay, sink):
@@ -77,8 +79,8 @@ def test_what_was_parked_is_wiped(start_relay, sink, tmp_path):
             del one["recipient"], one["template_data"]["to"]
         for message_id in [relay.accept(one) for one in made]:
             assert relay.state(message_id)["state"] == "parked"
-        pids = [relay.process.pid, *relay.children("composer")]
-        harness.wait_until(lambda: not look(pids, secrets), "payloads to be wiped", timeout=5)
+        harness.wait_until(lambda: not look([relay.process.pid, *relay.children("composer")],
+                                            secrets), "payloads to be wiped")
 
 
 def test_what_a_canary_in_use_looks_like(start_relay, sink):
@@ -101,10 +103,11 @@ def test_a_start_leaves_little_behind(start_relay, sink):
     """No evaluation of Jsonnet in a composer, and of libraries what messages need."""
     limits = {"core": (4500, 4200), "composer": (3000, 6000), "deliverer": (2500, 2500)}
     with start_relay(sink, build=harness.RELEASE_BUILD, connections=1) as relay:
+        [composer] = relay.children("composer")  # on a busy machine it may get help meanwhile
         for number in range(8):
             relay.accept(payloads.login_code(code=f"{471100 + number}"))
         sink.wait_for(8)
-        [composer], [deliverer] = relay.children("composer"), relay.children("deliverer")
+        [deliverer] = relay.children("deliverer")
         pids = {"core": relay.process.pid, "composer": composer, "deliverer": deliverer}
         for name, pid in pids.items():
             own_kb, files_kb = sizes_kb(pid)

@@ -16,7 +16,7 @@ import time
 
 _GOING_DOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN: _IOR('X', 125, uint32)
 _NO_LOG_FLUSH = 2         # what the journal has not written yet is lost, as it is with the power
-_UNMOUNT_S = 10
+_UNMOUNT_S = 60
 _DETACH = 2               # MNT_DETACH
 _BALLAST = "ballast"
 

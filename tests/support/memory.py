@@ -38,4 +38,6 @@ def find(pid, secrets):
                         at = data.find(secret, at + 1)
     except PermissionError as error:
         raise Unavailable(str(error)) from error
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # it has ended, and its memory with it
     return found
