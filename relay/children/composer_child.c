@@ -8,7 +8,12 @@
 #include "relay/children/child.h"
 #include "relay/metrics.h"
 
-enum { READY_LIMIT_MS = 10000 };
+enum {
+    READY_LIMIT_MS = 10000,
+    // A machine that is busy gives one that is nice nothing for seconds, however little it was to
+    // have.
+    STARVED_MS = 4000,
+};
 
 static void enter(struct composer_child *composer, enum composer_state state)
 {
@@ -63,6 +68,16 @@ static void on_end(void *context, const struct error *err)
     composer->events->ended(composer->context, &told);
 }
 
+// From when it is in its state.
+static void give(struct composer_child *composer, int64_t for_ms)
+{
+    composer->limit_ms = composer->since_ms + for_ms;
+    composer->for_ms = for_ms;
+    composer->chances = for_ms < STARVED_MS ? (int)(STARVED_MS / for_ms) : 1;
+    composer->is_late = false;
+    composer->cpu_before_ms = composer_child_cpu_ms(composer);
+}
+
 struct composer_child *composer_child_start(struct event_loop *loop, const char *path,
                                             const json_t *init,
                                             const struct composer_events *events, void *context,
@@ -84,8 +99,7 @@ struct composer_child *composer_child_start(struct event_loop *loop, const char 
         return NULL;
     }
     enter(composer, COMPOSER_LOADING);
-    composer->for_ms = READY_LIMIT_MS;
-    composer->limit_ms = composer->since_ms + composer->for_ms;
+    give(composer, READY_LIMIT_MS);
     return composer;
 }
 
@@ -138,9 +152,7 @@ bool composer_child_ask(struct composer_child *composer, const json_t *header, c
     enter(composer, COMPOSER_BUSY);
     json_decref(composer->asked_id);
     composer->asked_id = json_incref(json_object_get(header, "id"));
-    composer->limit_ms = composer->since_ms + for_ms;
-    composer->for_ms = for_ms;
-    composer->cpu_before_ms = composer_child_cpu_ms(composer);
+    give(composer, for_ms);
     return true;
 }
 
@@ -151,13 +163,24 @@ static bool is_starved(const struct composer_child *composer)
            composer_child_cpu_ms(composer) - composer->cpu_before_ms < composer->for_ms / 2;
 }
 
+int64_t composer_child_cost_ms(const struct composer_child *composer, int64_t took_ms)
+{
+    if (!composer->is_late)
+        return took_ms;
+    int64_t used_ms = composer_child_cpu_ms(composer) - composer->cpu_before_ms;
+    if (composer->timed_out || used_ms < 0) // it has ended, and the kernel does not say
+        used_ms = composer->for_ms;
+    return used_ms < took_ms ? used_ms : took_ms;
+}
+
 void composer_child_tick(struct composer_child *composer, int64_t now_ms)
 {
     if (now_ms < composer_child_next_ms(composer))
         return;
-    if (is_starved(composer)) {
+    if (composer->chances > 0 && is_starved(composer)) {
         composer->limit_ms = now_ms + composer->for_ms; // from now on: all may have stood still
-        composer->for_ms = 0;                           // once
+        composer->chances--;
+        composer->is_late = true;
         return;
     }
     composer->timed_out = true;

@@ -36,7 +36,9 @@ struct composer_child {
     int64_t limit_ms;      // LOADING, BUSY: when it is killed
     bool killed;           // it is not heard any more, and its end is to come
     bool timed_out;        // it was killed for that
-    int64_t for_ms;        // LOADING, BUSY: what it was given; 0: and given again
+    int64_t for_ms;        // LOADING, BUSY: what it was given
+    int chances;           // how often it may be given that again
+    bool is_late;          // it was
     int64_t cpu_before_ms; // processor time it had used when it was started or asked
     json_t *asked_id;      // BUSY: the id of what it was asked
     json_t *ready;         // the frame, once it came
@@ -66,11 +68,15 @@ int64_t composer_child_cpu_ms(const struct composer_child *composer);
 // May it be asked?
 bool composer_child_is_free(const struct composer_child *composer);
 
-// IDLE -> BUSY; header has an id. It is killed where it has not answered in for_ms; or in twice
-// that, where it was the machine that let it wait: by then it had used less than half of for_ms of
-// a processor. False: too large for a frame.
+// IDLE -> BUSY; header has an id. It is killed where it has not answered in for_ms; but where it
+// is the machine that lets it wait, it has that again, for four seconds or once: while it has used
+// less than half of for_ms of a processor. False: too large for a frame.
 bool composer_child_ask(struct composer_child *composer, const json_t *header, const void *blob,
                         size_t blob_size, int64_t for_ms, struct error *err);
+
+// Of the time since it was asked what is to be held against that: not what it waited for longer
+// while the machine had no time for it.
+int64_t composer_child_cost_ms(const struct composer_child *composer, int64_t took_ms);
 
 // Kills it where its time is over. To be called when composer_child_next_ms() has come.
 void composer_child_tick(struct composer_child *composer, int64_t now_ms);

@@ -65,7 +65,8 @@ static struct compose_request *finish_request(struct slot *slot)
     if (request)
         metrics_composer_answered(request->task, clock_boot_us() - slot->asked_us);
     if (request && request->task == COMPOSE_PAYLOAD)
-        request->spent_ms += clock_boot_ms() - slot->asked_ms;
+        request->spent_ms +=
+            composer_child_cost_ms(slot->composer, clock_boot_ms() - slot->asked_ms);
     return request;
 }
 
@@ -171,9 +172,10 @@ static void on_left(void *context, const struct error *err)
     (void)err;
     struct slot *slot = context;
     enum compose_end end = slot->composer->timed_out ? COMPOSE_TIMED_OUT : COMPOSE_DIED;
+    struct compose_request *request = finish_request(slot);
     composer_child_destroy(slot->composer);
     slot->composer = NULL;
-    tell(slot->owner, finish_request(slot), end, NULL, NULL);
+    tell(slot->owner, request, end, NULL, NULL);
 }
 
 static const struct composer_events leaving_events = {.answered = on_last_answer, .ended = on_left};
