@@ -62,9 +62,14 @@ static int connect_on_wire(int fd, const struct sockaddr *address, socklen_t siz
     struct timeval limit = {.tv_sec = share_ms / 1000, .tv_usec = share_ms % 1000 * 1000L};
     // Only connect() heeds it: the library makes the socket non-blocking afterwards.
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    int rc = libc.connect(fd, address, size);
+    // With a limit it is not taken up again by itself when the process was stopped and goes on, as
+    // containers and laptops do. Asked again the kernel waits on, for the same connection.
+    int rc;
+    do {
+        rc = libc.connect(fd, address, size);
+    } while (rc < 0 && errno == EINTR);
     if (rc < 0) {
-        int cause = errno == EINPROGRESS ? ETIMEDOUT : errno;
+        int cause = errno == EINPROGRESS || errno == EALREADY ? ETIMEDOUT : errno;
         wire_closed(shim.wire, fd);
         errno = cause;
     }

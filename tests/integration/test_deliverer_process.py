@@ -4,6 +4,8 @@ Over both drivers where both can meet it. What each fault of a smarthost comes t
 test_smtp_faults.py, TLS and AUTH in test_tls.py and test_auth.py.
 """
 import fcntl
+import os
+import signal
 import struct
 import termios
 import threading
@@ -274,6 +276,20 @@ def test_a_cut_while_connecting(start, driver):
         deliverer.cut(name)
         expect(deliverer.result(name), "cut", "connect")
         assert time.monotonic() - began < 30  # and not sixty
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_one_that_stood_still_while_connecting_goes_on_with_it(start, driver):
+    with SmtpServer(door="jammed") as server:
+        deliverer = start(server, driver, connect_timeout_ms=60000)
+        name = deliverer.deliver()
+        deliverer.wait_until_it_connects()
+        deliverer.process.send_signal(signal.SIGSTOP)
+        os.waitpid(deliverer.process.pid, os.WUNTRACED)
+        deliverer.process.send_signal(signal.SIGCONT)
+        deliverer.wait_until_it_waits()
+        deliverer.cut(name)
+        expect(deliverer.result(name), "cut", "connect")
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
