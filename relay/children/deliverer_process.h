@@ -30,7 +30,7 @@ enum delivery_outcome {
     DELIVERY_EXPIRED, // the deadline passed before the dot
     DELIVERY_CUT,     // shut down by us before the dot, or with a deliverer that died
     DELIVERY_UNABLE,  // this smarthost lacks what the message needs: another may have it
-    DELIVERY_SUSPECT, // refused for good, but perhaps the smarthost is wrong: it stays, uncharged
+    DELIVERY_SUSPECT, // refused for good, but perhaps the smarthost is wrong: it stays
 };
 
 const char *delivery_outcome_name(enum delivery_outcome outcome);
@@ -42,8 +42,10 @@ struct delivery {
     size_t message_size, mask_size;
     bool smtputf8;
     int64_t deadline_boot_ms;
-    int mark;        // its dot mark; the caller assigns it before and clears it after
-    uint64_t unable; // smarthosts that were, since it is in memory: smarthost_pool::bit of each
+    int mark; // its dot mark; the caller assigns it before and clears it after
+    // Smarthosts that were unable, and that have refused it, since it is in memory:
+    // smarthost_pool::bit of each.
+    uint64_t unable, refused;
 
     int64_t started_boot_ms; // set when it is handed over
     int64_t limit_ms;        // when its deliverer counts as hung; the process's own, as is

@@ -30,8 +30,7 @@ static struct job *pick_ready(struct dispatcher *dispatcher, int64_t now_ms)
         uint64_t turn = deliverers_turn(dispatcher->deliverers, &candidate, now_ms);
         bool is_better =
             !best || turn < best_turn || (turn == best_turn && goes_before(job, best, reversed));
-        if (is_better &&
-            deliverers_take(dispatcher->deliverers, job->id, job->delivery.unable, now_ms)) {
+        if (is_better && deliverers_take(dispatcher->deliverers, &job->delivery, now_ms)) {
             best = job;
             best_turn = turn;
         }
@@ -83,7 +82,6 @@ static bool start(struct dispatcher *dispatcher, struct job *job, int64_t now_ms
         delivery->mark = dots_assign(dispatcher->dots, job->id);
     if (delivery->mark < 0)
         return false;
-    delivery->id = job->id;
     delivery->sender = job->sender;
     delivery->recipient = job->recipient;
     delivery->message = job->mime;
@@ -131,10 +129,10 @@ static void put_back_waiting(struct dispatcher *dispatcher, int64_t now_ms)
         next = job->ready_next;
         if (!is_down && now_ms < job->ready_since_ms + READY_LIMIT_MS)
             continue;
-        struct queue_settlement settlement = {0};
-        // Due at once it would be asked anew of who was unable to take it, again and again.
-        (job->delivery.unable && !is_down ? wait_charged : wait_in_queue)(dispatcher, job,
-                                                                          &settlement);
+        struct queue_settlement settlement = {.reason = job->delivery.refused ? "suspect" : NULL};
+        // Due at once it would be asked anew of who has not taken it, again and again.
+        bool was_asked = job->delivery.unable || job->delivery.refused;
+        (was_asked && !is_down ? wait_charged : wait_in_queue)(dispatcher, job, &settlement);
     }
     deliverers_wanted(dispatcher->deliverers, now_ms);
 }
@@ -259,8 +257,7 @@ void delivery_done(void *context, struct delivery *delivery, const struct delive
         .tls = result->tls,
     };
     struct queue_settlement settlement = {.attempt = &attempt};
-    bool has_other =
-        deliverers_has_other(dispatcher->deliverers, job->id, delivery->unable, clock_boot_ms());
+    bool has_other = deliverers_has_other(dispatcher->deliverers, delivery, clock_boot_ms());
     if (result->outcome != DELIVERY_SESSION && result->outcome != DELIVERY_CUT &&
         result->outcome != DELIVERY_SUSPECT && result->outcome != DELIVERY_UNABLE) {
         settlement.charge = true;

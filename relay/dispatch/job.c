@@ -20,6 +20,7 @@ struct job *job_create(const char *id, const char *route, const void *body, size
     job->body_size = body_size;
     snprintf(job->id, sizeof(job->id), "%s", id);
     snprintf(job->route, sizeof(job->route), "%s", route ? route : "");
+    job->delivery.id = job->id;
     job->delivery.mark = -1;
     return job;
 }

@@ -141,6 +141,8 @@ static void on_done(void *context, struct delivery *delivery, struct delivery_re
     }
     if (result->outcome == DELIVERY_UNABLE)
         note_unable(pool, delivery, result);
+    if (result->outcome == DELIVERY_SUSPECT)
+        delivery->refused |= pool->bit;
     deliverers_pool_publish(pool);
     pool->owner->handlers.done(pool->owner->handlers.context, delivery, result);
 }
@@ -322,18 +324,26 @@ static bool start_at(struct smarthost_pool *pool, struct delivery *delivery, str
     return true;
 }
 
+// Its suspicion remembers few messages, and where many are refused none for as long as another
+// smarthost takes to answer: what is in memory says itself who has refused it.
+static bool has_refused(const struct smarthost_pool *pool, const struct delivery *delivery)
+{
+    return (delivery->refused & pool->bit) ||
+           smarthost_health_suspects(&pool->health, delivery->id);
+}
+
 // The first in order that takes one. A message that it has refused goes by the next, which may
 // think otherwise, and waits for that one where it is busy: the same again would end it.
-static struct smarthost_pool *choose(const struct deliverers *deliverers, const char *id,
-                                     uint64_t unable, int64_t now_ms)
+static struct smarthost_pool *choose(const struct deliverers *deliverers,
+                                     const struct delivery *delivery, int64_t now_ms)
 {
     struct smarthost_pool *second_best = NULL;
     for (size_t i = 0; i < deliverers->pool_count; i++) {
         struct smarthost_pool *pool = &deliverers->pools[i];
-        if (!is_in_use(pool, now_ms) || (unable & pool->bit))
+        if (!is_in_use(pool, now_ms) || (delivery->unable & pool->bit))
             continue;
         bool has_slot = free_slots(pool, now_ms) > 0;
-        if (!smarthost_health_suspects(&pool->health, id))
+        if (!has_refused(pool, delivery))
             return has_slot ? pool : NULL;
         if (has_slot && !second_best)
             second_best = pool;
@@ -349,16 +359,16 @@ bool deliverers_have_slot(const struct deliverers *deliverers, int64_t now_ms)
     return false;
 }
 
-bool deliverers_take(const struct deliverers *deliverers, const char *id, uint64_t unable,
+bool deliverers_take(const struct deliverers *deliverers, const struct delivery *delivery,
                      int64_t now_ms)
 {
-    return choose(deliverers, id, unable, now_ms) != NULL;
+    return choose(deliverers, delivery, now_ms) != NULL;
 }
 
 bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms)
 {
     struct smarthost_pool *pool;
-    while ((pool = choose(deliverers, delivery->id, delivery->unable, now_ms))) {
+    while ((pool = choose(deliverers, delivery, now_ms))) {
         struct error err = {0};
         if (start_at(pool, delivery, &err))
             return true;
@@ -385,13 +395,15 @@ uint64_t deliverers_turn(const struct deliverers *deliverers,
                : 0;
 }
 
-bool deliverers_has_other(const struct deliverers *deliverers, const char *id, uint64_t unable,
+bool deliverers_has_other(const struct deliverers *deliverers, const struct delivery *delivery,
                           int64_t now_ms)
 {
-    for (size_t i = 0; i < deliverers->pool_count; i++)
-        if (is_in_use(&deliverers->pools[i], now_ms) && !(unable & deliverers->pools[i].bit) &&
-            !smarthost_health_suspects(&deliverers->pools[i].health, id))
+    for (size_t i = 0; i < deliverers->pool_count; i++) {
+        const struct smarthost_pool *pool = &deliverers->pools[i];
+        if (is_in_use(pool, now_ms) && !(delivery->unable & pool->bit) &&
+            !has_refused(pool, delivery))
             return true;
+    }
     return false;
 }
 

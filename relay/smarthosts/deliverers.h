@@ -60,8 +60,7 @@ size_t deliverers_under_way(const struct deliverers *deliverers);
 
 // Is there a smarthost that takes a message now, if not any? And does one take this one?
 bool deliverers_have_slot(const struct deliverers *deliverers, int64_t now_ms);
-// unable: the delivery's.
-bool deliverers_take(const struct deliverers *deliverers, const char *id, uint64_t unable,
+bool deliverers_take(const struct deliverers *deliverers, const struct delivery *delivery,
                      int64_t now_ms);
 // Hands the message to the first smarthost in order that takes one; one that has refused it only
 // where no other is in use, one that was unable never. False where none does.
@@ -72,9 +71,9 @@ bool deliverers_probe(const struct deliverers *deliverers, int64_t now_ms);
 uint64_t deliverers_turn(const struct deliverers *deliverers,
                          const struct probe_candidate *candidate, int64_t now_ms);
 // Is there a smarthost in use that has not refused the message, nor was unable?
-bool deliverers_has_other(const struct deliverers *deliverers, const char *id, uint64_t unable,
+bool deliverers_has_other(const struct deliverers *deliverers, const struct delivery *delivery,
                           int64_t now_ms);
-// Is there one in use that was not unable?
+// Is there one in use that was not unable? unable: the delivery's.
 bool deliverers_has_able(const struct deliverers *deliverers, uint64_t unable, int64_t now_ms);
 
 // An operator's: nothing new goes to the smarthosts of that name until they are resumed; what is

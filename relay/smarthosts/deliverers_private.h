@@ -13,7 +13,7 @@ struct smarthost_pool {
     const struct config *config;       // it is held, for smarthost is of it
     const struct smarthost *smarthost; // as it is configured now
     bool is_retired;                   // it is not, any more
-    uint64_t bit;                      // in delivery::unable
+    uint64_t bit;                      // in delivery::unable, ::refused
     struct smarthost_health health;
     enum circuit_reason told; // to the operator
     char error[256];          // what was told beside it: why it is down

@@ -61,12 +61,11 @@ bool deliverers_have_slot(const struct deliverers *deliverers, int64_t now_ms)
     return deliverers_free_slots(deliverers, now_ms) > 0;
 }
 
-bool deliverers_take(const struct deliverers *deliverers, const char *id, uint64_t unable,
+bool deliverers_take(const struct deliverers *deliverers, const struct delivery *delivery,
                      int64_t now_ms)
 {
-    (void)unable;
     return deliverers_free_slots(deliverers, now_ms) > 0 &&
-           (!seen.waits_for_another || strcmp(seen.waits_for_another, id) != 0);
+           (!seen.waits_for_another || strcmp(seen.waits_for_another, delivery->id) != 0);
 }
 
 bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, int64_t now_ms)
@@ -82,16 +81,17 @@ bool deliverers_start(struct deliverers *deliverers, struct delivery *delivery, 
     return true;
 }
 
-bool deliverers_has_other(const struct deliverers *deliverers, const char *id, uint64_t unable,
+bool deliverers_has_other(const struct deliverers *deliverers, const struct delivery *delivery,
                           int64_t now_ms)
 {
-    (void)deliverers, (void)id, (void)unable, (void)now_ms;
+    (void)deliverers, (void)delivery, (void)now_ms;
     return !seen.down && !seen.is_only;
 }
 
 bool deliverers_has_able(const struct deliverers *deliverers, uint64_t unable, int64_t now_ms)
 {
-    return deliverers_has_other(deliverers, NULL, unable, now_ms);
+    (void)unable;
+    return deliverers_has_other(deliverers, NULL, now_ms);
 }
 
 void deliverers_cut(struct deliverers *deliverers)

@@ -72,6 +72,28 @@ static void a_suspect_that_waits_for_another_smarthost_holds_up_nobody(void **st
     assert_row(fixture, suspect, MESSAGE_SENT, "");
 }
 
+// Due at once it would be asked of who has refused it again: that one remembers only so many.
+static void a_suspect_that_waits_for_another_smarthost_for_long_is_charged(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[QUEUE_ID_SIZE];
+    seen.slots = 1;
+    int64_t now_ms = queue_now_ms(fixture->queue);
+    admit(fixture, now_ms, mail_in("code", LIFETIME_MS), id);
+    seen.waits_for_another = id;
+    seen.started[0].delivery->refused = 1;
+    end(0, DELIVERY_SUSPECT);
+    struct job *job = fixture->dispatcher->jobs.ready;
+    assert_non_null(job);
+    job->ready_since_ms -= READY_LIMIT_MS;
+    dispatcher_tick(fixture->dispatcher);
+    settle_down(fixture);
+    assert_row(fixture, id, MESSAGE_QUEUED, "suspect");
+    struct queue_message row = row_of(fixture, id);
+    assert_int_equal(row.attempts, 1);
+    assert_in_range(row.not_before_ms - now_ms, 1800, 10000);
+}
+
 static void a_session_that_is_one_messages_fault_sets_it_back_uncharged(void **state)
 {
     struct fixture *fixture = *state;
@@ -228,6 +250,7 @@ int main(void)
         DISPATCHER_TEST(a_suspect_of_an_open_circuit_waits_for_its_turn_alone),
         DISPATCHER_TEST(a_suspect_goes_by_another_smarthost_at_once),
         DISPATCHER_TEST(a_suspect_that_waits_for_another_smarthost_holds_up_nobody),
+        DISPATCHER_TEST(a_suspect_that_waits_for_another_smarthost_for_long_is_charged),
         DISPATCHER_TEST(a_session_that_is_one_messages_fault_sets_it_back_uncharged),
         DISPATCHER_TEST(a_probe_is_another_message_while_there_is_one),
         DISPATCHER_TEST(a_probe_is_chosen_by_its_recipient),

@@ -45,7 +45,7 @@ static inline void obey(struct dots *dots, const char *id, int mark)
     }
     if (strcmp(id, "hang") == 0 || strcmp(id, "another") == 0)
         return;
-    if (strcmp(id, "denied") == 0) {
+    if (strncmp(id, "denied", strlen("denied")) == 0) {
         answer(json_pack("{s:s, s:s, s:s, s:s, s:i, s:s}", "op", "result", "id", id, "outcome",
                          "permanent", "stage", "rcpt", "reply_code", 554, "enhanced_code",
                          "5.7.1"));

@@ -193,6 +193,9 @@ static void the_next_smarthost_serves_while_the_first_is_down(void **state)
     assert_string_equal(fixture->in_use, "second first ");
 }
 
+// As they come from the queue.
+static const struct delivery denied = {.id = "denied"}, sent = {.id = "sent"};
+
 // A message that the first has refused for what may be its own fault goes by the second.
 static void a_suspect_goes_by_the_next_smarthost(void **state)
 {
@@ -200,15 +203,32 @@ static void a_suspect_goes_by_the_next_smarthost(void **state)
     start(fixture, "denied");
     wait_for(fixture, 1);
     assert_int_equal(fixture->outcomes[0], DELIVERY_SUSPECT);
-    assert_true(deliverers_has_other(fixture->deliverers, "denied", 0, clock_boot_ms()));
+    assert_true(deliverers_has_other(fixture->deliverers, &denied, clock_boot_ms()));
     start(fixture, "denied");
     wait_for(fixture, 2);
     assert_string_equal(fixture->smarthost_of[1], "second");
-    assert_false(deliverers_has_other(fixture->deliverers, "denied", 0, clock_boot_ms()));
+    assert_false(deliverers_has_other(fixture->deliverers, &denied, clock_boot_ms()));
     start(fixture, "sent");
     wait_for(fixture, 3);
     assert_string_equal(fixture->smarthost_of[2], "first");
     assert_int_equal(fixture->went_down, 0);
+}
+
+// Where more are refused than suspicion remembers, none goes to and fro between two smarthosts.
+static void who_refused_a_message_is_known_while_it_is_in_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "denied");
+    wait_for(fixture, 1);
+    struct delivery *delivery = &fixture->deliveries[0];
+    delivery->id = "denied, and forgotten";
+    assert_true(deliverers_has_other(fixture->deliverers, delivery, clock_boot_ms()));
+    assert_true(deliverers_start(fixture->deliverers, delivery, clock_boot_ms()));
+    wait_for(fixture, 2);
+    assert_string_equal(fixture->smarthost_of[0], "second");
+    assert_int_equal(fixture->outcomes[0], DELIVERY_SUSPECT);
+    delivery->id = "forgotten by both";
+    assert_false(deliverers_has_other(fixture->deliverers, delivery, clock_boot_ms()));
 }
 
 // It is asked of each smarthost once, and ends with the last one's answer; no circuit minds.
@@ -221,7 +241,7 @@ static void what_one_is_unable_to_take_goes_by_the_next_one(void **state)
     struct delivery *delivery = &fixture->deliveries[0];
     int64_t now_ms = clock_boot_ms();
     assert_true(deliverers_has_able(fixture->deliverers, delivery->unable, now_ms));
-    assert_true(deliverers_take(fixture->deliverers, "unable", delivery->unable, now_ms));
+    assert_true(deliverers_take(fixture->deliverers, delivery, now_ms));
     deliverers_pause(fixture->deliverers, "second", true);
     assert_false(deliverers_has_able(fixture->deliverers, delivery->unable, now_ms));
     assert_false(deliverers_start(fixture->deliverers, delivery, now_ms)); // not the first again
@@ -230,7 +250,7 @@ static void what_one_is_unable_to_take_goes_by_the_next_one(void **state)
     wait_for(fixture, 2);
     assert_string_equal(fixture->smarthost_of[0], "second");
     assert_int_equal(fixture->outcomes[0], DELIVERY_PERMANENT);
-    assert_false(deliverers_has_other(fixture->deliverers, "unable", delivery->unable, now_ms));
+    assert_false(deliverers_has_other(fixture->deliverers, delivery, now_ms));
     start(fixture, "sent");
     wait_for(fixture, 3);
     assert_string_equal(fixture->smarthost_of[1], "first");
@@ -250,11 +270,11 @@ static void a_suspect_waits_for_the_next_smarthost_where_that_is_busy(void **sta
     assert_true(start(fixture, "hang") >= 0);
     deliverers_pause(fixture->deliverers, "first", false);
 
-    assert_false(deliverers_take(fixture->deliverers, "denied", 0, clock_boot_ms()));
+    assert_false(deliverers_take(fixture->deliverers, &denied, clock_boot_ms()));
     assert_int_equal(start(fixture, "denied"), -1);
-    assert_true(deliverers_has_other(fixture->deliverers, "denied", 0, clock_boot_ms()));
+    assert_true(deliverers_has_other(fixture->deliverers, &denied, clock_boot_ms()));
     assert_true(deliverers_have_slot(fixture->deliverers, clock_boot_ms()));
-    assert_true(deliverers_take(fixture->deliverers, "sent", 0, clock_boot_ms()));
+    assert_true(deliverers_take(fixture->deliverers, &sent, clock_boot_ms()));
     deliverers_pause(fixture->deliverers, "second", true); // nothing to wait for
     assert_true(start(fixture, "denied") >= 0);
     wait_for(fixture, 2);
@@ -326,6 +346,8 @@ int main(int argc, char **argv)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_suspect_goes_by_the_next_smarthost, set_up_two,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(who_refused_a_message_is_known_while_it_is_in_memory,
+                                        set_up_two, tear_down),
         cmocka_unit_test_setup_teardown(a_suspect_waits_for_the_next_smarthost_where_that_is_busy,
                                         set_up_two, tear_down),
         cmocka_unit_test_setup_teardown(a_frozen_deliverer_is_killed_with_all_that_it_has, set_up,
