@@ -105,7 +105,7 @@ static void tell_attempt(const struct story *story, size_t number, const json_t 
         {"expired", "its time was over before it could be handed over"},
         {"cut", "it was broken off on our side before it was handed over, which does not count"},
         {"unable", "that smarthost lacks what it needs (SMTPUTF8, or room for its size)"},
-        {"suspect", "it was refused as others were, so the smarthost is in doubt, not the message"},
+        {"suspect", "it was refused for good, but perhaps the smarthost is wrong, not the message"},
     };
     const char *address = member_text(attempt, "address"), *tls = member_text(attempt, "tls");
     const char *text = member_text(attempt, "reply_text");
@@ -189,7 +189,7 @@ static void tell_waiting(const struct story *story)
         {"rate_limited", "its recipient, or all together, had as many as they may in this time "
                          "(RELAY_RATE_RECIPIENT, RELAY_RATE_TOTAL)"},
         {"suspect",
-         "it was refused as others were, and waits until the smarthost takes mail again"},
+         "it was refused for good, but perhaps the smarthost is wrong, so it is tried again"},
         {"released", "an operator released it"},
         {"retried", "an operator had it tried once more"},
     };

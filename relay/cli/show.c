@@ -52,7 +52,8 @@ static void print_message(json_t *view, const json_t *history, const struct queu
     }
     if (json_array_size(history) > (size_t)message->attempts)
         printf("%zu took place, %d count: what is the smarthost's or the relay's own doing\n"
-               "(session, suspect, cut) does not count against the message\n",
+               "(session, cut; suspect, unless others are taken) does not count against the "
+               "message\n",
                json_array_size(history), message->attempts);
     const char *advice = message_view_advice(message);
     if (advice && message->has_body && message_view_is_lost(message))

@@ -119,9 +119,12 @@ static void suspect(struct smarthost_health *health, const struct suspicion_mess
     } else {
         heal(health, message, word);
     }
-    // While the circuit is open its pause and the turn decide, not the message's own schedule.
-    result->is_charged = circuit->state == CIRCUIT_CLOSED && verdict == SUSPICION_DENIED;
-    if (circuit->state == CIRCUIT_CLOSED && !result->is_charged)
+    // Where suspicion has the circuit open its pause and the turn decide, not the message's own
+    // schedule. What else has it open is not renewed by this, so that another may go at once.
+    if (is_open_by_suspicion(health))
+        return;
+    result->is_charged = verdict == SUSPICION_DENIED;
+    if (!result->is_charged)
         result->set_back = suspicion_count(&health->suspicion, message->id);
 }
 

@@ -11,7 +11,8 @@ enum {
     LAST_REFUSAL = 3,   // of one message that nothing speaks for
     REFUSED_OPENS = 11, // of the last twenty verdicts
     DEATHS_OPEN = 3,
-    SPEAKS_MS = 60 * 1000, // so long an envelope that was taken speaks for the smarthost
+    SPEAKS_MS = 60 * 1000, // so long an envelope that was taken speaks for the smarthost, and one
+                           // that was refused against it
 };
 
 void suspicion_init(struct suspicion *suspicion)
@@ -107,6 +108,19 @@ static bool has_other_at_dot(const struct suspicion *suspicion, const struct sus
     return false;
 }
 
+// Is a message to somebody else suspect as well, of late? One of several machines behind a
+// smarthost's name may refuse all: what the others take meanwhile does not make it the message.
+static bool has_other_lately(const struct suspicion *suspicion, const struct suspect *suspect)
+{
+    for (size_t i = 0; i < SUSPICION_MESSAGES; i++) {
+        const struct suspect *at = &suspicion->suspects[i];
+        if (at->refusals > 0 && !at->at_dot && suspect->since_ms - at->since_ms < SPEAKS_MS &&
+            strcasecmp(at->recipient, suspect->recipient) != 0)
+            return true;
+    }
+    return false;
+}
+
 static enum suspicion_verdict end_own(struct suspicion *suspicion, const char *id)
 {
     forget(suspicion, id);
@@ -123,16 +137,15 @@ enum suspicion_verdict suspicion_refused(struct suspicion *suspicion,
     suspect->refusals++;
     has_trouble(suspicion, suspect, message->now_ms);
     row_add(row, message);
-    if (row_opens(row)) {
-        bool is_spoken_for =
-            !row->has_known_domain && message->now_ms < suspicion->spoken_for_until_ms;
-        return is_spoken_for && !is_open ? SUSPICION_DENIED : SUSPICION_OPEN;
-    }
+    bool is_spoken_for =
+        !is_open && !row->has_known_domain && message->now_ms < suspicion->spoken_for_until_ms;
+    if (row_opens(row))
+        return is_spoken_for ? SUSPICION_DENIED : SUSPICION_OPEN;
     // One envelope that was taken speaks for the smarthost of that moment, not of what came after.
-    bool is_only = row->recipient_count == 1;
+    bool is_only = row->recipient_count == 1 && !has_other_lately(suspicion, suspect);
     if (!is_open && is_only && (is_passed || suspect->refusals >= LAST_REFUSAL))
         return end_own(suspicion, message->id);
-    return SUSPICION_SUSPECT;
+    return is_spoken_for ? SUSPICION_DENIED : SUSPICION_SUSPECT;
 }
 
 static void add_verdict(struct suspicion *suspicion, bool refused)

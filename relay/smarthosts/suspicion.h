@@ -58,7 +58,8 @@ struct suspicion_message {
 enum suspicion_verdict {
     SUSPICION_OWN,     // the message's own fault: the refusal means what it says
     SUSPICION_SUSPECT, // the message stays
-    SUSPICION_DENIED,  // so does it, and has had an attempt: others are taken meanwhile
+    SUSPICION_DENIED,  // so does it, and has had an attempt: others are taken meanwhile, and more
+                       // may be refused so than are remembered
     SUSPICION_OPEN,    // so does it, and the circuit opens
 };
 
@@ -72,9 +73,9 @@ bool suspicion_is_suspicious(int code, const char *enhanced, const char *text);
 // domain, or to five recipients of one; but not in the minute after an envelope was taken while all
 // of the row are to domains that were not: a stranger may have Kratos write to as many of those as
 // he likes, and a smarthost that has gone wrong refuses known ones, too. It is the message's own
-// only where nobody else was so refused since an envelope was taken: when another one's was since
-// it refused this one before, and at the third time. is_open: the circuit is open by suspicion,
-// which makes it nobody's own.
+// only where nobody else was so refused since an envelope was taken, nor is suspect of the last
+// minute: when another one's was since it refused this one before, and at the third time. is_open:
+// the circuit is open by suspicion, which makes it nobody's own.
 enum suspicion_verdict suspicion_refused(struct suspicion *suspicion,
                                          const struct suspicion_message *message, bool is_open);
 // Refused for good after the dot: mostly the message's own, but not when more than half of the

@@ -14,6 +14,8 @@
 static struct smarthost_health health;
 static int64_t now_ms;
 
+enum { MINUTE_MS = 60 * 1000 };
+
 static int set_up(void **state)
 {
     (void)state;
@@ -96,8 +98,8 @@ static void who_is_denied_while_others_are_taken_has_had_an_attempt(void **state
     for (size_t i = 0; i < 4; i++) {
         struct delivery_result result = answered(ids[i], DELIVERY_PERMANENT, "rcpt", 554);
         assert_int_equal(result.outcome, DELIVERY_SUSPECT);
-        assert_int_equal(result.is_charged, i >= 2); // the first two as if each were the only one
-        assert_int_equal(result.set_back, i < 2);
+        assert_true(result.is_charged);
+        assert_int_equal(result.set_back, 0);
         assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
     }
     struct delivery_result known = answered("good", DELIVERY_PERMANENT, "rcpt", 554);
@@ -121,6 +123,9 @@ static void what_opened_by_relaying_denied_is_closed_by_a_recipient_that_is_take
     wait_for_probe();
     answered("six", DELIVERY_TEMPORARY, "dot", 451);
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
+    assert_int_equal(answered("one", DELIVERY_PERMANENT, "rcpt", 554).outcome, DELIVERY_SUSPECT);
+    now_ms += MINUTE_MS; // nobody else is suspect of the last one
+    answered("seven", DELIVERY_TEMPORARY, "dot", 451);
     assert_int_equal(answered("one", DELIVERY_PERMANENT, "rcpt", 554).outcome, DELIVERY_PERMANENT);
 }
 
@@ -136,6 +141,7 @@ static void who_denies_at_data_is_suspect_like_one_that_denies_at_rcpt(void **st
     // That RCPT was taken says nothing of what DATA would have been answered with.
     answered("four", DELIVERY_TEMPORARY, "data", 451);
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SUSPICIOUS);
+    now_ms += MINUTE_MS; // nobody else is suspect of the last one
     answered("five", DELIVERY_TEMPORARY, "dot", 451);
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
     assert_int_equal(answered("one", DELIVERY_PERMANENT, "data", 554).outcome, DELIVERY_PERMANENT);
@@ -190,7 +196,7 @@ static void who_is_likely_to_be_taken_is_the_next_probe(void **state)
          "newer unknown", "latest"},
     };
     answered("good", DELIVERY_SENT, "dot", 250);
-    now_ms += 60 * 1000; // that speaks for it no more
+    now_ms += MINUTE_MS; // that speaks for it no more
     open_by_suspicion();
     for (unsigned k = 0; k < 3; k++) {
         const char *left[10][2];
@@ -277,6 +283,25 @@ static void a_probe_that_is_denied_waits_whatever_opened_the_circuit(void **stat
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SUSPICIOUS);
     answered("new", DELIVERY_SENT, "dot", 250);
     assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_NO_REASON);
+}
+
+// No pause begins behind its answer, so its own schedule keeps it from being each next probe.
+static void one_that_is_denied_while_silence_has_the_circuit_open_is_set_back(void **state)
+{
+    for (int is_spoken_for = 0; is_spoken_for <= 1; is_spoken_for++) {
+        set_up(state);
+        static const char *const ids[] = {"one", "two", "three"};
+        for (size_t i = 0; i < 3; i++)
+            answered(ids[i], DELIVERY_TEMPORARY, "body", 0);
+        assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SESSION);
+        wait_for_probe();
+        now_ms += is_spoken_for ? 0 : MINUTE_MS; // by the envelopes that were taken
+        struct delivery_result denied = answered("denied", DELIVERY_PERMANENT, "rcpt", 554);
+        assert_int_equal(denied.outcome, DELIVERY_SUSPECT);
+        assert_int_equal(circuit_reason(&health.circuit), CIRCUIT_SESSION);
+        assert_int_equal(denied.is_charged, is_spoken_for);
+        assert_int_equal(denied.set_back, !is_spoken_for);
+    }
 }
 
 // Each time that it goes the smarthost breaks off at MAIL; the others pass. It cannot keep the
@@ -416,6 +441,7 @@ int main(void)
         HEALTH_TEST(the_pause_grows_by_those_alone_that_were_refused_before),
         HEALTH_TEST(what_opened_after_the_dot_is_closed_only_by_a_message_that_is_sent),
         HEALTH_TEST(a_probe_that_is_denied_waits_whatever_opened_the_circuit),
+        HEALTH_TEST(one_that_is_denied_while_silence_has_the_circuit_open_is_set_back),
         HEALTH_TEST(one_message_that_breaks_sessions_does_not_hold_the_circuit_open),
         HEALTH_TEST(a_deliverer_that_died_heals_nothing),
         HEALTH_TEST(a_deliverer_that_hangs_before_any_answer_opens_the_circuit),
