@@ -126,6 +126,16 @@ static void note_unable(const struct smarthost_pool *pool, struct delivery *deli
     result->outcome = DELIVERY_PERMANENT;
 }
 
+// What this one has taken is likely to be taken by each. Of the next one, which may never have been
+// used, that says whose mail is its best probe: not a stranger's, of a domain that nobody takes.
+static void note_taken(const struct smarthost_pool *pool, const char *recipient)
+{
+    struct deliverers *owner = pool->owner;
+    for (size_t i = 0; i < owner->pool_count; i++)
+        if (&owner->pools[i] != pool)
+            taken_domains_add(&owner->pools[i].health.taken, recipient);
+}
+
 static void on_done(void *context, struct delivery *delivery, struct delivery_result *result)
 {
     struct smarthost_pool *pool = context;
@@ -143,6 +153,8 @@ static void on_done(void *context, struct delivery *delivery, struct delivery_re
         note_unable(pool, delivery, result);
     if (result->outcome == DELIVERY_SUSPECT)
         delivery->refused |= pool->bit;
+    if (result->outcome == DELIVERY_SENT)
+        note_taken(pool, delivery->recipient);
     deliverers_pool_publish(pool);
     pool->owner->handlers.done(pool->owner->handlers.context, delivery, result);
 }

@@ -52,7 +52,7 @@ struct suspicion {
 struct suspicion_message {
     const char *id, *recipient;
     int64_t started_ms, now_ms; // of one clock
-    bool is_known_domain;       // the recipient's: the smarthost has lately taken mail to it
+    bool is_known_domain;       // the recipient's: a smarthost has lately taken mail to it
 };
 
 enum suspicion_verdict {

@@ -1,4 +1,5 @@
-// taken_domains.h - pure: the recipients' domains that a smarthost has lately taken mail for.
+// taken_domains.h - pure: the recipients' domains that a smarthost, or another beside it, has
+// lately taken mail for.
 #ifndef RELAY_SMARTHOSTS_TAKEN_DOMAINS_H
 #define RELAY_SMARTHOSTS_TAKEN_DOMAINS_H
 

@@ -56,18 +56,24 @@ static inline int tear_down(void **state)
 }
 
 // Starts a message that has the stand-in do what id says. Gives its index, or -1: not taken.
-static inline int start_at(struct fixture *fixture, const char *id, int64_t now_ms)
+static inline int start_to(struct fixture *fixture, const char *id, const char *recipient,
+                           int64_t now_ms)
 {
     struct delivery *delivery = &fixture->deliveries[fixture->started];
     *delivery = (struct delivery){.id = id,
                                   .sender = "a@b",
-                                  .recipient = "c@d",
+                                  .recipient = recipient,
                                   .message = "x",
                                   .message_size = 1,
                                   .mark = dots_assign(fixture->dots, id)};
     if (!deliverers_start(fixture->deliverers, delivery, now_ms))
         return -1;
     return (int)fixture->started++;
+}
+
+static inline int start_at(struct fixture *fixture, const char *id, int64_t now_ms)
+{
+    return start_to(fixture, id, "c@d", now_ms);
 }
 
 static inline int start(struct fixture *fixture, const char *id)

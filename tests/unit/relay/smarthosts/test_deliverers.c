@@ -231,6 +231,27 @@ static void who_refused_a_message_is_known_while_it_is_in_memory(void **state)
     assert_false(deliverers_has_other(fixture->deliverers, delivery, clock_boot_ms()));
 }
 
+// The next one was never used; where it is, that mail is the first to show whether it is well.
+static void what_one_has_taken_is_the_first_probe_of_the_next(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "sent");
+    wait_for(fixture, 1);
+    static const char *const strangers[] = {"denied 1", "denied 2", "denied 3"};
+    deliverers_pause(fixture->deliverers, "first", true);
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const recipients[] = {"a@1", "a@2", "a@3"};
+        start_to(fixture, strangers[i], recipients[i], clock_boot_ms());
+        wait_for(fixture, 2 + i);
+    }
+    assert_true(deliverers_down(fixture->deliverers, clock_boot_ms()));
+    wait_for_probe(fixture);
+    const struct probe_candidate newest = {"new", "a@new", 3}, known = {"old", "c@d", 1};
+    int64_t now_ms = clock_boot_ms();
+    assert_true(deliverers_turn(fixture->deliverers, &known, now_ms) <
+                deliverers_turn(fixture->deliverers, &newest, now_ms));
+}
+
 // It is asked of each smarthost once, and ends with the last one's answer; no circuit minds.
 static void what_one_is_unable_to_take_goes_by_the_next_one(void **state)
 {
@@ -347,6 +368,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_suspect_goes_by_the_next_smarthost, set_up_two,
                                         tear_down),
         cmocka_unit_test_setup_teardown(who_refused_a_message_is_known_while_it_is_in_memory,
+                                        set_up_two, tear_down),
+        cmocka_unit_test_setup_teardown(what_one_has_taken_is_the_first_probe_of_the_next,
                                         set_up_two, tear_down),
         cmocka_unit_test_setup_teardown(a_suspect_waits_for_the_next_smarthost_where_that_is_busy,
                                         set_up_two, tear_down),
