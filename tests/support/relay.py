@@ -8,8 +8,8 @@ import http.client
 import json
 import os
 import pathlib
-import random
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -25,6 +25,7 @@ RELEASE_BUILD = ROOT / os.environ.get("RELAY_RELEASE_BUILD", "build/release")
 API_KEY = canaries.API_KEY
 MAIL_FROM = "Acme <no-reply@acme.example>"
 WAIT_S = 60  # for what comes at once, unless the machine is very busy
+PIPE_BYTES = 1 << 16  # all that one holds
 SANITIZER = re.compile(r"((ERROR|WARNING): \w+Sanitizer|: runtime error: )")
 
 Answer = collections.namedtuple("Answer", "status headers body")
@@ -59,6 +60,7 @@ class Relay:
         self.events = []  # those that are JSON objects, of all starts
         self.stderr_path = self.folder / "stderr"
         self._news = threading.Condition()
+        self._begun = b""  # a line whose end has not come yet
         self.canaries = canaries.Watch(self)
         self._since = 0   # first event of the present start
         self._searched = True  # what the last start has left behind
@@ -94,8 +96,10 @@ class Relay:
                 [*self.prefix, str(program(build=self.build)), "serve", *arguments],
                 cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
-                pass_fds=self.pass_fds)
+                pass_fds=self.pass_fds, bufsize=0)
+        os.set_blocking(self.process.stdout.fileno(), False)
         with self._news:
+            self._begun = b""
             self._since = len(self.events)
             self._ended = self._searched = False
         threading.Thread(target=self._read, args=[self.process.stdout], daemon=True).start()
@@ -162,27 +166,44 @@ class Relay:
         self._ignoring = True
 
     def _read(self, stream):
-        while self._ignoring or (raw := stream.readline()):
-            if self._ignoring:
-                if not stream.read1(1 << 16):
-                    break
-                continue
-            line = raw.decode(errors="replace").rstrip("\n")
-            with contextlib.suppress(ValueError):
-                event = json.loads(line)
-                if isinstance(event, dict):
-                    with self._news:
-                        self.events.append(event)
-            with self._news:
-                self.lines.append(line)
-                self._news.notify_all()
-        stream.close()
+        comes = select.poll()
+        comes.register(stream, select.POLLIN)
+        more = True
+        while more:
+            comes.poll()
+            more = self._take(stream)
         with self._news:
+            if self._begun:
+                self._take_line(self._begun)
+            stream.close()
             self._ended = True
             self._news.notify_all()
 
+    def _take(self, stream):
+        """All that is in the pipe, so that nothing is on its way between it and lines. False: it
+        has ended."""
+        with self._news:
+            data = None if stream.closed else stream.read(PIPE_BYTES)
+            if data and not self._ignoring:
+                *lines, self._begun = (self._begun + data).split(b"\n")
+                for line in lines:
+                    self._take_line(line)
+                self._news.notify_all()
+            return data != b""
+
+    def _take_line(self, raw):
+        line = raw.decode(errors="replace")
+        with contextlib.suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict):
+                self.events.append(event)
+        self.lines.append(line)
+
     def found(self, event, **fields):
-        """Events of the present start with that name and those fields."""
+        """Events of the present start with that name and those fields, up to what the relay has
+        written last, whether or not the reader's thread has had a turn since."""
+        if self.process:
+            self._take(self.process.stdout)
         return [entry for entry in self.events[self._since:] if entry.get("event") == event
                 and all(entry.get(name) == value for name, value in fields.items())]
 
@@ -313,13 +334,16 @@ def wait_until(condition, what, timeout=WAIT_S):
         time.sleep(0.01)
 
 
+_held = []  # for as long as this process runs
+
+
 def free_port():
-    """One that nobody has now, and that the kernel gives nobody who asks for any."""
-    while True:
-        port = random.randrange(12000, 32000)
-        with socket.socket() as trial, contextlib.suppress(OSError):
-            trial.bind(("127.0.0.1", port))
-            return port
+    """One that nobody listens on, and that the kernel gives nobody who asks for any. Who sets
+    SO_REUSEADDR, as servers do, can bind it all the same."""
+    _held.append(socket.socket())
+    _held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _held[-1].bind(("127.0.0.1", 0))
+    return _held[-1].getsockname()[1]
 
 
 def smtp_uri(sink, query="disable_starttls=true"):
