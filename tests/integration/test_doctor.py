@@ -30,9 +30,10 @@ def findings(relay, *arguments, status=0, **environment):
 
 
 def named(found, subject, severity=None):
-    """What was said of it, without the clock and the disk of the machine that runs the tests."""
+    """What was said of it, but of how slow the disk is of the machine that runs the tests."""
     return [one["what"] for one in found if one["subject"] == subject
-            and severity in (None, one["severity"])]
+            and severity in (None, one["severity"])
+            and (severity is None or " are on the disk within " not in one["what"])]
 
 
 def test_nothing_is_wrong_and_nothing_is_changed(sink, start_relay):
@@ -281,7 +282,7 @@ PRINTS_LONG = identity(metadata_public={f"k{number}": number for number in range
 def test_a_kratos_in_which_all_is_well(sink, start_relay):
     with KratosAdmin() as kratos:
         kratos.messages = [message("sent", ago(hours=1)), message("queued", ago(seconds=2)),
-                           message("processing", ago(seconds=30))]
+                           message("processing", ago(seconds=5))]
         kratos.identities = [identity(100), identity(30000), identity(
             0, metadata_admin={"notes": "n" * 200000}, credentials={"oidc": {"c": "x" * 99000}})]
         found = findings(start_relay(sink), "--kratos", kratos.url + "/")

@@ -45,8 +45,8 @@ def test_twenty_thousand_wait_behind_one_probe_at_a_time(sink, start_relay, patt
     with relay:
         relay.wait_for("smarthost_down")
         relay.wait_for("attempt", count=3)
-        elapsed_s = time.monotonic() - started
         attempts = relay.found("attempt")
+        elapsed_s = time.monotonic() - started
         assert all(entry["outcome"] == "session" for entry in attempts)
         assert len(attempts) <= 1 + elapsed_s / CIRCUIT_PAUSE_FIRST_S
         new_id = relay.accept(payloads.login_code())
@@ -105,8 +105,8 @@ def test_a_fresh_code_goes_before_all_that_wait(sink, start_relay, pattern):
 
     def post_one(*_):
         if len(sink.accepted) == before:
-            relay.accept(fresh)
-    sink.data_reply = post_one  # accepted while that mail is under way: the next turn is free
+            assert relay.state(relay.accept(fresh))["state"] == "queued"
+    sink.data_reply = post_one  # it waits while that mail is under way: the next turn is free
     drain(sink, relay, rows + 1)
     order = [mail.recipient for mail in sink.accepted]
     # Behind the one that was under way, and what was already claimed.

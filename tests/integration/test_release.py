@@ -99,9 +99,9 @@ def broken(start_relay, sink):
 
 
 def test_a_parked_payload_goes_out_once_its_normaliser_is_mended(broken, sink):
-    posted_s = time.monotonic()
     made = hidden(minutes=1.505)  # two minutes when it was received, one 0.3 s later
     message_id = parked(broken, made)
+    posted_s = time.monotonic()
     mend(broken)
     harness.wait_until(lambda: time.monotonic() > posted_s + 0.4, "the minutes to be fewer")
     text = broken.command("queue", "release", message_id).stdout
@@ -161,8 +161,8 @@ def test_releases_at_the_same_time_send_one_mail(broken, sink):
 
 
 def test_it_expires_where_its_deadline_has_passed(broken, sink):
-    posted_s = time.monotonic()
     message_id = parked(broken, hidden(minutes=0.255))  # less the margin of 15 s: 0.3 s
+    posted_s = time.monotonic()
     mend(broken)
     harness.wait_until(lambda: time.monotonic() > posted_s + 0.4, "its deadline")
     release(broken, message_id)

@@ -35,8 +35,8 @@ def scan_processes(relay):
         for name in ("cmdline", "environ"):
             try:
                 scan(f"{pid}/{name}", pathlib.Path(f"/proc/{pid}/{name}").read_bytes())
-            except PermissionError:
-                pass  # without root: then nobody else's is readable either
+            except (PermissionError, FileNotFoundError, ProcessLookupError):
+                pass  # without root nobody else's is readable either; or it has ended
 
 
 # Each by itself, and all of them: what they narrow is of no matter here.
@@ -142,8 +142,8 @@ def test_nothing_shows(start_relay, smarthost, log_format):
         for one in ids:
             relay.state(one)
         if smarthost == "refuses, quoting" and log_format == "json":
-            quoted = relay.found("attempt", reply="spam: **** is in it, ****! ****")
-            assert {attempt["id"] for attempt in quoted} >= set(ids[:3])
+            for one in ids[:3]:
+                relay.wait_for("attempt", id=one, reply="spam: **** is in it, ****! ****")
             relay.wait_for("attempt", id=ids[-1], reply="****, **** for later")
         relay.command("queue", "hold", ids[-1], "--note", "asked for by phone", status=None)
         relay.command("queue", "hold", "--recipient", later["recipient"], "--yes", status=None)
