@@ -329,8 +329,7 @@ def queue_of_one(tmp_path_factory):
     with sink_module.Sink(listening=False) as sink, harness.Relay(
             tmp_path_factory.mktemp("explained"), smtp_uri=harness.smtp_uri(sink)) as relay:
         message_id = relay.accept(payloads.login_code())
-        relay.wait_for("smarthost_down")
-        relay.state(message_id)
+        let_wait(relay, [message_id])
     return relay, message_id
 
 

@@ -19,6 +19,7 @@ import payloads
 import pytest
 import relay as harness
 import sink as sink_module
+import test_admin
 
 DOWN = "smtp://127.0.0.1:9/?disable_starttls=true"  # nobody listens on it
 
@@ -29,6 +30,7 @@ def waiting(start_relay):
     with start_relay(None, smtp_uri=DOWN) as relay:
         relay.made = [payloads.login_code() for _ in range(3)]
         relay.ids = [relay.accept(made) for made in relay.made]
+        test_admin.silence(relay)  # a stop that meets a probe leaves it its lease
         for one in relay.ids:
             assert relay.state(one)["state"] == "queued"
         yield relay
