@@ -10,7 +10,7 @@ static void make_pipe(char dir[FOLDER_PATH_SIZE], char *path, size_t size)
     assert_int_equal(mkfifo(path, 0600), 0);
 }
 
-static void answers_each_request_in_order(void **state)
+static void asks_for_each_in_order_and_tells_each_answer(void **state)
 {
     struct fixture *fixture = *state;
     struct compose_request requests[20];
@@ -20,8 +20,9 @@ static void answers_each_request_in_order(void **state)
     }
     wait_for(fixture, 20);
     for (size_t i = 0; i < 20; i++) {
-        assert_ptr_equal(fixture->outcomes[i].request, &requests[i]);
-        assert_int_equal(fixture->outcomes[i].end, i % 5 == 4 ? COMPOSE_FAILED : COMPOSED);
+        assert_ptr_equal(fixture->asked[i], &requests[i]);
+        size_t told = (size_t)(fixture->outcomes[i].request - requests);
+        assert_int_equal(fixture->outcomes[i].end, told % 5 == 4 ? COMPOSE_FAILED : COMPOSED);
     }
 }
 
@@ -309,8 +310,9 @@ static void the_normaliser_can_be_taken_away_at_the_last_moment(void **state)
     composers_submit(fixture->composers, &second); // waits
     fixture->refuse = true;
     wait_for(fixture, 2);
-    assert_false(fixture->outcomes[0].fallback);
-    assert_true(fixture->outcomes[1].fallback);
+    // One that stands still for half a second gets help, which may be the first to answer.
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(fixture->outcomes[i].fallback, fixture->outcomes[i].request == &second);
     assert_int_equal(second.task, COMPOSE_FALLBACK);
 }
 
@@ -323,8 +325,9 @@ static void a_composer_is_told_the_route(void **state)
     composers_submit(fixture->composers, &request);
     composers_submit(fixture->composers, &stored);
     wait_for(fixture, 2);
-    assert_string_equal(fixture->outcomes[0].route, "orders");
-    assert_string_equal(fixture->outcomes[1].route, "");
+    for (size_t i = 0; i < 2; i++)
+        assert_string_equal(fixture->outcomes[i].route,
+                            fixture->outcomes[i].request == &request ? "orders" : "");
 }
 
 static void the_confinement_is_told_once(void **state)
@@ -358,7 +361,7 @@ int main(int argc, char **argv)
         return stand_in_main();
     program = realpath("/proc/self/exe", NULL);
     const struct CMUnitTest tests[] = {
-        COMPOSERS_TEST(answers_each_request_in_order),
+        COMPOSERS_TEST(asks_for_each_in_order_and_tells_each_answer),
         COMPOSERS_TEST(what_kills_a_composer_costs_only_itself),
         COMPOSERS_TEST(a_composer_that_cannot_be_written_to_is_replaced_at_once),
         COMPOSERS_TEST(an_answer_is_only_taken_for_the_request_that_it_names),
