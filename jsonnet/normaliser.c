@@ -155,6 +155,19 @@ native_next(void *context, const struct JsonnetJsonValue *const *args, int *ret_
     return jsonnet_json_make_bool(evaluation->vm, evaluation->in_payload);
 }
 
+static struct JsonnetJsonValue *
+native_begin(void *context, const struct JsonnetJsonValue *const *args, int *ret_success)
+{
+    struct evaluation *evaluation = context;
+    double number;
+    if (!jsonnet_json_extract_number(evaluation->vm, args[0], &number))
+        return fail(evaluation->vm, "the normaliser's number", ret_success);
+    if (evaluation->io->begin)
+        evaluation->io->begin(evaluation->io->context, (size_t)number);
+    *ret_success = 1;
+    return jsonnet_json_make_bool(evaluation->vm, true);
+}
+
 // Takes a table, as JSON; gives false for what is none, nor meant to be one.
 static struct JsonnetJsonValue *
 native_table(void *context, const struct JsonnetJsonValue *const *args, int *ret_success)
@@ -217,6 +230,7 @@ static void register_natives(struct evaluation *evaluation, const struct program
     static const char *const paths[] = {"paths", NULL};
     static const char *const objects_paths[] = {"objects", "paths", NULL};
     static const char *const result[] = {"result", NULL};
+    static const char *const number_only[] = {"number", NULL};
     static const char *const number_table[] = {"number", "table", NULL};
     static const struct {
         const char *name;
@@ -229,6 +243,7 @@ static void register_natives(struct evaluation *evaluation, const struct program
         {"text", native_text, paths, false},
         {"text_in", native_text_in, objects_paths, false},
         {"texts_in", native_texts_in, objects_paths, false},
+        {"begin", native_begin, number_only, true},
         {"table", native_table, number_table, true},
         {"next", native_next, no_params, true},
         {"turn", native_turn, no_params, true},
@@ -301,20 +316,14 @@ bool normaliser_run(const struct normaliser_source *sources, size_t count,
     return ok;
 }
 
-static json_t *next_of_none(void *context, size_t *ret_source)
-{
-    (void)context, (void)ret_source;
-    return NULL;
-}
-
-json_t *normaliser_tables(const struct normaliser_source *sources, size_t count)
+json_t *normaliser_tables(const struct normaliser_source *sources, size_t count,
+                          const struct normaliser_io *io)
 {
     AUTO_PROGRAM struct program program;
     struct error err; // normaliser_run() will say it
     if (!program_init(&program, sources, count, &err))
         return NULL;
-    const struct normaliser_io none = {.next = next_of_none};
-    struct evaluation evaluation = {.io = &none, .tables = calloc(count, sizeof(json_t *))};
+    struct evaluation evaluation = {.io = io, .tables = calloc(count, sizeof(json_t *))};
     json_t *tables = json_array();
     bool ok = evaluation.tables && evaluate_payloads(&program, &evaluation, &err);
     for (size_t i = 0; ok && i < count; i++)

@@ -40,6 +40,8 @@ struct normaliser_io {
     // json_decref().
     void (*emit)(void *context, json_t *result);
     void *context;
+    // NULL, or told before each text is evaluated which it is.
+    void (*begin)(void *context, size_t source);
 };
 
 // True where the text can be parsed, which is as much as can be said of one without evaluating
@@ -56,8 +58,10 @@ bool normaliser_run(const struct normaliser_source *sources, size_t count,
 
 // What the normalisers (as above) are, where each is a table: an array of them, in their order; the
 // caller json_decref()s it. NULL: one is a function, or at fault, which normaliser_run() tells.
-// Costs as much as any evaluation, and the C library gives back little of the 7 MB that it takes.
-json_t *normaliser_tables(const struct normaliser_source *sources, size_t count);
+// What io gives meanwhile is worked out, as by that. Costs as much as any evaluation, and the C
+// library gives back little of the 7 MB that it takes.
+json_t *normaliser_tables(const struct normaliser_source *sources, size_t count,
+                          const struct normaliser_io *io);
 
 // The same as normaliser_run() of normalisers that are these tables (each passed table_check()),
 // and without Jsonnet. False with ERR_TEMPORARY: no memory for what the payload is made into.

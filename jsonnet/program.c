@@ -21,8 +21,8 @@
 #define BEFORE_TEXT_BREAKS 1
 #define BEHIND_TEXT                                                                                \
     "\n);\n"                                                                                       \
-    "assert std.isFunction(normaliser_%zu()) ||\n"                                                 \
-    "std.native('%s')(%zu, std.toString(normaliser_%zu())) : 'the normaliser is no function';\n"
+    "assert std.native('%s')(%zu) && (std.isFunction(normaliser_%zu()) ||\n"                       \
+    "std.native('%s')(%zu, std.toString(normaliser_%zu()))) : 'the normaliser is no function';\n"
 #define BEHIND_TEXT_BREAKS 4
 
 // The tail call keeps the stack flat. payload() is evaluated only if the function looks at its
@@ -54,7 +54,8 @@ bool program_init(struct program *program, const struct normaliser_source *sourc
     buffer_puts(&program->text, std_additions);
     buffer_puts(&program->text, STD_BEHIND);
     int lines = program->text.failed ? 0 : count_breaks(program->text.data); // whole ones
-    char native[PROGRAM_NATIVE_SIZE];
+    char begin[PROGRAM_NATIVE_SIZE], native[PROGRAM_NATIVE_SIZE];
+    program_native(program, "begin", begin);
     program_native(program, "table", native);
     for (size_t i = 0; i < count; i++) {
         if (strlen(sources[i].text) > NORMALISER_SIZE_MAX)
@@ -65,7 +66,7 @@ bool program_init(struct program *program, const struct normaliser_source *sourc
         *part = (struct complaint_part){sources[i].file, lines + BEFORE_TEXT_BREAKS, breaks + 1};
         buffer_printf(&program->text, BEFORE_TEXT, i);
         buffer_puts(&program->text, sources[i].text);
-        buffer_printf(&program->text, BEHIND_TEXT, i, native, i, i);
+        buffer_printf(&program->text, BEHIND_TEXT, begin, i, i, native, i, i);
         lines += BEFORE_TEXT_BREAKS + breaks + BEHIND_TEXT_BREAKS;
     }
     buffer_puts(&program->text, "local normalisers = [");

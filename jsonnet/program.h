@@ -1,10 +1,10 @@
 // program.h - the one Jsonnet program that all normalisers and our additions to std stand in.
 //
-// Evaluating it calls the natives of normaliser.c: table() for each that is no function; next()
-// until it gives false; and for each time the normaliser of which turn() gives the number, with
-// payload(), and emit() with the result. They are known by names that no normaliser can know: it
-// would get at another's payload with them. Imports would do the same, but cost 10 ms each whenever
-// an evaluation begins.
+// Evaluating it calls the natives of normaliser.c: begin() for each, before it is evaluated, and
+// table() for each that is no function; next() until it gives false; and for each time the
+// normaliser of which turn() gives the number, with payload(), and emit() with the result. They are
+// known by names that no normaliser can know: it would get at another's payload with them. Imports
+// would do the same, but cost 10 ms each whenever an evaluation begins.
 #ifndef JSONNET_PROGRAM_H
 #define JSONNET_PROGRAM_H
 
@@ -34,7 +34,7 @@ bool program_init(struct program *program, const struct normaliser_source *sourc
 void program_finish(struct program *program);
 #define AUTO_PROGRAM __attribute__((cleanup(program_finish)))
 
-// What std.native() knows "table", "next", "turn", "payload" or "emit" by.
+// What std.native() knows "begin", "table", "next", "turn", "payload" or "emit" by.
 void program_native(const struct program *program, const char *name,
                     char ret_native[PROGRAM_NATIVE_SIZE]);
 

@@ -18,6 +18,9 @@
 #include "relay/composer/route_defaults.h"
 #include "relay/composer/route_table.h"
 
+// Less than the core gives a composer to be ready (composer_child.c), so that some is left to tell.
+enum { EVALUATION_LIMIT_MS = 8000 };
+
 enum session_state {
     SESSION_COLD,    // nothing composed yet
     SESSION_WARMING, // the sample is in the normaliser's hands
@@ -247,7 +250,7 @@ static bool answer_normaliser_fault(struct session *session, const char *message
 
 static bool run_normalisers(struct session *session, bool *ret_in_payload, struct error *err)
 {
-    const struct normaliser_io io = {next_payload, take_result, session};
+    const struct normaliser_io io = {.next = next_payload, .emit = take_result, .context = session};
     if (session->tables)
         return normaliser_run_tables(session->tables, &io, ret_in_payload, err);
     return normaliser_run(session->routes.sources, session->routes.source_count, &io,
@@ -274,6 +277,20 @@ static void serve_payloads(struct session *session)
     drop_payload(session);
 }
 
+static void finish_evaluator(struct session *session, struct evaluator *evaluator, json_t *faults)
+{
+    bool is_endless;
+    size_t source;
+    session->tables = evaluator_finish(evaluator, &is_endless, &source);
+    if (!is_endless)
+        return;
+    char what[80];
+    snprintf(what, sizeof(what), "is not done with a small payload after %d seconds",
+             EVALUATION_LIMIT_MS / 1000);
+    json_array_append_new(faults, json_pack("{s:s, s:s}", "where",
+                                            session->routes.sources[source].file, "what", what));
+}
+
 // False: the core was told of faults, or the request is malformed.
 static bool load(struct session *session, json_t *header)
 {
@@ -295,9 +312,9 @@ static bool load(struct session *session, json_t *header)
     // Meanwhile, where there is nothing at fault yet.
     struct evaluator evaluator = {0};
     if (json_array_size(faults) == 0)
-        evaluator = evaluator_start(&session->routes);
+        evaluator = evaluator_start(&session->routes, SAMPLE, EVALUATION_LIMIT_MS);
     session->composer = composer_create(&settings, faults);
-    session->tables = evaluator_finish(&evaluator);
+    finish_evaluator(session, &evaluator, faults);
     if (session->composer)
         route_defaults_check(&session->routes, session->composer->renderer, faults);
     if (!session->composer || json_array_size(faults) > 0)

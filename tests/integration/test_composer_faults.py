@@ -324,3 +324,16 @@ def test_files_are_not_imported(start_relay, sink, tmp_path):
         mail, = sink.wait_for(1)
     assert OWN_TEXT in mail.text() and "IMPORTED" not in mail.text()
     assert "IMPORTED" not in "\n".join(relay.lines) + relay.stderr()
+
+
+@pytest.mark.parametrize("text", ["{ data: { code: endless(0) } }", "function(payload) endless(0)"],
+                         ids=["table", "function"])
+def test_one_that_never_ends_is_named_at_the_start(start_relay, sink, tmp_path, text):
+    path = tmp_path / "endless.jsonnet"
+    path.write_text("local endless(n) = endless(n + 1) tailstrict; " + text)
+    relay = start_relay(sink, normaliser=path, build=harness.RELEASE_BUILD)
+    relay.spawn()
+    relay.wait_for("start_failed", timeout=60)
+    fault, = relay.found("fault")
+    assert fault["where"] == str(path) and "is not done" in fault["what"], fault
+    assert relay.stop() == 1

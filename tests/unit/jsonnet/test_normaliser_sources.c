@@ -78,14 +78,29 @@ static void a_table_stands_beside_functions(void **state)
                              "{\"data\":{\"n\":\"3\"}},4,{\"data\":{},\"to\":\"hunter2\"}]");
 }
 
+static char begun[8]; // the sources that were, a digit each
+
+static void note_begin(void *context, size_t source)
+{
+    (void)context;
+    size_t count = strlen(begun);
+    assert_true(count + 1 < sizeof(begun));
+    snprintf(begun + count, 2, "%zu", source);
+}
+
 static void tables_alone_need_no_jsonnet_any_more(void **state)
 {
     (void)state;
     AUTO_STREAM stream = {.left = 3, .sources = 2, .results = json_array()};
+    AUTO_STREAM none = {.sources = 2};
+    const struct normaliser_io told = {
+        .next = next, .emit = emit, .context = &none, .begin = note_begin};
+    begun[0] = '\0';
     json_auto_t *tables =
         normaliser_tables(SOURCES(SOURCE("local n = 'n';\n{ data: { [n]: n } }", "a.jsonnet"),
                                   SOURCE("{ to: 'secret', data: {} }", "b.jsonnet")),
-                          2);
+                          2, &told);
+    assert_string_equal(begun, "01");
     AUTO_FREE char *read = json_dumps(tables, JSON_COMPACT);
     assert_string_equal(read, "[{\"data\":{\"n\":\"n\"}},{\"data\":{},\"to\":\"secret\"}]");
     struct normaliser_io io = {.next = next, .emit = emit, .context = &stream};
@@ -104,8 +119,10 @@ static void gives_no_tables_where_one_is_none(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[32];
         snprintf(text, sizeof(text), "%s", cases[i]);
+        AUTO_STREAM none = {.sources = 2};
+        const struct normaliser_io io = {.next = next, .emit = emit, .context = &none};
         assert_null(normaliser_tables(
-            SOURCES(SOURCE("{ data: {} }", "a.jsonnet"), {text, (char[]){"b.jsonnet"}}), 2));
+            SOURCES(SOURCE("{ data: {} }", "a.jsonnet"), {text, (char[]){"b.jsonnet"}}), 2, &io));
     }
 }
 
