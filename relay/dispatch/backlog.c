@@ -5,6 +5,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/dispatch/composition.h"
 #include "relay/dispatch/dispatch.h"
 #include "relay/dispatch/expiry.h"
 
@@ -108,7 +109,7 @@ static void claim(struct dispatcher *dispatcher, struct job *job)
         queue_now_ms(dispatcher->queue) + dispatcher->longest_transaction_ms + LEASE_SPARE_MS;
     queue_claim(dispatcher->queue, job->id, dispatcher->owner, lease_end_ms, dispatcher_written,
                 job);
-    admission_compose(dispatcher, job, job->row_composed ? COMPOSE_RENDER : COMPOSE_PAYLOAD);
+    composition_begin(dispatcher, job, job->row_composed ? COMPOSE_RENDER : COMPOSE_PAYLOAD);
 }
 
 void backlog_claimed(struct dispatcher *dispatcher, struct job *job, enum queue_result result)
@@ -292,7 +293,7 @@ static bool load_received(struct dispatcher *dispatcher, const char *id, bool *f
     if (!job)
         return false;
     job->stored = true;
-    admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
+    composition_begin(dispatcher, job, COMPOSE_PAYLOAD);
     return true;
 }
 

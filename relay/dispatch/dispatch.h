@@ -1,8 +1,8 @@
 // dispatch.h - private to the dispatcher's own files: its state and how they call each other.
 //
-//   dispatcher.c --offered--> composers --composed--> admission.c --ready--> delivery.c
-//        ^                                                 |                     |
-//        +---- backlog.c <---- due rows of the queue <-----+------ settled <-----+
+//   dispatcher.c --offered--> composition.c --composed--> admission.c --ready--> delivery.c
+//                                 ^                           |                     |
+//                            backlog.c <---- due rows <-------+------ settled <-----+
 #ifndef RELAY_DISPATCH_DISPATCH_H
 #define RELAY_DISPATCH_DISPATCH_H
 
@@ -69,10 +69,6 @@ void dispatcher_release(struct dispatcher *dispatcher, struct job *job); // out 
 void dispatcher_written(void *context, enum queue_result result, const char *id);
 
 // admission.c
-void admission_compose(struct dispatcher *dispatcher, struct job *job, enum compose_task task);
-void admission_choose(void *context, struct compose_request *request);
-void admission_composed(void *context, struct compose_request *request, enum compose_end end,
-                        const json_t *header, const struct frame *frame);
 void admission_decide(struct dispatcher *dispatcher, struct job *job); // stored and composed
 bool admission_has_newer(struct dispatcher *dispatcher, const struct job *job);
 // Ends a job whose like is the first. False: it is the first itself.
@@ -84,8 +80,6 @@ bool admission_is_in_memory(const struct dispatcher *dispatcher, const struct jo
                             const struct job *whole);
 bool admission_is_on_disk(struct dispatcher *dispatcher, const struct job *content,
                           const struct job *whole);
-// May what was not found be in Kratos' own places all the same?
-bool admission_is_mendable(const char *park_reason);
 
 // split.c
 enum split_end {

@@ -12,6 +12,7 @@
 #include "relay/base/log.h"
 #include "relay/children/composer_session.h"
 #include "relay/children/confinement.h"
+#include "relay/dispatch/composition.h"
 #include "relay/dispatch/dispatch.h"
 #include "relay/dispatch/expiry.h"
 
@@ -166,7 +167,7 @@ static void take_offer(struct dispatcher *dispatcher, struct job *job)
     if (is_here || dispatcher->marks_left) // then its commit has it looked for in the queue
         dispatcher_release(dispatcher, job);
     else
-        admission_compose(dispatcher, job, COMPOSE_PAYLOAD);
+        composition_begin(dispatcher, job, COMPOSE_PAYLOAD);
 }
 
 static void take_notice(struct dispatcher *dispatcher, struct notice *notice)
@@ -272,8 +273,8 @@ static bool create_parts(struct dispatcher *dispatcher, json_t **ret_faults, str
                                                dispatcher->dots, &deliverers_handlers, err);
     if (!dispatcher->deliverers)
         return false;
-    const struct composers_handlers composers_handlers = {.choose = admission_choose,
-                                                          .done = admission_composed,
+    const struct composers_handlers composers_handlers = {.choose = composition_choose,
+                                                          .done = composition_done,
                                                           .trouble = composer_trouble,
                                                           .confined = composer_confined,
                                                           .context = dispatcher};

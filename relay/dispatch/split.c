@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "relay/base/log.h"
+#include "relay/dispatch/composition.h"
 #include "relay/dispatch/dispatch.h"
 #include "relay/dispatch/envelope.h"
 #include "relay/metrics.h"
@@ -53,7 +54,7 @@ static bool add_row(struct split *split, const json_t *mails, size_t index,
         row->body_size = whole->body_size;
         row->body_is_payload = true;
         split->parked++;
-        split->is_mendable = split->is_mendable || admission_is_mendable(part->park_reason);
+        split->is_mendable = split->is_mendable || composition_is_mendable(part->park_reason);
         split->is_refused = split->is_refused || strcmp(part->park_reason, "link_not_allowed") == 0;
     } else if (admission_is_in_memory(dispatcher, part, whole) ||
                admission_is_on_disk(dispatcher, part, whole)) {

@@ -1,4 +1,5 @@
 #include "dispatcher_fixture.h"
+#include "relay/dispatch/composition.h"
 
 // ---- what a composer says ---------------------------------------------------------------------
 
@@ -301,7 +302,7 @@ static void one_of_several_mails_asks_it_all_the_same(void **state)
     for (int is_part = 1; is_part >= 0; is_part--) {
         job->is_part = is_part;
         job->request.task = COMPOSE_PAYLOAD;
-        admission_choose(fixture->dispatcher, &job->request);
+        composition_choose(fixture->dispatcher, &job->request);
         assert_int_equal(job->request.task, is_part ? COMPOSE_PAYLOAD : COMPOSE_FALLBACK);
     }
     job_destroy(job);
