@@ -8,6 +8,7 @@
 #include "relay/dispatch/composition.h"
 #include "relay/dispatch/dispatch.h"
 #include "relay/dispatch/expiry.h"
+#include "relay/dispatch/inbox.h"
 
 enum {
     FETCH_MAX = 64,
@@ -107,8 +108,7 @@ static void claim(struct dispatcher *dispatcher, struct job *job)
     job->is_claiming = true;
     int64_t lease_end_ms =
         queue_now_ms(dispatcher->queue) + dispatcher->longest_transaction_ms + LEASE_SPARE_MS;
-    queue_claim(dispatcher->queue, job->id, dispatcher->owner, lease_end_ms, dispatcher_written,
-                job);
+    queue_claim(dispatcher->queue, job->id, dispatcher->owner, lease_end_ms, inbox_written, job);
     composition_begin(dispatcher, job, job->row_composed ? COMPOSE_RENDER : COMPOSE_PAYLOAD);
 }
 

@@ -1,8 +1,8 @@
 // dispatch.h - private to the dispatcher's own files: its state and how they call each other.
 //
-//   dispatcher.c --offered--> composition.c --composed--> admission.c --ready--> delivery.c
-//                                 ^                           |                     |
-//                            backlog.c <---- due rows <-------+------ settled <-----+
+//   inbox.c --offered--> composition.c --composed--> admission.c --ready--> delivery.c
+//                            ^                           |                     |
+//                       backlog.c <---- due rows <-------+------ settled <-----+
 #ifndef RELAY_DISPATCH_DISPATCH_H
 #define RELAY_DISPATCH_DISPATCH_H
 
@@ -64,9 +64,6 @@ struct dispatcher {
 // dispatcher.c
 void dispatcher_adopt(struct dispatcher *dispatcher, struct job *job);   // into memory
 void dispatcher_release(struct dispatcher *dispatcher, struct job *job); // out of it, destroyed
-// A queue_done_fn with the job as its context, for every write: backlog_claimed() or
-// settlement_written() is called in the dispatcher's own thread.
-void dispatcher_written(void *context, enum queue_result result, const char *id);
 
 // admission.c
 void admission_decide(struct dispatcher *dispatcher, struct job *job); // stored and composed

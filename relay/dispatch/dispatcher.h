@@ -4,9 +4,9 @@
 // dispatcher_offer(), dispatcher_committed(), dispatcher_released() and dispatcher_order(), which
 // leave a note and wake it.
 //
-// Inside: dispatcher.c the inbox and the beat, composition.c how a payload becomes a mail,
-// admission.c whether that may go, delivery.c slots and outcomes, backlog.c what comes from the
-// queue; dispatch.h is their shared, private header.
+// Inside: dispatcher.c the beat, inbox.c what other threads leave, composition.c how a payload
+// becomes a mail, admission.c whether that may go, delivery.c slots and outcomes, backlog.c what
+// comes from the queue; dispatch.h is their shared, private header.
 #ifndef RELAY_DISPATCH_DISPATCHER_H
 #define RELAY_DISPATCH_DISPATCHER_H
 

@@ -5,6 +5,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/dispatch/dispatch.h"
+#include "relay/dispatch/inbox.h"
 #include "relay/metrics.h"
 #include "relay/recipient_name.h"
 
@@ -55,7 +56,7 @@ void settlement_submit(struct dispatcher *dispatcher, struct job *job,
     job_table_move(&dispatcher->jobs, job, JOB_SETTLING);
     job->settles_as = settlement->state;
     job->settles_reason = settlement->reason;
-    queue_settle(dispatcher->queue, job->id, settlement, dispatcher_written, job);
+    queue_settle(dispatcher->queue, job->id, settlement, inbox_written, job);
 }
 
 void settlement_finish(struct dispatcher *dispatcher, struct job *job,

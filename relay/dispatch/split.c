@@ -11,6 +11,7 @@
 #include "relay/dispatch/composition.h"
 #include "relay/dispatch/dispatch.h"
 #include "relay/dispatch/envelope.h"
+#include "relay/dispatch/inbox.h"
 #include "relay/metrics.h"
 
 enum { MAILS_MAX = 16 };
@@ -122,8 +123,7 @@ static void commit(struct split *split)
         whole->settles_as = MESSAGE_CANCELLED;
         whole->settles_reason = "nothing_to_send";
     }
-    queue_compose(dispatcher->queue, whole->id, split->rows, split->count, dispatcher_written,
-                  whole);
+    queue_compose(dispatcher->queue, whole->id, split->rows, split->count, inbox_written, whole);
     tell_rows(split);
 }
 
