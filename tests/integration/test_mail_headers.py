@@ -13,9 +13,8 @@ import signal
 import payloads
 import pytest
 import relay as harness
-import test_composer_process as composer_process
-from test_composer_process import (MESSAGE_ID, WALL_MS, bare, compose_one, init, make,  # noqa: F401
-                                   parse, start)
+from composer import (MESSAGE_ID, WALL_MS, bare, compose, compose_one, init, make,  # noqa: F401
+                      parse, preview, start)
 
 # What ends a line for some reader or other, and what may begin a new header behind it.
 ENDINGS = ["\r\n", "\r", "\n", "\r\n ", "\r\n\t", "\n ", "\0", "\x0b", "\x0c", "\x1c", "\x85",
@@ -80,7 +79,7 @@ def test_no_field_of_a_payload_adds_a_header(start, ending):  # noqa: F811
     for value in (f"x{ending}{ATTACK}", f"x{ending}{ending}{ATTACK}", f"{ending}{ATTACK}",
                   f"a@b.example{ending}{ATTACK}", f"x{ending}"):
         for place, made in attacked(value):
-            header, blobs = composer_process.compose(child, made)
+            header, blobs = compose(child, made)
             assert header["op"] == "composed", (place, value, header)
             for mail in header["mails"]:
                 if mail["mime"] is None:
@@ -204,12 +203,12 @@ def test_a_preview_under_a_brand_of_ones_choice(start, templates):  # noqa: F811
     mail, blobs = compose_one(child, of_client("shop-web"))
     canonical = blobs[mail["canonical"]]
     for choice, brand in ((None, "shop"), ("default", "default"), ("shop", "shop")):
-        header, got = composer_process.preview(child, canonical, brand=choice)
+        header, got = preview(child, canonical, brand=choice)
         assert header["brand"] == brand
         (sender,) = parse(got[3])["From"].addresses
         assert sender.display_name == {"shop": "The Shop", "default": "Acme"}[brand]
     for choice in ("sho", "shop-web"):  # a client's id is none to choose by
-        header, _ = composer_process.preview(child, canonical, brand=choice)
+        header, _ = preview(child, canonical, brand=choice)
         assert header["reason"] == "unknown_brand"
 
 
@@ -287,7 +286,7 @@ def test_the_mails_of_an_array_are_told_apart(start, tmp_path):  # noqa: F811
     path.write_text("""function(payload) [
         { to: 'a@b.example', data: {}, fallback: { subject: 's', text: 't' } } for n in [1, 2]]""")
     child = start(normaliser=path)
-    header, blobs = composer_process.compose(child, make("login_code_valid"))
+    header, blobs = compose(child, make("login_code_valid"))
     heads = [parse(blobs[mail["mime"]]) for mail in header["mails"]]
     assert [head["Message-ID"] for head in heads] == [
         f"<{MESSAGE_ID}@acme.example>", f"<{MESSAGE_ID}-1@acme.example>"]
