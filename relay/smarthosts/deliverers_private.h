@@ -1,4 +1,7 @@
-// deliverers_private.h - what deliverers.c and deliverers_reload.c share; nobody else's business.
+// deliverers_private.h - what the files of deliverers.h share; nobody else's business.
+//
+// deliverers.c: which smarthost takes the next message; deliverers_pool.c: one smarthost and its
+// processes; deliverers_reload.c: others take their place; deliverers_view.c: how they are.
 #ifndef RELAY_SMARTHOSTS_DELIVERERS_PRIVATE_H
 #define RELAY_SMARTHOSTS_DELIVERERS_PRIVATE_H
 
@@ -46,6 +49,17 @@ void deliverers_pool_remove(struct smarthost_pool *pool, struct deliverer_proces
 void deliverers_pool_tell(struct smarthost_pool *pool, const char *detail);
 // To the metrics: how it stands now.
 void deliverers_pool_publish(const struct smarthost_pool *pool);
+
+// May it be given messages, now or when one that is under way has ended, or its rate allows it? A
+// probe that the rate does not allow is not waited for: nobody knows whether it would help.
+bool deliverers_pool_in_use(const struct smarthost_pool *pool, int64_t now_ms);
+// How many could be started now.
+size_t deliverers_pool_free(const struct smarthost_pool *pool, int64_t now_ms);
+// False: no deliverer of its could be given the message.
+bool deliverers_pool_start(struct smarthost_pool *pool, struct delivery *delivery,
+                           struct error *err);
+void deliverers_pool_tick(struct smarthost_pool *pool, int64_t now_ms);
+int64_t deliverers_pool_next_ms(const struct smarthost_pool *pool, int64_t now_ms); // after now
 
 // For smarthost_pool::bit. None that a pool of now has, or a message that one was unable to take
 // would be kept from another.
