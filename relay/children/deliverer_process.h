@@ -42,10 +42,8 @@ struct delivery {
     size_t message_size, mask_size;
     bool smtputf8;
     int64_t deadline_boot_ms;
-    int mark; // its dot mark; the caller assigns it before and clears it after
-    // Smarthosts that were unable, and that have refused it, since it is in memory:
-    // smarthost_pool::bit of each.
-    uint64_t unable, refused;
+    int mark;                 // its dot mark; the caller assigns it before and clears it after
+    uint64_t unable, refused; // smarthost_pool::bit of who was unable, or has refused it
 
     int64_t started_boot_ms; // set when it is handed over
     int64_t limit_ms;        // when its deliverer counts as hung; the process's own, as is
