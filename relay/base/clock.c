@@ -54,6 +54,15 @@ int64_t clock_wall_ahead_ms(void)
     return ahead_ns / 1000000;
 }
 
+int64_t clock_cpu_ms(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
+        return 0;
+    return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
 bool clock_boot_id(char ret_id[CLOCK_BOOT_ID_SIZE], struct error *err)
 {
     AUTO_CLOSE int fd = open(BOOT_ID_FILE, O_RDONLY | O_CLOEXEC);

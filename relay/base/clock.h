@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "relay/base/error.h"
 
@@ -20,6 +21,8 @@ int64_t clock_wall_ms(void);
 // What the wall clock is ahead of CLOCK_BOOTTIME. Both are read at one moment: so the same again
 // and again (but where it comes to a millisecond's edge), as long as nobody sets the clock.
 int64_t clock_wall_ahead_ms(void);
+// Processor time that a process has used. 0: it has ended, or the kernel does not say.
+int64_t clock_cpu_ms(pid_t pid);
 
 // The kernel's name for this boot, from /proc/sys/kernel/random/boot_id.
 bool clock_boot_id(char ret_id[CLOCK_BOOT_ID_SIZE], struct error *err);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "relay/base/cleanup.h"
@@ -59,20 +58,11 @@ void child_session_destroy(struct child_session *session)
     free(session);
 }
 
-static int64_t child_cpu_ms(const struct child_session *session)
-{
-    clockid_t clock;
-    struct timespec used;
-    if (clock_getcpuclockid(session->pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
-        return 0;
-    return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
-}
-
 // On a machine that has no time for it, a child that works is not at fault. One that waits for what
 // never comes uses no more time, and has had one limit too many then.
 static bool put_off(const struct child_session *session, struct limit *limit)
 {
-    int64_t cpu_ms = child_cpu_ms(session);
+    int64_t cpu_ms = clock_cpu_ms(session->pid);
     bool works = cpu_ms > limit->cpu_ms;
     bool is_starved = cpu_ms - limit->cpu_before_ms < limit->timeout_ms / 2;
     if (!works || !is_starved || limit->put_off == PUT_OFF_MAX)
@@ -139,7 +129,7 @@ bool child_session_ask(struct child_session *session, const json_t *header, cons
     if (!text)
         return error_set(err, ERR_TEMPORARY, "no memory");
     struct limit limit = {.boot_ms = clock_boot_ms() + timeout_ms, .timeout_ms = timeout_ms};
-    limit.cpu_before_ms = limit.cpu_ms = child_cpu_ms(session);
+    limit.cpu_before_ms = limit.cpu_ms = clock_cpu_ms(session->pid);
     struct frame request = {.header = text, .header_size = strlen(text)};
     if (blob) {
         request.blobs[0] = (struct frame_blob){blob, blob_size};

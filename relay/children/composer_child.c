@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "relay/base/clock.h"
 #include "relay/children/child.h"
@@ -136,11 +135,7 @@ bool composer_child_is_free(const struct composer_child *composer)
 
 int64_t composer_child_cpu_ms(const struct composer_child *composer)
 {
-    clockid_t clock;
-    struct timespec used;
-    if (clock_getcpuclockid(composer->child->pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
-        return 0;
-    return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+    return clock_cpu_ms(composer->child->pid);
 }
 
 bool composer_child_ask(struct composer_child *composer, const json_t *header, const void *blob,
